@@ -1,0 +1,1 @@
+"""Speech recognition with one idea: a bidirectional LSTM trained with CTC."""

@@ -1,0 +1,52 @@
+"""What can go wrong because of what a user gave us; anything else is our bug and keeps its traceback.
+
+Every message has the form *where: what, with the value; what to do*, on one line.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class AsrError(ValueError):
+    """A mistake in a command, a recipe or a setting; `status` is the command line's exit status."""
+
+    status = 2
+
+
+class BundleError(AsrError):
+    """A model file that cannot be used."""
+
+    status = 3
+
+
+class InputError(AsrError):
+    """Audio, a transcript, a manifest or a corpus that is missing or cannot be used."""
+
+    status = 4
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """Return the clause that ends an 'unknown name' message: the choices and the nearest one."""
+    nearest = get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    return f"choose from {', '.join(sorted(known))}{hint}"
+
+
+def choose(table: Mapping[str, T], name: str, what: str) -> T:
+    """Return `table[name]`.
+
+    Args:
+        table: One of the sockets' tables, for example `asr.cells.CELLS`.
+        name: The key a user asked for.
+        what: What the key names, for the message: `cell`, `decoder`, …
+
+    Raises:
+        AsrError: `name` is not in the table.
+    """
+    try:
+        return table[name]
+    except KeyError:
+        raise AsrError(f"unknown {what} '{name}': {suggest(name, list(table))}") from None
