@@ -1,0 +1,59 @@
+# Everything a person types. `make` alone lists it.
+RECIPE ?= espeak
+RUN    ?= runs/$(RECIPE)
+PYTHON ?= python3
+DEVICE ?=
+SET    ?=
+TIMIT  ?=
+PARTIAL ?=
+BIN    := .venv/bin
+EXTRAS := dev,plots,synth
+
+device := $(if $(DEVICE),--device $(DEVICE))
+sets   := $(foreach setting,$(SET),--set $(setting))
+source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train evaluate transcribe test check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo "variables: RECIPE=espeak RUN=runs/RECIPE TIMIT=/where/it/lies PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=…"
+
+setup: .venv/.ready ## make .venv and fill it (done by the others when needed)
+
+.venv/.ready: pyproject.toml
+	@echo "setting up .venv (a minute or two: PyTorch is large)" >&2
+	@begin=$$(date +%s); \
+	if command -v uv >/dev/null; then \
+	    uv venv --quiet --allow-existing --python '>=3.11' .venv && uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'; \
+	else \
+	    $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
+	fi && touch $@ && echo "set-up: $$(( $$(date +%s) - begin )) s" >&2
+
+train: setup ## prepare the corpus, train RECIPE, score it on dev and test
+	@$(BIN)/asr prepare recipes/$(RECIPE).toml $(source) >/dev/null
+	@$(BIN)/asr train recipes/$(RECIPE).toml --out $(RUN) $(sets) $(device)
+	@$(BIN)/asr evaluate $(RUN) --set dev --set test $(device)
+
+evaluate: setup ## score RUN on dev and test again
+	@$(BIN)/asr evaluate $(RUN) --set dev --set test $(device)
+
+transcribe: setup ## print what is said in WAV (a file or a folder)
+	@$(if $(WAV),,echo "make transcribe needs WAV=file.wav" >&2; exit 2)
+	@$(BIN)/asr transcribe --bundle $(RUN) $(device) $(WAV)
+
+test: setup ## run the tests
+	@$(BIN)/python -m pytest
+
+check: setup ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: setup ## measure speed beside the peers
+	@for file in tests/bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## remove what was made here: .venv, runs, corpora that can be made again
+	rm -rf .venv runs data/espeak data/timit data/timit-sample .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find asr tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,148 @@
+"""Error rates: aligned counts, their rate over a corpus, and how far chance may have moved it.
+
+The rate is (S + D + I) / N over the whole set, never a mean of per-utterance rates. Utterances are matched by id: a
+missing hypothesis counts as deletions, an extra one is an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from asr.errors import InputError
+
+Symbols = Sequence[str]
+# jiwer aligns characters; each distinct symbol of a pair becomes one character of a private Unicode plane, so phones,
+# words and characters (the space too) are aligned alike.
+_PLANE = 0xF0000
+
+
+@dataclass(frozen=True)
+class ErrorCount:
+    """What aligning hypotheses with references gives."""
+
+    hits: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    def __add__(self, other: "ErrorCount") -> "ErrorCount":
+        return ErrorCount(
+            self.hits + other.hits,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+    @property
+    def total(self) -> int:
+        """N, the symbols in the references."""
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def errors(self) -> int:
+        """S + D + I."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference symbol; with an empty reference, 0 if nothing was inserted and infinite otherwise."""
+        if self.total:
+            return self.errors / self.total
+        return 0.0 if not self.errors else float("inf")
+
+    def __str__(self) -> str:
+        split = f"{self.substitutions} sub, {self.deletions} del, {self.insertions} ins"
+        return f"{100 * self.rate:.2f} % [{self.errors} / {self.total}: {split}]"
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One utterance's reference beside its hypothesis.
+
+    Attributes:
+        pairs: (reference symbol, hypothesis symbol) in order; None on one side is an insertion or a deletion.
+    """
+
+    pairs: tuple[tuple[str | None, str | None], ...]
+
+    @property
+    def count(self) -> ErrorCount:
+        """The alignment's errors."""
+        hits = sum(r == h for r, h in self.pairs)
+        insertions = sum(r is None for r, _ in self.pairs)
+        deletions = sum(h is None for _, h in self.pairs)
+        return ErrorCount(hits, len(self.pairs) - hits - insertions - deletions, deletions, insertions)
+
+    def __str__(self) -> str:
+        """Two lines, reference above hypothesis, in columns; `*` fills a gap."""
+        cells = [(r or "*", h or "*") for r, h in self.pairs]
+        widths = [max(len(r), len(h)) for r, h in cells]
+        rows = (" ".join(cell[row].ljust(width) for cell, width in zip(cells, widths, strict=True)) for row in (0, 1))
+        return "\n".join(row.rstrip() for row in rows)
+
+
+def align(reference: Symbols, hypothesis: Symbols) -> Alignment:
+    """Return a cheapest alignment of two symbol sequences (every error costs 1), by jiwer."""
+    import jiwer
+
+    codes = {symbol: chr(_PLANE + i) for i, symbol in enumerate(dict.fromkeys([*reference, *hypothesis]))}
+    as_characters = jiwer.ReduceToListOfListOfChars()
+    output = jiwer.process_characters(
+        ["".join(codes[s] for s in reference)],
+        ["".join(codes[s] for s in hypothesis)],
+        reference_transform=as_characters,
+        hypothesis_transform=as_characters,
+    )
+    pairs: list[tuple[str | None, str | None]] = []
+    for chunk in output.alignments[0]:
+        left: list[str | None] = list(reference[chunk.ref_start_idx : chunk.ref_end_idx])
+        right: list[str | None] = list(hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx])
+        length = max(len(left), len(right))
+        left += [None] * (length - len(left))
+        right += [None] * (length - len(right))
+        pairs += zip(left, right, strict=True)
+    return Alignment(tuple(pairs))
+
+
+def align_all(references: Mapping[str, Symbols], hypotheses: Mapping[str, Symbols]) -> dict[str, Alignment]:
+    """Return each utterance's alignment, by id; a missing hypothesis is aligned as an empty one.
+
+    Raises:
+        InputError: There is no reference, or a hypothesis has none.
+    """
+    if not references:
+        raise InputError("no reference to score against; give a set that holds utterances")
+    extra = sorted(set(hypotheses) - set(references))
+    if extra:
+        raise InputError(f"{extra[0]}: has a hypothesis and no reference ({len(extra)} such); score the same set")
+    return {id: align(reference, hypotheses.get(id, ())) for id, reference in references.items()}
+
+
+def total(alignments: Mapping[str, Alignment]) -> ErrorCount:
+    """Return the counts of a whole set."""
+    return sum((alignment.count for alignment in alignments.values()), ErrorCount())
+
+
+def interval(
+    alignments: Mapping[str, Alignment], speakers: Mapping[str, str], generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the error rate, resampling speakers since errors cluster in them.
+
+    Args:
+        alignments: By utterance id.
+        speakers: Each utterance's speaker, by utterance id.
+        generator: Draws the 10,000 resamples.
+
+    Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP
+    2004, section 3, with speakers in the place of utterances.
+    """
+    names = sorted({speakers[id] for id in alignments})
+    row = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), 2))  # errors, symbols
+    for id, alignment in alignments.items():
+        counts[row[speakers[id]]] += alignment.count.errors, alignment.count.total
+    draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=10_000) @ counts
+    rates = draws[:, 0] / np.maximum(draws[:, 1], 1)
+    low, high = np.quantile(rates, [0.025, 0.975])
+    return float(low), float(high)
