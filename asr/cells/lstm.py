@@ -1,0 +1,64 @@
+"""The long short-term memory cell, in both directions over sequences of unequal lengths.
+
+Source: S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997; with forget gates,
+F. Gers et al., Neural Computation 12(10), 2000; bidirectional, A. Graves and J. Schmidhuber, Neural Networks 18, 2005.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+class LSTM(nn.LSTM):
+    """One bidirectional layer; parameters and state dict are those of `torch.nn.LSTM`.
+
+    Padding never changes a result: the backward direction starts at each utterance's own last frame, and frames
+    beyond an utterance's length come out as 0.
+
+    Args:
+        features: Size F of an input vector.
+        hidden: Units H per direction.
+    """
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__(features, hidden, batch_first=True, bidirectional=True)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the outputs of both directions, (B, T, 2H).
+
+        Args:
+            inputs: (B, T, F).
+            lengths: (B,), int64, frames; at least 1 each.
+        """
+        return self._packed(inputs, lengths) if inputs.is_cuda else self._reversed(inputs, lengths)
+
+    def _packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Take the packed call: cuDNN's own for unequal lengths; on a CPU it would be one small product a step."""
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        outputs, _ = super().forward(packed)
+        return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+
+    def _reversed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Take two one-directional calls, which oneDNN runs; the second on utterances turned round in their length."""
+        frames = torch.arange(inputs.shape[1], device=inputs.device)
+        inside = frames < lengths[:, None]  # (B, T)
+        turned = torch.where(inside, lengths[:, None] - 1 - frames, frames)
+        forward = self._one_way(inputs, self._flat(""))
+        backward = _gather(self._one_way(_gather(inputs, turned), self._flat("_reverse")), turned)
+        return torch.cat([forward, backward], dim=-1) * inside[:, :, None]
+
+    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        """Run one direction over all T frames, (B, T, F) → (B, T, H); padding comes last and harms nothing."""
+        zeros = inputs.new_zeros(1, inputs.shape[0], self.hidden_size)
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        outputs: Tensor = torch.lstm(inputs, [zeros, zeros], weights, True, 1, 0.0, self.training, False, True)[0]
+        return outputs
+
+    def _flat(self, direction: str) -> list[Tensor]:
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        return [getattr(self, name + direction) for name in names]
+
+
+def _gather(values: Tensor, index: Tensor) -> Tensor:
+    """Return values (B, T, F) with their frames in the order of index (B, T)."""
+    return values.gather(1, index[:, :, None].expand(-1, -1, values.shape[2]))

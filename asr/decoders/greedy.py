@@ -1,0 +1,35 @@
+"""Best-path decoding: the most probable unit of every frame, collapsed."""
+
+import numpy as np
+
+from asr.decoders.base import Hypothesis, LogProbs
+from asr.units import BLANK
+
+
+class Greedy:
+    """Takes the best unit of each frame; the score is the log-probability of that one path.
+
+    Source: A. Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2, best path decoding.
+    """
+
+    def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
+        """Return the collapsed best path as the only hypothesis.
+
+        Args:
+            log_probs: (T, V), natural log; T may be 0.
+        """
+        if not len(log_probs):
+            return [Hypothesis((), 0.0)]
+        path = log_probs.argmax(axis=1)
+        borders = np.flatnonzero(np.diff(path)) + 1
+        starts, ends = np.r_[0, borders], np.r_[borders, len(path)]
+        spoken = path[starts] != BLANK
+        score = float(log_probs.max(axis=1).sum())
+        return [
+            Hypothesis(
+                ids=tuple(path[starts[spoken]].tolist()),
+                score=score,
+                acoustic=score,
+                frames=tuple(zip(starts[spoken].tolist(), ends[spoken].tolist(), strict=True)),
+            )
+        ]
