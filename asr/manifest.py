@@ -53,10 +53,11 @@ def read(path: Path) -> list[Utterance]:
         InputError: The file is missing, empty or not UTF-8; a line is not such an object; an id stands twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a manifest ({error}); `asr prepare` writes manifests") from error
     utterances: dict[str, Utterance] = {}
+    lines = content.removesuffix("\n").split("\n") if content else []  # only \n ends one: a text may hold U+2028
     for number, line in enumerate(lines, 1):
         utterance = _parse(line, f"{path}:{number}", path.parent)
         if utterance.id in utterances:

@@ -1,0 +1,132 @@
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from asr import manifest
+from asr.errors import AsrError, InputError
+from asr.manifest import Segment, Utterance
+
+
+def utterance(id="u1", audio=Path("u1.wav"), seconds=1.5):
+    phones = (Segment("h#", 0.0, 0.5), Segment("aa", 0.5, 1.5))
+    return Utterance(id, audio, seconds, "anna", "ah é", phones, (Segment("ah", 0.5, 1.5),))
+
+
+def written(path, *lines):
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+GOOD = {"id": "u1", "audio": "u1.wav", "seconds": 1.5}
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "train.jsonl"
+    manifest.write(path, [utterance("b", tmp_path / "b.wav"), utterance("a", tmp_path / "a.wav")])
+    assert manifest.read(path) == [utterance("a", tmp_path / "a.wav"), utterance("b", tmp_path / "b.wav")]
+
+
+def test_lines_are_sorted_by_id_and_readable_for_people(tmp_path):
+    path = tmp_path / "train.jsonl"
+    manifest.write(path, [utterance("b", tmp_path / "b.wav"), utterance("a", tmp_path / "a.wav")])
+    first, second = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith('{"id": "a", "audio": "a.wav", "seconds": 1.5, "speaker": "anna", "text": "ah é", "phones"')
+    assert json.loads(second)["phones"] == [["h#", 0.0, 0.5], ["aa", 0.5, 1.5]]
+
+
+@settings(max_examples=25)
+@given(id=st.text(min_size=1), seconds=st.floats(1e-6, 1e6), text=st.text())
+@example(id="u1", seconds=1.0, text="one\u2028two\x85three\x0bfour")
+def test_any_text_survives(id, seconds, text):
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "set.jsonl")
+        manifest.write(path, [Utterance(id, path.with_name("a.wav"), seconds, "", text)])
+        (read,) = manifest.read(path)
+    assert (read.id, read.text, read.seconds) == (id, text, pytest.approx(seconds, abs=1e-6))
+
+
+def test_a_folder_may_move_with_its_manifest(tmp_path, monkeypatch):
+    audio = tmp_path / "here" / "audio" / "u1.wav"
+    audio.parent.mkdir(parents=True)
+    audio.touch()
+    manifest.write(tmp_path / "here" / "sets" / "train.jsonl", [utterance("u1", audio)])
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    monkeypatch.chdir("/")
+    (read,) = manifest.read(tmp_path / "there" / "sets" / "train.jsonl")
+    assert read.audio.is_file()
+
+
+def test_a_relative_audio_path_is_one_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("u1.wav").touch()
+    manifest.write(Path("sets/train.jsonl"), [utterance()])
+    assert json.loads(Path("sets/train.jsonl").read_text())["audio"] == "../u1.wav"
+    assert manifest.read(Path("sets/train.jsonl"))[0].audio.is_file()
+
+
+def test_what_is_left_out_is_empty(tmp_path):
+    (read,) = manifest.read(written(tmp_path / "m.jsonl", json.dumps(GOOD)))
+    assert read == Utterance("u1", tmp_path / "u1.wav", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": None}, "not an utterance .*id is None, not a text"),
+        ({"id": ""}, "not an utterance .*id is '', not a text"),
+        ({"audio": 3}, "not an utterance .*audio is 3, not a text"),
+        ({"speaker": 3}, "not an utterance .*speaker is 3, not a text"),
+        ({"seconds": "long"}, "not an utterance .*'long'"),
+        ({"seconds": 0}, "u1.: 0.0 seconds long; must be above 0"),
+        ({"seconds": -1}, "u1.: -1.0 seconds long"),
+        ({"seconds": float("nan")}, "u1.: nan seconds long"),
+        ({"seconds": float("inf")}, "u1.: inf seconds long"),
+        ({"phones": [["aa", 0]]}, "not an utterance .*not enough values"),
+        ({"phones": [["aa", 0, "end"]]}, "not an utterance .*'end'"),
+        ({"words": 7}, "not an utterance"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_number_and_value(tmp_path, change, message):
+    path = written(tmp_path / "m.jsonl", json.dumps(GOOD), json.dumps(GOOD | {"id": "u2"}), json.dumps(GOOD | change))
+    with pytest.raises(InputError, match=rf"m\.jsonl:3.*{message}"):
+        manifest.read(path)
+
+
+@pytest.mark.parametrize("key", ["id", "audio", "seconds"])
+def test_a_line_that_lacks_something_says_what(tmp_path, key):
+    row = {name: value for name, value in GOOD.items() if name != key}
+    with pytest.raises(InputError, match=rf"m\.jsonl:1: not an utterance \('{key}' is missing\); needs id, audio"):
+        manifest.read(written(tmp_path / "m.jsonl", json.dumps(row)))
+
+
+@pytest.mark.parametrize("line", ["", "[1, 2]", "{'id': 1}", "7", '"u1"', "null"])
+def test_what_is_no_object_is_named(tmp_path, line):
+    with pytest.raises(InputError, match=r"m\.jsonl:1: not an utterance"):
+        manifest.read(written(tmp_path / "m.jsonl", line))
+
+
+def test_an_id_may_not_stand_twice(tmp_path):
+    path = written(tmp_path / "m.jsonl", json.dumps(GOOD), json.dumps(GOOD))
+    with pytest.raises(InputError, match=r"m\.jsonl:2: the id 'u1' stands twice"):
+        manifest.read(path)
+
+
+def test_an_empty_or_missing_manifest_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"empty\.jsonl: holds no utterance; prepare the corpus again"):
+        manifest.read(written(tmp_path / "empty.jsonl"))
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: cannot be read as a manifest"):
+        manifest.read(tmp_path / "nowhere.jsonl")
+    (tmp_path / "latin.jsonl").write_bytes(b'{"id": "\xe9"}\n')
+    with pytest.raises(InputError, match=r"latin\.jsonl: cannot be read as a manifest"):
+        manifest.read(tmp_path / "latin.jsonl")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(AsrError, match="cannot be written"):
+        manifest.write(tmp_path / "file" / "train.jsonl", [utterance()])
