@@ -1,0 +1,174 @@
+import hashlib
+import os
+import shutil
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from asr.corpora import timit, timit_sample
+from asr.corpora.timit_sample import Archive
+from asr.errors import InputError
+from asr.phones import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS, fold
+
+BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data" / "timit-sample"
+
+
+@pytest.fixture(scope="module")
+def sample():
+    folder = Path(os.environ.get("TIMIT_SAMPLE", BESIDE_THE_REPOSITORY))
+    if not folder.is_dir():
+        pytest.skip("the free TIMIT sample is not here; give its folder in the environment variable TIMIT_SAMPLE")
+    return folder
+
+
+# The real sample.
+
+
+def test_our_split_of_the_sample_holds(sample, tmp_path):
+    sets = timit_sample.prepare(sample, tmp_path)
+    assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 80, "dev": 16, "test": 32}
+    assert {u.speaker for u in sets["dev"]} == SAMPLE_DEV_SPEAKERS
+    assert {u.speaker for u in sets["test"]} == SAMPLE_TEST_SPEAKERS
+    tokens = [sum(len(fold([p.symbol for p in u.phones], 39)) for u in utterances) for utterances in sets.values()]
+    assert tokens == [3023, 633, 1237]
+    assert sum(u.seconds for utterances in sets.values() for u in utterances) == pytest.approx(390.2, abs=0.05)
+    assert {u.speaker for u in sets["train"]} <= timit.TRAIN_SPEAKERS
+
+
+def test_the_sample_agrees_with_a_plain_count_of_its_files(sample, tmp_path):
+    lines = [line.split() for path in sample.glob("*/s[ix]*.phn") for line in path.read_text().splitlines()]
+    utterances = [u for set_ in timit_sample.prepare(sample, tmp_path).values() for u in set_]
+    assert len(list(sample.glob("*/s[ix]*.phn"))) == len(utterances) == 128
+    assert sum(symbol != "q" for _, _, symbol in lines) == 3023 + 633 + 1237
+    assert sorted(p.symbol for u in utterances for p in u.phones) == sorted(symbol for _, _, symbol in lines)
+
+
+def test_a_known_utterance_reads_as_it_stands(sample):
+    (utterance,) = (u for u in timit.read_flat(sample) if u.id == "dr1-fvmh0-sx26")
+    assert utterance.text == "Most young rise early every morning."
+    assert utterance.phones[1] == ("m", 2193 / 16_000, 2560 / 16_000)
+    assert [word.symbol for word in utterance.words] == "most young rise early every morning".split()
+
+
+def test_a_sample_that_lacks_a_file_is_refused(sample, tmp_path):
+    shutil.copytree(sample, tmp_path / "copy")
+    (tmp_path / "copy" / "dr5-ftlg0" / "si1743.wav").unlink()
+    with pytest.raises(InputError, match=r"dev: 15 utterances \(not 16\), .*dr5-ftlg0.si1743: no .WAV beside"):
+        timit_sample.prepare(tmp_path / "copy", tmp_path)
+    assert len(timit_sample.prepare(tmp_path / "copy", tmp_path, partial=True)["dev"]) == 15
+
+
+# Small trees, fetched and given.
+
+
+def test_a_flat_tree_is_read_without_its_sa_sentences(flat_tree):
+    assert [(u.id, u.speaker) for u in timit.read_flat(flat_tree)] == [
+        ("dr1-fvmh0-sx26", "fvmh0"),
+        ("dr2-faem0-si762", "faem0"),
+    ]
+
+
+def test_timit_is_not_taken_for_the_sample(small_tree, tmp_path):
+    with pytest.raises(InputError, match=r"is TIMIT, not the free sample; use RECIPE=timit"):
+        timit_sample.prepare(small_tree, tmp_path)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere: cannot be listed"):
+        timit_sample.prepare(tmp_path / "nowhere", tmp_path)
+
+
+def packed(path, files, address=None):
+    """Zip `files` (name → content) and return the archive one would fetch."""
+    with zipfile.ZipFile(path, "w") as package:
+        for name, content in files.items():
+            package.writestr(name, content)
+    return described(path, address)
+
+
+def described(path, address=None):
+    content = path.read_bytes()
+    return Archive(address or path.as_uri(), len(content), hashlib.md5(content).hexdigest())
+
+
+@pytest.fixture
+def archive(flat_tree, tmp_path):
+    files = {f"timit/{p.relative_to(flat_tree)}": p.read_bytes() for p in flat_tree.rglob("*") if p.is_file()}
+    return packed(tmp_path / "timit.zip", files)
+
+
+def test_the_sample_is_fetched_once_and_kept(archive, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(timit_sample, "ARCHIVE", archive)
+    out = tmp_path / "data" / "timit-sample"
+    sets = timit_sample.prepare(None, out, partial=True)
+    assert [u.id for u in sets["train"] + sets["test"]] == ["dr1-fvmh0-sx26", "dr2-faem0-si762"]
+    assert "train: 1 utterances (not 80)" in capsys.readouterr().err
+    (tmp_path / "timit.zip").unlink()
+    assert timit_sample.prepare(None, out, partial=True) == sets
+    assert [path.name for path in out.iterdir()] == ["source"]  # no temporary file stays
+
+
+@pytest.mark.parametrize("change", [{"size": 7}, {"size": 10**7}, {"md5": "0" * 32}])
+def test_another_package_than_ours_is_refused_and_not_kept(archive, tmp_path, change):
+    with pytest.raises(InputError, match=r"is not the package we know \(\d+ bytes, md5 \w+; expected \d+ bytes, md5"):
+        timit_sample.fetch(archive._replace(**change), tmp_path / "out" / "source")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_address_that_does_not_answer_is_named_with_the_way_around(archive, tmp_path):
+    nowhere = archive._replace(url=(tmp_path / "nowhere.zip").as_uri())
+    with pytest.raises(InputError, match=r"nowhere.zip: cannot be fetched \(.*\); try again .* TIMIT=/where/it/lies"):
+        timit_sample.fetch(nowhere, tmp_path / "out" / "source")
+
+
+@pytest.mark.parametrize("name", ["../escaped.txt", "/escaped.txt", "timit/../../escaped.txt", "..\\escaped.txt"])
+def test_a_package_that_leaves_its_folder_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="which leaves its folder; do not use this package"):
+        timit_sample.fetch(packed(tmp_path / "bad.zip", {name: b"x"}), tmp_path / "out" / "source")
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_what_is_no_zip_file_is_named(tmp_path):
+    (tmp_path / "page.zip").write_text("<html>sign in first</html>")
+    with pytest.raises(InputError, match=r"page.zip: cannot be unpacked \(File is not a zip file\)"):
+        timit_sample.fetch(described(tmp_path / "page.zip"), tmp_path / "out" / "source")
+
+
+class HangsUp(BaseHTTPRequestHandler):
+    """Promises more than it sends; says 404 to everything else."""
+
+    def do_GET(self):
+        if self.path != "/timit.zip":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(b"x" * 1000)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    with HTTPServer(("127.0.0.1", 0), HangsUp) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_connection_that_breaks_off_leaves_nothing(server, tmp_path):
+    with pytest.raises(InputError, match=r"(is not the package we know \(1000 bytes|cannot be fetched)"):
+        timit_sample.fetch(Archive(f"{server}/timit.zip", 100_000, "0" * 32), tmp_path / "out" / "source")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_page_that_is_gone_is_named(server, tmp_path):
+    with pytest.raises(InputError, match=r"gone.zip: cannot be fetched \(HTTP Error 404: Not Found\)"):
+        timit_sample.fetch(Archive(f"{server}/gone.zip", 1, "0" * 32), tmp_path / "out" / "source")
