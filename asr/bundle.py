@@ -1,0 +1,184 @@
+"""The bundle: everything that turns samples into log-probs, built from a recipe and kept in one safe file.
+
+The file is safetensors: the weights as tensors; the recipe, the units and the normaliser as JSON metadata; a SHA-256
+over all of it. Nothing in it is ever executed.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from asr import config, files, seeds
+from asr.cells import CELLS
+from asr.config import Recipe
+from asr.errors import AsrError, BundleError, choose
+from asr.features import KINDS, Features
+from asr.features.delta import Deltas
+from asr.features.normalise import Normaliser, Statistics
+from asr.model import Model
+from asr.units import Units
+
+FORMAT = "asr bundle 1"
+
+
+@dataclass
+class Bundle:
+    """A system that can recognise.
+
+    Attributes:
+        recipe: Where every setting stands.
+        units: The symbols it writes.
+        features: Samples (S,) → feature vectors (T, F), not normalised.
+        normaliser: Feature vectors → the network's inputs.
+        model: The network.
+        facts: What is worth knowing of its making: seed, epoch, score on dev, …
+    """
+
+    recipe: Recipe
+    units: Units
+    features: Features
+    normaliser: Normaliser
+    model: Model
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the bundle, whole or not at all.
+
+        Raises:
+            AsrError: It cannot be written.
+        """
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+        header = {
+            "recipe": self.recipe.as_dict(),
+            "units": {"kind": self.units.kind, "symbols": self.units.symbols, "drop": self.units.drop},
+            "normaliser": _normaliser_as_dict(self.normaliser),
+            "facts": self.facts,
+        }
+        text = json.dumps(header, ensure_ascii=False)
+        metadata = {"format": FORMAT, "header": text, "sha256": _digest(tensors, text)}
+        with files.replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(tensors, metadata))
+
+
+def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
+    """Return an untrained system; its weights follow from the recipe's seed.
+
+    Args:
+        recipe: The experiment.
+        statistics: Of the training set's features; needed when they are normalised globally.
+
+    Raises:
+        AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
+    """
+    units = Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
+    return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics))
+
+
+def build_features(settings: config.Features) -> Features:
+    """Return the function from samples to feature vectors that the settings describe.
+
+    Raises:
+        AsrError: The kind is unknown, or a setting was changed that this kind does not have.
+    """
+    kind = choose(KINDS, settings.kind, "kind of features")
+    accepted = set(inspect.signature(kind).parameters)
+    mine = {"kind", "deltas", "normalise"}
+    arguments = {key: value for key, value in vars(settings).items() if key in accepted}
+    for key in set(vars(settings)) - accepted - mine:
+        if getattr(settings, key) != getattr(config.Features(), key):
+            raise AsrError(f"[features]: {key} is no setting of '{settings.kind}'; leave it out")
+    features: Features = kind(**arguments)
+    return Deltas(features, settings.deltas) if settings.deltas else features
+
+
+def load(path: Path) -> Bundle:
+    """Return the system in a file.
+
+    Raises:
+        BundleError: The file is missing, damaged, not a bundle, or was written by a newer version.
+    """
+    metadata, tensors = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise BundleError(f"{path}: is no '{FORMAT}' ({metadata.get('format')!r}); give a file that training wrote")
+    if metadata.get("sha256") != _digest(tensors, metadata["header"]):
+        raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
+    header = json.loads(metadata["header"])
+    try:
+        recipe = config.parse(header["recipe"], str(path))
+        units = Units(header["units"]["kind"], tuple(header["units"]["symbols"]), header["units"]["drop"])
+        bundle = _assemble(recipe, units, _normaliser_of(header["normaliser"]))
+        bundle.model.load_state_dict(tensors)
+    except (AsrError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
+    bundle.facts = header["facts"]
+    return bundle
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256, by which results name the bundle they came from."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
+    features = build_features(recipe.features)
+    encoder = recipe.encoder
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.integer(recipe.training.seed, "weights"))
+        model = Model(
+            features=features.dimension,
+            units=len(units),
+            cell=choose(CELLS, encoder.cell, "cell"),
+            layers=encoder.layers,
+            hidden=encoder.hidden,
+            dropout=encoder.dropout,
+        )
+    return Bundle(recipe, units, features, normaliser, model)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise BundleError(f"{path}: no such bundle; train first, or give the path of a .safetensors file") from None
+    except (OSError, safetensors.SafetensorError) as error:
+        raise BundleError(f"{path}: damaged or no bundle ({error}); copy it again or train again") from error
+
+
+def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
+    digest = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
+    statistics = normaliser.statistics
+    if statistics is None:
+        return {"kind": normaliser.kind}
+    return {
+        "kind": normaliser.kind,
+        "count": statistics.count,
+        "total": statistics.total.tolist(),
+        "squares": statistics.squares.tolist(),
+    }
+
+
+def _normaliser_of(header: Mapping[str, Any]) -> Normaliser:
+    if "count" not in header:
+        return Normaliser(header["kind"])
+    total, squares = np.array(header["total"]), np.array(header["squares"])
+    return Normaliser(header["kind"], Statistics(header["count"], total, squares))

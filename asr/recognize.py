@@ -1,0 +1,122 @@
+"""Recognition: samples or a whole set in, hypotheses out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from asr import batch, manifest
+from asr.audio import Samples, resample
+from asr.batch import Dataset
+from asr.bundle import Bundle
+from asr.decoders import Decoder, Hypothesis
+from asr.errors import AsrError
+from asr.features import Features
+from asr.features.store import Store
+from asr.manifest import Utterance
+
+BATCH = 32  # utterances decoded side by side; changes no result
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device asked for, or CUDA where there is one, or the CPU.
+
+    Raises:
+        AsrError: There is no such device here.
+    """
+    if not name:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise AsrError(f"device '{name}': cannot be used ({reason}); leave it out or use cpu") from error
+    return device
+
+
+def load(features: Features, path: Path) -> tuple[list[Utterance], Store]:
+    """Return a manifest's utterances and their features, which are computed at the first use.
+
+    Args:
+        features: From samples to feature vectors.
+        path: The manifest; `features/` beside it keeps what was computed.
+
+    Raises:
+        InputError: The manifest or a recording of it cannot be used.
+    """
+    utterances = manifest.read(path)
+    return utterances, Store.open(path.parent / "features", path.stem, utterances, features)
+
+
+def dataset(bundle: Bundle, path: Path) -> Dataset:
+    """Return a manifest's utterances as a system sees them.
+
+    Raises:
+        InputError: The manifest, a recording or a transcript cannot be used.
+    """
+    utterances, store = load(bundle.features, path)
+    return batch.dataset(utterances, store, bundle.normaliser, bundle.units)
+
+
+class Recognizer:
+    """A system, a decoder and a device, ready to recognise.
+
+    Args:
+        bundle: The system.
+        decoder: Turns log-probs into hypotheses.
+        device: Where the network runs.
+    """
+
+    def __init__(self, bundle: Bundle, decoder: Decoder, device: torch.device) -> None:
+        self.bundle, self.decoder, self.device = bundle, decoder, device
+        self._model = bundle.model.to(device).eval()
+
+    @torch.inference_mode()
+    def log_probs(self, samples: Samples, rate: int) -> npt.NDArray[np.float32]:
+        """Return one recording's log-probs (T, V), natural log.
+
+        Args:
+            samples: (S,), in [−1, 1].
+            rate: Hz; resampled to what the system was trained on.
+
+        Raises:
+            InputError: The recording is shorter than one window.
+        """
+        bundle = self.bundle
+        features = bundle.normaliser(bundle.features(resample(samples, rate, bundle.features.rate)))
+        inputs = torch.from_numpy(features)[None].to(self.device)  # (1, T, F)
+        log_probs, _ = self._model(inputs, torch.tensor([len(features)], device=self.device))
+        return np.asarray(log_probs[0].cpu())
+
+    def transcribe(self, samples: Samples, rate: int) -> Hypothesis:
+        """Return the best hypothesis of one recording; arguments and errors are those of `log_probs`."""
+        return self.decoder(self.log_probs(samples, rate))[0]
+
+    @torch.inference_mode()
+    def emissions(self, data: Dataset) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar."""
+        places = batch.in_order(data.lengths, BATCH)
+        for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None):
+            inputs = data.batch(rows.tolist()).to(self.device)
+            log_probs, lengths = self._model(inputs.features, inputs.lengths.to(self.device))
+            values = log_probs.cpu().numpy()
+            for row, (id, length) in enumerate(zip(inputs.ids, lengths.tolist(), strict=True)):
+                yield id, values[row, :length]
+
+    def decode(self, data: Dataset) -> dict[str, Hypothesis]:
+        """Return the best hypothesis of each utterance of a set, by id."""
+        return {id: self.decoder(log_probs)[0] for id, log_probs in self.emissions(data)}
+
+    def times(self, hypothesis: Hypothesis) -> list[tuple[float, float]]:
+        """Return where each unit of a hypothesis was heard, (start, end) in seconds.
+
+        A frame stands for the `shift` seconds around its window's centre. CTC spikes inside a phone; these are the
+        spikes' borders and not the phone's.
+        """
+        features = self.bundle.features
+        first = (features.window - features.shift) / 2
+        return [(first + start * features.shift, first + end * features.shift) for start, end in hypothesis.frames]

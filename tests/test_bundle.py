@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from asr import bundle, config
+from asr.errors import AsrError, BundleError
+from asr.features.normalise import Statistics
+
+RECIPE = config.Recipe()
+
+
+def recipe(**parts):
+    return config.parse(parts, "test")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "best.safetensors"
+    system = bundle.build(RECIPE)
+    system.facts = {"seed": 1, "epoch": 3}
+    system.save(path)
+    return path
+
+
+def test_a_bundle_comes_back_as_it_went(saved):
+    before, after = bundle.build(RECIPE), bundle.load(saved)
+    assert after.recipe == RECIPE and after.units == before.units and after.facts == {"seed": 1, "epoch": 3}
+    for one, other in zip(before.model.parameters(), after.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    samples = np.random.default_rng(1).standard_normal(8000).astype(np.float32)
+    assert (before.features(samples) == after.features(samples)).all()
+
+
+def test_global_statistics_travel_with_the_model(tmp_path):
+    statistics = Statistics.of(np.random.default_rng(1).standard_normal((50, 13)).astype(np.float32))
+    system = bundle.build(recipe(features={"normalise": "global"}), statistics)
+    system.save(tmp_path / "a.safetensors")
+    again = bundle.load(tmp_path / "a.safetensors")
+    features = np.ones((4, 13), np.float32)
+    assert (again.normaliser(features) == system.normaliser(features)).all()
+
+
+def test_weights_follow_from_the_seed():
+    def first(seed):
+        return next(bundle.build(recipe(training={"seed": seed})).model.parameters())
+
+    assert torch.equal(first(1), first(1)) and not torch.equal(first(1), first(2))
+
+
+def test_building_leaves_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    bundle.build(RECIPE)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_no_damage_is_loaded_silently(saved, tmp_path):
+    content = saved.read_bytes()
+    generator = np.random.default_rng(1)
+    for case in range(60):
+        damaged = bytearray(content)
+        if case % 3:
+            place = int(generator.integers(len(damaged)))
+            damaged[place] ^= 1 << int(generator.integers(8))
+        else:
+            del damaged[int(generator.integers(len(damaged))) :]
+        path = tmp_path / "damaged.safetensors"
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError, match=r"damaged\.safetensors: .*(copy|train|give)"):
+            bundle.load(path)
+
+
+def test_a_file_that_is_no_bundle_is_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    safetensors.torch.save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(BundleError, match="is no 'asr bundle 1'"):
+        bundle.load(path)
+    path.write_text("hello")
+    with pytest.raises(BundleError, match="damaged or no bundle"):
+        bundle.load(path)
+    with pytest.raises(BundleError, match="no such bundle"):
+        bundle.load(tmp_path / "missing.safetensors")
+
+
+def resealed(path, change):
+    """Write a bundle whose header was changed by somebody who also mended the checksum."""
+    with safetensors.safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header = json.loads(metadata["header"])
+    change(header)
+    metadata["header"] = json.dumps(header)
+    metadata["sha256"] = bundle._digest(tensors, metadata["header"])
+    safetensors.torch.save_file(tensors, path, metadata)
+
+
+def test_weights_for_other_units_are_refused(saved):
+    resealed(saved, lambda header: header["units"]["symbols"].pop())
+    with pytest.raises(BundleError, match="made by another version .*size mismatch"):
+        bundle.load(saved)
+
+
+def test_a_recipe_of_a_newer_version_is_refused_by_the_key_it_has(saved):
+    resealed(saved, lambda header: header["recipe"]["encoder"].update(gates=4))
+    with pytest.raises(BundleError, match="made by another version .*'gates'"):
+        bundle.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"encoder": {"cell": "lstn"}}, r"unknown cell 'lstn': .* did you mean 'lstm'\?"),
+        ({"features": {"kind": "mfc"}}, r"unknown kind of features 'mfc': .* did you mean 'mfcc'\?"),
+        ({"features": {"normalise": "speakers"}}, r"'speakers'.* did you mean 'speaker'\?"),
+        ({"features": {"kind": "fbank", "lifter": 10}}, r"lifter is no setting of 'fbank'"),
+        ({"features": {"normalise": "global"}}, "global"),
+        ({"units": {"kind": "phones"}}, "unknown units 'phones'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_built_is_refused(parts, message):
+    with pytest.raises(AsrError, match=message):
+        features = np.ones((4, 13), np.float32)
+        bundle.build(recipe(**parts)).normaliser(features)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AsrError, match="cannot be written"):
+        bundle.build(RECIPE).save(tmp_path / "file" / "best.safetensors")

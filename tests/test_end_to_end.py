@@ -1,0 +1,168 @@
+"""The command line from outside: statuses, one-line errors, results on stdout."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.cli import main
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def asr(*arguments, cwd, stdin=b""):
+    """Run the command line in this process: importing torch once is enough."""
+    out, err = io.StringIO(), io.StringIO()
+    before = Path.cwd(), sys.argv, sys.stdin, signal.getsignal(signal.SIGTERM)
+    sys.argv, sys.stdin = ["asr", *map(str, arguments)], io.TextIOWrapper(io.BytesIO(stdin))
+    os.chdir(cwd)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        os.chdir(before[0])
+        sys.argv, sys.stdin = before[1:3]
+        signal.signal(signal.SIGTERM, before[3])
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def place(toy, tmp_path_factory):
+    """A folder in which the toy corpus was prepared and a system trained by the command line."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copytree(toy, folder / "data" / "toy")
+    recipe = folder / "toy.toml"
+    recipe.write_text(
+        '[corpus]\nname = "toy"\n[units]\nkind = "characters"\nalphabet = "abcd"\n[encoder]\nhidden = 24\nlayers = 1\n'
+        "[training]\nbatch = 4\nlearning_rate = 0.03\n"
+    )
+    done = asr("train", recipe, "--set", "training.epochs=12", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{Path('runs/toy/best.safetensors')}\n"
+    assert (folder / "runs" / "toy" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    return folder
+
+
+def test_evaluate_prints_the_rate_and_writes_its_witnesses(place):
+    done = asr("evaluate", "runs/toy", "--set", "dev", "--set", "test", cwd=place)
+    assert done.returncode == 0, done.stderr
+    dev, test = done.stdout.splitlines()
+    assert dev.startswith("dev  CER ") and test.startswith("test CER ") and "95 % interval" in test
+    assert "reference" in done.stderr and "hypothesis" in done.stderr
+    result = json.loads((place / "runs/toy/test.json").read_text())
+    assert {"seed", "commit", "command", "machine", "manifest_sha256", "bundle_sha256", "interval"} <= set(result)
+    assert result["total"] == result["hits"] + result["substitutions"] + result["deletions"]
+    details = [json.loads(line) for line in (place / "runs/toy/test.jsonl").read_text().splitlines()]
+    assert sum(row["insertions"] for row in details) == result["insertions"] and len(details) == 12
+
+
+def test_transcribe_prints_what_is_said(place):
+    audio = place / "data/toy/test/00.wav"
+    done = asr("transcribe", "--bundle", "runs/toy", audio, cwd=place)
+    said = next(
+        json.loads(x)["text"] for x in (place / "data/toy/test.jsonl").read_text().splitlines() if "test-00" in x
+    )
+    assert (done.returncode, done.stdout) == (0, f"{audio}\t{said}\n")
+
+
+def test_transcribe_gives_times_as_json_and_reads_standard_input(place):
+    audio = place / "data/toy/test/00.wav"
+    done = asr(
+        "transcribe", "--bundle", "runs/toy/best.safetensors", "--json", "-", cwd=place, stdin=audio.read_bytes()
+    )
+    row = json.loads(done.stdout)
+    assert "".join(unit["unit"] for unit in row["units"]) == row["text"] != ""
+    times = [(unit["start"], unit["end"]) for unit in row["units"]]
+    assert all(start < end <= row["seconds"] for start, end in times) and times == sorted(times)
+
+
+def test_another_rate_and_stereo_are_understood(place):
+    import soxr
+
+    samples, rate = soundfile.read(place / "data/toy/test/00.wav", dtype="float32")
+    stereo = np.stack([soxr.resample(samples, rate, 44100)] * 2, axis=1)
+    soundfile.write(place / "stereo.flac", stereo, 44100)
+    done = asr("transcribe", "--bundle", "runs/toy", "stereo.flac", "data/toy/test/00.wav", cwd=place)
+    one, other = (line.split("\t")[1] for line in done.stdout.splitlines())
+    assert one == other
+
+
+def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
+    folder = place / "ten"
+    folder.mkdir()
+    for i in range(9):
+        shutil.copy(place / f"data/toy/test/{i:02}.wav", folder)
+    (folder / "05b.wav").write_bytes(b"RIFF nonsense")
+    done = asr("transcribe", "--bundle", "runs/toy", folder, cwd=place)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 9
+    errors = done.stderr.splitlines()
+    assert len(errors) == 2 and "05b.wav: is not audio" in errors[0] and "1 of 10 recordings failed" in errors[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["transcribe", "nowhere.wav", "--bundle", "runs/toy"], 4, "nowhere.wav: no such file"),
+        (["transcribe", "empty", "--bundle", "runs/toy"], 4, "empty: holds no audio file"),
+        (["transcribe", "short.wav", "--bundle", "runs/toy"], 4, "short.wav: "),
+        (["transcribe", "short.wav", "--bundle", "runs/other"], 3, "no such bundle"),
+        (["transcribe", "short.wav", "--bundle", "toy.toml"], 3, "toy.toml: damaged or no bundle"),
+        (["transcribe", "short.wav", "--bundle", "runs/toy", "--device", "tpu0"], 2, "device 'tpu0': cannot be used"),
+        (["transcribe", "short.wav", "--bundle", "runs/toy", "--decoder", "greedi"], 2, "did you mean 'greedy'?"),
+        (["evaluate", "runs/toy", "--set", "tset"], 4, "tset.jsonl: cannot be read as a manifest"),
+        (["train", "nothing.toml"], 2, "nothing.toml: no such recipe"),
+        (["train", "toy.toml", "--set", "encoder.hiden=3"], 2, "did you mean 'hidden'?"),
+        (["train", "toy.toml", "--set", "corpus.name=timit"], 4, "holds no prepared corpus"),
+        (["train", "toy.toml"], 2, "holds a run of another recipe"),
+        (["train", "toy.toml", "--out", "short.wav/run"], 2, "cannot be written"),
+        (["prepare", "timitt"], 2, "did you mean 'timit'?"),
+        (["prepare", "timit-sample", "--source", "missing"], 4, "missing"),
+        (["prepare", "timit-sample", "--source", "empty"], 4, "empty"),
+        (["transcribe"], 2, "Missing argument"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_status(place, arguments, status, message):
+    (place / "empty").mkdir(exist_ok=True)
+    soundfile.write(place / "short.wav", np.zeros(200), 16000)
+    before = sorted(p for p in place.rglob("*") if "features" not in p.parts)
+    done = asr(*arguments, cwd=place)
+    errors = done.stderr
+    assert done.returncode == status, errors
+    assert message in errors and "Traceback" not in errors
+    assert done.stdout == ""
+    lines = [line for line in errors.splitlines() if line.startswith("asr: ") or "Error" in line]
+    assert 1 <= len(lines) <= 2  # transcribe adds how many of how many failed
+    assert sorted(p for p in place.rglob("*") if "features" not in p.parts) == before, "something was left half-written"
+
+
+def test_timit_without_its_source_says_where_it_comes_from(place):
+    done = asr("prepare", "timit", cwd=place)
+    errors = done.stderr
+    assert done.returncode == 4
+    assert "LDC93S1" in errors and "TIMIT=" in errors and "espeak" in errors and "timit-sample" in errors
+
+
+def test_a_closed_pipe_is_no_traceback(place):
+    """In a process of its own, since only there a pipe can close."""
+    command = f"{sys.executable} -m asr transcribe --bundle runs/toy ten ten ten | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, cwd=place, env=os.environ)
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,89 @@
+"""Imports go down, and what must start fast imports nothing slow."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "asr"
+FLOORS = [
+    {"errors"},
+    {"units", "phones", "config", "files", "seeds"},
+    {"audio", "manifest", "score", "formats"},
+    {"features", "cells", "ctc", "lm"},
+    {"model", "batch", "decoders", "corpora"},
+    {"bundle"},
+    {"recognize"},
+    {"train", "evaluate", "report"},
+    {"cli"},
+    {"__main__"},
+]
+# Neighbours that stand on one another, each with its reason.
+SAME_FLOOR = {
+    ("units", "phones"),  # the phone sets are units
+    ("manifest", "files"),
+    ("formats", "manifest"),  # a transcript is made of segments
+}
+TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "evaluate"}
+
+
+def floor(part):
+    return next(i for i, floor in enumerate(FLOORS) if part in floor)
+
+
+def imports():
+    """Yield (importing part, imported module) for every import in the package, those inside functions too."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        part = relative.parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((part, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{relative}: write imports in full"
+                names = [f"asr.{alias.name}" for alias in node.names] if node.module == "asr" else [node.module]
+                yield from ((part, name) for name in names)
+
+
+def test_every_part_stands_on_one_floor():
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    named = [part for floor in FLOORS for part in floor]
+    assert parts - {"__init__"} <= set(named)
+    assert len(named) == len(set(named))
+
+
+def test_imports_go_down():
+    for part, module in imports():
+        if module.startswith("asr."):
+            other = module.split(".")[1]
+            allowed = other == part or floor(other) < floor(part) or (part, other) in SAME_FLOOR
+            assert allowed, f"asr/{part} imports asr.{other}, which is not below it"
+
+
+def test_torch_is_an_upper_floor():
+    for part, module in imports():
+        if module.split(".")[0] in {"torch", "torchaudio"}:
+            assert part in TORCH, f"asr/{part} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "module", ["asr", "asr.cli", "asr.audio", "asr.score", "asr.decoders", "asr.corpora", "asr.features"]
+)
+def test_importing_it_costs_neither_torch_nor_numba_nor_librosa(module):
+    code = f"import sys, {module}; print([m for m in ('torch', 'numba', 'librosa', 'scipy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_help_is_printed_without_torch_or_numpy():
+    code = """if True:
+        import sys
+        sys.argv = ["asr", "--help"]
+        from asr.cli import main
+        main()
+        assert not {"torch", "numpy"} & set(sys.modules), "slow imports"
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "transcribe" in done.stdout

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from asr import bundle, config
+from asr.corpora import CORPORA
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
+
+
+@pytest.fixture(params=RECIPES, ids=lambda path: path.stem)
+def recipe(request):
+    return request.param
+
+
+def test_there_are_recipes():
+    assert {"espeak", "timit", "timit-sample"} <= {path.stem for path in RECIPES}
+
+
+def test_it_names_a_corpus_and_builds_a_system(recipe):
+    settings = config.load(recipe)
+    assert settings.corpus.name in CORPORA
+    assert bundle.build_features(settings.features).dimension > 0
+    assert bundle.build(settings).model.parameter_count > 0
+
+
+def test_it_lists_only_what_differs_from_the_defaults(recipe):
+    import tomllib
+
+    defaults = config.Recipe().as_dict()
+    for part, settings in tomllib.loads(recipe.read_text(encoding="utf-8")).items():
+        for key, value in settings.items():
+            assert (part, key) == ("corpus", "name") or value != defaults[part][key]
+
+
+def test_it_opens_with_its_command(recipe):
+    text = recipe.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert "#   make train" in text
+
+
+def test_the_default_recipe_is_the_reference_system():
+    system = bundle.build(config.load(RECIPES[0].parent / "espeak.toml"))
+    assert (system.features.dimension, len(system.units)) == (13, 40)
+    assert system.model.parameter_count == 59_880

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from asr import bundle, config, evaluate, manifest, train
+from asr.errors import AsrError, InputError
+
+CPU = torch.device("cpu")
+
+
+def recipe(**training):
+    settings = {"epochs": 12, "batch": 4, "learning_rate": 0.03} | training
+    units = {"kind": "characters", "alphabet": "abcd"}
+    return config.parse({"units": units, "encoder": {"hidden": 24, "layers": 1}, "training": settings}, "test")
+
+
+@pytest.fixture(scope="module")
+def trained(toy, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "toy"
+    return train.run(recipe(), toy, out, CPU)
+
+
+def lines(run):
+    return [json.loads(line) for line in (run / "epochs.jsonl").read_text().splitlines()]
+
+
+def test_tones_are_learned_without_error(trained, toy, tmp_path):
+    result = evaluate.run(trained, toy / "test.jsonl", tmp_path / "test", CPU)
+    assert result.metric == "CER"
+    assert result.count.errors <= 1 and result.count.total > 30
+
+
+def test_a_run_folder_holds_what_it_promises(trained):
+    names = {path.name for path in trained.parent.iterdir()}
+    assert names == {"best.safetensors", "last.safetensors", "epochs.jsonl", "recipe.toml"}
+    assert config.load(trained.parent / "recipe.toml") == recipe()
+
+
+def test_each_epoch_is_one_json_line(trained):
+    rows = lines(trained.parent)
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert {"loss", "dev", "learning_rate", "gradient_norm", "frames_per_second", "padding", "seconds"} <= set(rows[0])
+
+
+def test_the_best_epoch_is_kept_beside_the_last(trained):
+    rows = lines(trained.parent)
+    best, last = bundle.load(trained).facts, bundle.load(trained.parent / "last.safetensors").facts
+    assert best["dev"] == min(row["dev"]["rate"] for row in rows) and rows[best["epoch"] - 1]["best"]
+    assert last["epoch"] == 12 and last["finished"]
+
+
+def test_dev_error_in_training_is_that_of_evaluation(trained, toy, tmp_path):
+    result = evaluate.run(trained, toy / "dev.jsonl", tmp_path / "dev", CPU)
+    assert result.count.rate == bundle.load(trained).facts["dev"]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(toy, tmp_path):
+    def weights(name, **changes):
+        path = train.run(recipe(epochs=2, noise=0.1, **changes), toy, tmp_path / name, CPU)
+        return torch.cat([p.flatten() for p in bundle.load(path).model.parameters()])
+
+    once = weights("once")
+    assert torch.equal(once, weights("again"))
+    assert not torch.equal(once, weights("other", seed=2))
+
+
+def test_a_finished_run_is_left_alone_and_another_recipe_refused(trained, toy, capsys):
+    before = trained.stat().st_mtime_ns
+    assert train.run(recipe(), toy, trained.parent, CPU) == trained
+    assert "already trained" in capsys.readouterr().err
+    with pytest.raises(AsrError, match=r"holds a run of another recipe \(training.epochs: 12 → 9\); remove it"):
+        train.run(recipe(epochs=9), toy, trained.parent, CPU)
+    assert trained.stat().st_mtime_ns == before
+
+
+def test_patience_stops_a_run_that_gets_no_better(toy, tmp_path):
+    train.run(recipe(epochs=50, patience=2, learning_rate=1e-9), toy, tmp_path, CPU)
+    assert len(lines(tmp_path)) == 3
+
+
+def shortened(toy, tmp_path, text):
+    """A copy of the corpus in which one training utterance claims a longer transcript than it can hold."""
+    utterances = manifest.read(toy / "train.jsonl")
+    first = utterances[0]
+    changed = manifest.Utterance(first.id, first.audio, first.seconds, first.speaker, text)
+    manifest.write(tmp_path / "train.jsonl", [changed, *utterances[1:]])
+    manifest.write(tmp_path / "dev.jsonl", manifest.read(toy / "dev.jsonl"))
+    return tmp_path
+
+
+def test_an_utterance_too_short_for_its_transcript_is_named_and_counted(toy, tmp_path, capsys):
+    train.run(recipe(epochs=1), shortened(toy, tmp_path, "a" * 200), tmp_path / "run", CPU)
+    said = capsys.readouterr().err
+    assert "train-00: " in said and "cannot hold 200 units (needs 399); left out" in said
+    assert "1 of 48 utterances left out of training" in said
+
+
+def test_a_transcript_with_an_unknown_symbol_is_named(toy, tmp_path):
+    with pytest.raises(InputError, match=r"00.wav \(train-00\): 'é' is not a unit"):
+        train.run(recipe(), shortened(toy, tmp_path, "abé"), tmp_path / "run", CPU)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_utterances_named(toy, tmp_path):
+    with pytest.raises(AsrError, match=r"epoch \d+, step \d+: loss .* on train-\d\d, .*; lower training.learning_rate"):
+        train.run(recipe(learning_rate=1e30), toy, tmp_path, CPU)
+
+
+@pytest.mark.parametrize("normalise", ["speaker", "global", "none"])
+def test_every_way_to_normalise_learns(toy, tmp_path, normalise):
+    settings = recipe(epochs=3).as_dict() | {"features": {"normalise": normalise}}
+    train.run(config.parse(settings, "test"), toy, tmp_path, CPU)
+    rows = lines(tmp_path)
+    assert np.isfinite(rows[-1]["loss"]) and rows[-1]["loss"] < rows[0]["loss"]
