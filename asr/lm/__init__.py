@@ -1,0 +1,254 @@
+"""N-gram language models over units or words: estimated, read and written, scored one symbol at a time.
+
+Three verbs serve a search: `start` is the state before anything was said, `score` says a symbol, `finish` ends the
+sentence. `NoLM` has the same verbs and no opinion. Scores are natural logs; ARPA's log10 is converted once.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from asr.lm import arpa, automaton, kneser_ney
+from asr.lm.automaton import START_STATE, Automaton, step
+from asr.errors import AsrError, InputError
+from asr.lm.ngrams import Floats, Grams, Ids
+
+START, END = "<s>", "</s>"
+UNKNOWN = ("<unk>", "<UNK>")  # what stands for every symbol that a model does not know; written as the first
+MAX_CELLS = 50_000_000  # of dense tables: 0.6 GB
+
+Tables = tuple[Ids, Floats, Floats]
+
+
+class LanguageModel(Protocol):
+    """What a search asks; states are small integers, symbols are the model's ids."""
+
+    @property
+    def start(self) -> int: ...  # noqa: D102
+    @property
+    def automaton(self) -> Automaton: ...  # noqa: D102
+
+    def ids(self, symbols: Sequence[str]) -> list[int]: ...  # noqa: D102
+    def score(self, state: int, symbol: int) -> tuple[int, float]: ...  # noqa: D102
+    def finish(self, state: int) -> float: ...  # noqa: D102
+    def tables(self, symbols: Sequence[str]) -> Tables: ...  # noqa: D102
+
+
+class NoLM:
+    """The language model that finds everything equally good: one state, all scores 0."""
+
+    start = START_STATE
+
+    @property
+    def automaton(self) -> Automaton:
+        """One state and one symbol, which every symbol is."""
+        zero, none = np.zeros(1, np.int32), np.zeros(1)
+        return Automaton(np.array([0, 1], np.int64), zero, none, zero, none, zero, none)
+
+    def ids(self, symbols: Sequence[str]) -> list[int]:
+        """Return 0 for each symbol."""
+        return [0] * len(symbols)
+
+    def score(self, state: int, symbol: int) -> tuple[int, float]:
+        """Return state 0 and score 0."""
+        return 0, 0.0
+
+    def finish(self, state: int) -> float:
+        """Return 0."""
+        return 0.0
+
+    def tables(self, symbols: Sequence[str]) -> Tables:
+        """Return tables of one state, all 0; see `Ngram.tables`."""
+        return np.zeros((1, len(symbols)), np.int32), np.zeros((1, len(symbols))), np.zeros(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Ngram:
+    """A back-off n-gram model; never changed once made. Made by `estimate` and `read`.
+
+    Attributes:
+        symbols: All of them, with `<s>`, `</s>` and, in an open vocabulary, `<unk>`; a symbol's id is its place.
+        grams: The n-grams of each order, as in an ARPA file.
+        automaton: The same for search.
+    """
+
+    symbols: tuple[str, ...]
+    grams: tuple[Grams, ...]
+    automaton: Automaton
+    start: ClassVar[int] = START_STATE
+
+    @classmethod
+    def of(cls, symbols: Sequence[str], grams: Sequence[Grams]) -> "Ngram":
+        """Return the model of these n-grams.
+
+        Raises:
+            AsrError: `<s>` or `</s>` is missing.
+        """
+        for end in (START, END):
+            if end not in symbols:
+                raise AsrError(f"the language model has no {end}; add it to the 1-grams")
+        compiled = automaton.build(grams, symbols.index(START), symbols.index(END))
+        for array in (*compiled, *(array for table in grams for array in table)):
+            array.setflags(write=False)
+        return cls(tuple(symbols), tuple(grams), compiled)
+
+    @property
+    def order(self) -> int:
+        """The n of its longest n-grams."""
+        return len(self.grams)
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of `<unk>`; None in a closed vocabulary."""
+        return next((self._ids[name] for name in UNKNOWN if name in self._ids), None)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {symbol: id for id, symbol in enumerate(self.symbols)}
+
+    def ids(self, symbols: Sequence[str]) -> list[int]:
+        """Return the symbols' ids, that of `<unk>` for those the model does not know.
+
+        Raises:
+            AsrError: The model does not know a symbol and has no `<unk>`, or it is `<s>` or `</s>`.
+        """
+        table, unknown = self._ids, self.unknown
+        for symbol in symbols:
+            if symbol in (START, END):
+                raise AsrError(f"'{symbol}' is a bound of sentences and cannot be said; leave it out")
+            if symbol not in table and unknown is None:
+                raise AsrError(
+                    f"the language model does not know '{symbol}' and has no <unk>; train it with this symbol"
+                )
+        return [table.get(symbol, -1 if unknown is None else unknown) for symbol in symbols]
+
+    def score(self, state: int, symbol: int) -> tuple[int, float]:
+        """Return the state after a symbol, and the symbol's natural log-probability (−∞ for `<s>` and `</s>`)."""
+        state, score = step(self.automaton, state, symbol)
+        return int(state), float(score)
+
+    def finish(self, state: int) -> float:
+        """Return the natural log-probability that the sentence ends."""
+        return float(self.automaton.final[state])
+
+    def tables(self, symbols: Sequence[str]) -> Tables:
+        """Return the model as look-up tables for a search over units; state 0 is the start.
+
+        Args:
+            symbols: The V units in the order of their ids; the first is blank, which changes no state, free of cost.
+
+        Returns:
+            The state after each unit (S, V), its natural log-probability (S, V), that of the end (S,).
+
+        Raises:
+            AsrError: The model does not know a unit and has no `<unk>`, or the tables would be too large.
+        """
+        states, wanted = len(self.automaton.final), self.ids(symbols[1:])
+        if states * len(symbols) > MAX_CELLS:
+            size = f"{states} states × {len(symbols)} units"
+            raise AsrError(f"the language model's tables would hold {size}, above {MAX_CELLS}; train a lower order")
+        said, column = np.unique(np.array(wanted, np.int64), return_inverse=True)
+        following, score = automaton.dense(self.automaton, said)
+        stay = np.arange(states, dtype=np.int32)[:, None]
+        free = np.zeros((states, 1))
+        return (
+            np.concatenate([stay, following[:, column]], axis=1),
+            np.concatenate([free, score[:, column]], axis=1),
+            self.automaton.final.copy(),
+        )
+
+
+class Perplexity(NamedTuple):
+    """How surprised a model was: the inverse geometric mean of the probabilities of all tokens.
+
+    Attributes:
+        perplexity: ∞ where something had no probability to speak of.
+        tokens: Symbols, and one end for each sentence.
+        unknown: How many of them the model does not know; they count with the probability of `<unk>`.
+    """
+
+    perplexity: float
+    tokens: int
+    unknown: int
+
+
+def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequence[str] | None = None) -> Ngram:
+    """Return an n-gram model with modified Kneser–Ney smoothing; see `kneser_ney.estimate`.
+
+    Args:
+        sentences: Transcripts, without `<s>` and `</s>`.
+        order: n.
+        vocabulary: All symbols there are: each gets a probability, seen or not, and there is no `<unk>`. Without it the
+            vocabulary is what was seen, and `<unk>` gets the probability of a symbol seen 0 times.
+
+    Raises:
+        AsrError: There are no sentences, one holds `<s>`, `</s>` or a symbol outside the vocabulary, or none is as long
+            as the order.
+    """
+    said = [list(sentence) for sentence in sentences]
+    known = dict.fromkeys([UNKNOWN[0], *sorted({symbol for sentence in said for symbol in sentence})])
+    symbols = [START, END, *(known if vocabulary is None else dict.fromkeys(vocabulary))]
+    if len(set(symbols)) < len(symbols):
+        raise AsrError(f"{START} and {END} are added to every sentence by themselves; leave them out")
+    ids = {symbol: id for id, symbol in enumerate(symbols)}
+    for number, sentence in enumerate(said, 1):
+        for symbol in sentence:
+            if ids.get(symbol, 0) < 2:
+                raise AsrError(
+                    f"sentence {number}: '{symbol}' is not in the vocabulary; add it or correct the sentence"
+                )
+    longest = max((len(sentence) for sentence in said), default=-2) + 2
+    if not 1 <= order <= longest:
+        least = f"an order from 1 to {longest}, the longest with its ends" if said else "some"
+        raise AsrError(f"{len(said)} sentences cannot train an order of {order}; give {least}")
+    encoded = [[0, *(ids[symbol] for symbol in sentence), 1] for sentence in said]
+    return Ngram.of(symbols, kneser_ney.estimate(encoded, len(symbols), order, start=0))
+
+
+def read(path: Path) -> Ngram:
+    """Return the model of an ARPA file; gunzipped if its name ends in .gz.
+
+    Raises:
+        InputError: As `arpa.read`, or `<s>` or `</s>` is missing.
+    """
+    symbols, grams = arpa.read(path)
+    try:
+        return Ngram.of(symbols, grams)
+    except AsrError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def write(lm: Ngram, path: Path) -> None:
+    """Write a model as an ARPA file, whole or not at all; gzipped if its name ends in .gz.
+
+    Raises:
+        AsrError: As `arpa.write`.
+    """
+    arpa.write(path, lm.symbols, lm.grams)
+
+
+def perplexity(lm: Ngram, sentences: Iterable[Sequence[str]]) -> Perplexity:
+    """Return the perplexity of sentences, how many tokens they hold, and how many of these the model does not know.
+
+    Raises:
+        AsrError: There are no sentences, or the model cannot score a symbol; see `Ngram.ids`.
+    """
+    total, tokens, unknown = 0.0, 0, 0
+    known = set(lm.symbols)
+    for sentence in sentences:
+        state = lm.start
+        for symbol in lm.ids(sentence):
+            state, score = lm.score(state, symbol)
+            total += score
+        total += lm.finish(state)
+        tokens += len(sentence) + 1
+        unknown += sum(symbol not in known for symbol in sentence)
+    if not tokens:
+        raise AsrError("no sentences to score; give some")
+    surprise = -total / tokens
+    return Perplexity(math.exp(surprise) if surprise < 700 else math.inf, tokens, unknown)
