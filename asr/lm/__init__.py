@@ -13,9 +13,9 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from asr.errors import AsrError, InputError
 from asr.lm import arpa, automaton, kneser_ney
 from asr.lm.automaton import START_STATE, Automaton, step
-from asr.errors import AsrError, InputError
 from asr.lm.ngrams import Floats, Grams, Ids
 
 START, END = "<s>", "</s>"
