@@ -21,6 +21,9 @@ class Hypothesis:
         language: What the language model alone gives it; 0 without one.
         frames: For each id, the half-open span (first, last + 1) of frames in which it was heard.
         confidence: For each id, an estimate of the probability that it was said; empty where none is made.
+        words: The words of the labelling; empty where the decoder knows none.
+        word_frames: For each word, the span of its units.
+        word_confidence: For each word, an estimate of the probability that it was said.
     """
 
     ids: tuple[int, ...]
@@ -29,6 +32,9 @@ class Hypothesis:
     language: float = 0.0
     frames: tuple[tuple[int, int], ...] = ()
     confidence: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
+    word_frames: tuple[tuple[int, int], ...] = ()
+    word_confidence: tuple[float, ...] = ()
 
 
 class Decoder(Protocol):

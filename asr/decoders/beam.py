@@ -1,0 +1,284 @@
+"""Prefix beam search: the most probable labelling instead of the most probable path, exactly and on ids."""
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import inf, isfinite
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.decoders.base import Hypothesis, LogProbs
+from asr.errors import AsrError
+
+Ints = npt.NDArray[np.int32]
+Places = npt.NDArray[np.uint32]
+Reals = npt.NDArray[np.float64]
+Tables = tuple[Ints, Reals, Reals]  # of a language model, as `asr.lm` makes them
+
+MAX_WIDTH = 100_000
+NODES = 1 << 15  # room for prefixes to begin with; it doubles when full
+
+
+class Fusion(NamedTuple):
+    """A language model's tables, checked and weighted."""
+
+    following: Ints  # (S, V)
+    score: Reals  # (S, V)
+    final: Reals  # (S,)
+    gain: Reals  # (S, V), α · score + β
+    reach: Reals  # (V,), the largest gain of each unit
+
+
+class Room(NamedTuple):
+    """The arrays that a search works in, as `kernels.search` describes them."""
+
+    beams: Places
+    reals: Reals
+    stays: Reals
+    starts: Reals
+    scores: Reals
+    found: Places
+    taken: Ints
+    units: Places
+    bounds: Reals
+    trie: Ints
+
+    @classmethod
+    def of(cls, width: int, units: int) -> "Room":
+        """Return room for a beam so wide over so many units."""
+        return cls(
+            beams=np.empty((2, width, 3), np.uint32),
+            reals=np.empty((2, width, 4)),
+            stays=np.empty((width, 3)),
+            starts=np.empty(width),
+            scores=np.empty(2 * width),
+            found=np.empty((2 * width, 2), np.uint32),
+            taken=np.empty((width, units), np.int32),
+            units=np.empty(units, np.uint32),
+            bounds=np.empty(units),
+            trie=np.empty((1 + width + NODES, 8), np.int32),
+        )
+
+
+class Found(NamedTuple):
+    """What a search ends with: labellings, best first, as nodes of its trie."""
+
+    trie: Ints  # (nodes, 8)
+    paths: Ints  # (N, L + 1), from the empty prefix on
+    lengths: Ints  # (N,)
+    acoustic: Reals  # (N,)
+    score: Reals  # (N,)
+    mass: Reals  # (N,), their shares of the final beam's probability
+
+
+class Beam:
+    """Finds the labellings of greatest score = acoustic + α · language + β · length.
+
+    A labelling's probability is the sum over its paths (Graves 2006, equation 3). The search keeps the `width` best
+    prefixes at each frame, and `acoustic` sums the paths that it kept: never more than the truth, and the truth where
+    the beam dropped nothing. Then the first hypothesis is the best labelling there is, and without language model and
+    bonus at least as probable as the greedy one; a narrow beam promises neither. Of prefixes that score the same the
+    one found first is kept: live before new, then the more probable unit, the lower id, the older parent.
+
+    `frames` are those of the best path within what was kept. `confidence` is the share of the final beam's probability
+    that belongs to labellings with the same unit at the same place, when aligned with the fewest edits.
+
+    Args:
+        width: K, how many prefixes are kept at each frame.
+        nbest: How many hypotheses are returned at most; the search may find fewer.
+        top: Only so many most probable units of a frame begin new prefixes, equals included; None or 0 for all.
+        threshold: Only units of at least this log-prob do. The frame's best unit always does, and live prefixes always
+            go on.
+        bonus: β, for each unit, in nats.
+        language: A language model's tables over the same units, `lm.tables(units.symbols)`, or None: the state after
+            each unit (S, V), the unit's natural log-probability (S, V) and the end's (S,); state 0 is the start.
+        weight: α.
+
+    Raises:
+        AsrError: A setting makes no sense, or the tables are none.
+
+    Source: A. Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2, prefix search decoding;
+    A. Hannun et al., "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs",
+    arXiv 1408.2873, 2014, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 25,
+        nbest: int = 1,
+        top: int | None = None,
+        threshold: float = -inf,
+        bonus: float = 0.0,
+        language: Tables | None = None,
+        weight: float = 0.0,
+    ) -> None:
+        _require(1 <= width <= MAX_WIDTH, f"width {width}: must be from 1 to {MAX_WIDTH}")
+        _require(1 <= nbest <= width, f"nbest {nbest}: must be from 1 to the width, {width}")
+        _require(top is None or top >= 0, f"top {top}: must be a number of units, or 0 for all")
+        _require(threshold < inf, f"threshold {threshold}: must be a log-prob, or -inf for none")
+        _require(isfinite(bonus), f"bonus {bonus}: must be finite")
+        _require(0 <= weight < inf, f"weight {weight}: must be finite and not negative")
+        self.width, self.nbest, self.top, self.threshold = width, nbest, top or 0, threshold
+        self.bonus, self.weight = bonus, weight
+        self._rooms = threading.local()
+        self._fusion = _fuse(language, weight, bonus) if language and weight else None
+
+    def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
+        """Return the best labellings, best first; one at least.
+
+        Args:
+            log_probs: (T, V), natural log, of any float type; −inf may stand in it and T may be 0.
+
+        Raises:
+            AsrError: The log-probs are no matrix, hold NaN or +inf, or leave no labelling; or the language model's
+                tables are over other units.
+        """
+        values = _checked(log_probs)
+        fusion = self._fusion_for(values.shape[1])
+        found = self._search(values, fusion)
+        return [self._hypothesis(values, fusion, found, best) for best in range(min(self.nbest, len(found.score)))]
+
+    def decode_batch(self, batch: Sequence[LogProbs]) -> list[list[Hypothesis]]:
+        """Return what a call returns for each matrix (T, V) of a batch, computed on all cores.
+
+        Raises:
+            AsrError: As a call does.
+        """
+        with ThreadPoolExecutor(_cores()) as pool:
+            return list(pool.map(self, batch))
+
+    def _fusion_for(self, units: int) -> Fusion:
+        """Return the language model's tables, which must be over so many units, or those of none."""
+        if self._fusion is None:
+            zeros = np.zeros((1, units))
+            gain = zeros + self.bonus
+            return Fusion(np.zeros((1, units), np.int32), zeros, np.zeros(1), gain, gain[0])
+        known = len(self._fusion.reach)
+        _require(known == units, f"language model: is over {known} units, the log-probs are over {units}")
+        return self._fusion
+
+    def _floors(self, values: Reals) -> Reals:
+        """Return for each frame the log-prob below which a unit begins no new prefix, (T,)."""
+        units = values[:, 1:]
+        count = min(self.top or units.shape[1], units.shape[1])
+        if not units.size or (self.threshold == -inf and count == units.shape[1]):
+            return np.full(len(values), -inf)
+        least = np.partition(units, -count, axis=1)[:, -count]
+        return np.asarray(np.minimum(np.maximum(least, self.threshold), units.max(axis=1)))
+
+    def _search(self, values: Reals, fusion: Fusion) -> Found:
+        """Run the compiled search and rank what lives at the end."""
+        from asr.decoders import kernels  # Numba costs a fifth of a second, which the command line need not pay
+
+        room = self._room(values.shape[1])
+        room.taken.fill(-1)
+        beams, reals, trie = room.beams, room.reals, room.trie
+        beams[0, 0] = 0
+        reals[0, 0] = 0.0, -inf, 0.0, 0.0
+        trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty prefix, live before frame 0
+        inputs = (values, self._floors(values), fusion.following, fusion.gain, fusion.reach, *room[:-1])
+        t, live, size = kernels.search(*inputs, trie, 0, 1, 1)
+        while live and t < len(values):
+            trie = np.concatenate([trie[:size], np.empty((len(trie), 8), np.int32)])
+            t, live, size = kernels.search(*inputs, trie, t, live, size)
+        _require(live > 0, f"frame {t - 1}: log-probs and language model leave no labelling; widen the beam")
+        return self._rank(trie, beams[t & 1, :live], reals[t & 1, :live], fusion)
+
+    def _room(self, units: int) -> Room:
+        """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
+        room: Room | None = getattr(self._rooms, "room", None)
+        if room is None or room.taken.shape[1] != units:
+            room = self._rooms.room = Room.of(self.width, units)
+        return room
+
+    def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> Found:
+        """Let the language model end, and sort what lives; of equals the older prefix is first."""
+        from asr.decoders import kernels
+
+        score = real[:, kernels.TOTAL] + real[:, kernels.EXTRA] + self.weight * fusion.final[beam[:, kernels.STATE]]
+        order = np.argsort(-score, kind="stable")
+        order = order[score[order] > -inf]
+        _require(len(order) > 0, "language model: no labelling in the beam may end; widen the beam")
+        score, nodes = score[order], beam[order, kernels.NODE].astype(np.int32)
+        lengths = trie[nodes, kernels.DEPTH]
+        paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
+        kernels.climb(trie, nodes, paths)
+        mass = np.exp(score - score[0])
+        return Found(trie, paths, lengths, real[order, kernels.TOTAL], score, mass / mass.sum())
+
+    def _hypothesis(self, values: Reals, fusion: Fusion, found: Found, best: int) -> Hypothesis:
+        """Return a labelling with its times and confidences."""
+        from asr.decoders import kernels
+
+        length = int(found.lengths[best])
+        path = found.trie[found.paths[best, : length + 1]]  # (L + 1, 8)
+        ids = tuple(path[1:, kernels.UNIT].tolist())
+        cells = path[:, kernels.SEEN] + 1 - path[:, kernels.BORN]
+        ends: npt.NDArray[np.int64] = np.cumsum(cells, dtype=np.int64)
+        spans, votes = np.zeros((length, 2), np.int64), np.zeros(length)
+        offsets, (blank, spoken) = ends - (path[:, kernels.SEEN] + 1), np.empty((2, ends[-1]))
+        kernels.align(values, path, offsets, blank, spoken, spans)
+        labellings = found.trie[found.paths[:, 1:], kernels.UNIT]
+        spread = int(found.lengths.max() - found.lengths.min())
+        costs = np.empty((length + 1) * (2 * kernels.BAND + 2 + spread), np.int32)
+        kernels.vote(labellings, found.lengths, found.mass, best, costs, votes)
+        return Hypothesis(
+            ids=ids,
+            score=float(found.score[best]),
+            acoustic=float(found.acoustic[best]),
+            language=_language(fusion, ids) if self._fusion else 0.0,
+            frames=tuple((first, end) for first, end in spans.tolist()),
+            confidence=tuple(np.minimum(votes, 1.0).tolist()),
+        )
+
+
+def _fuse(language: Tables, weight: float, bonus: float) -> Fusion:
+    """Return a language model's tables, weighted and safe to follow without a look."""
+    following, score, final = language
+    states, units = score.shape
+    _require(
+        following.shape == (states, units) and final.shape == (states,), "language model: its tables differ in shape"
+    )
+    inside = (following[:, 1:] >= 0) & (following[:, 1:] < states)
+    _require(bool(inside.all()), f"language model: its tables lead out of its {states} states")
+    gain = weight * np.asarray(score, np.float64) + bonus
+    gain[:, 0] = 0.0  # blank's, whatever stands there
+    _require(bool((gain < inf).all() and (final < inf).all()), "language model: its tables hold NaN or +inf")
+    return Fusion(np.ascontiguousarray(following, np.int32), score, final, gain, gain.max(axis=0))
+
+
+def _language(fusion: Fusion, ids: Sequence[int]) -> float:
+    """Return the language model's log-probability of a labelling, its end included."""
+    state, total = 0, 0.0
+    for id in ids:
+        total += float(fusion.score[state, id])
+        state = int(fusion.following[state, id])
+    return total + float(fusion.final[state])
+
+
+def _checked(log_probs: LogProbs) -> Reals:
+    """Return the log-probs as the search reads them; a copy where they are not float64 already."""
+    values = np.ascontiguousarray(log_probs, dtype=np.float64)
+    _require(values.ndim == 2 and values.shape[1] > 0, f"log-probs {values.shape}: must be (frames, units)")
+    with np.errstate(invalid="ignore"):
+        sound = values.sum() < inf  # NaN and +inf survive a sum, or make NaN
+    if not sound:
+        frame, unit = np.argwhere(~(values < inf))[0]
+        raise AsrError(
+            f"frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be a number below inf"
+        )
+    return values
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AsrError(f"beam: {message}")

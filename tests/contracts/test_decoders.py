@@ -1,0 +1,78 @@
+"""What every decoder of the table promises."""
+
+import numpy as np
+import pytest
+
+from asr.decoders import DECODERS, Hypothesis
+
+UNITS = 6
+
+
+@pytest.fixture(params=sorted(DECODERS))
+def decoder(request):
+    return DECODERS[request.param]()
+
+
+def emissions(frames, seed=0):
+    return np.log(np.random.default_rng(seed).dirichlet(np.full(UNITS, 0.3), frames)).astype(np.float32)
+
+
+def clear(path):
+    """Log-probs of a speaker who leaves little doubt."""
+    log_probs = np.full((len(path), UNITS), np.log(0.01))
+    log_probs[np.arange(len(path)), path] = np.log(1 - 0.01 * (UNITS - 1))
+    return log_probs.astype(np.float32)
+
+
+def test_there_is_always_a_hypothesis(decoder):
+    for frames in (0, 1, 2, 50):
+        found = decoder(emissions(frames))
+        assert found and all(isinstance(hypothesis, Hypothesis) for hypothesis in found)
+
+
+def test_no_frame_has_the_empty_labelling_with_certainty(decoder):
+    assert decoder(emissions(0)) == [Hypothesis((), 0.0)]
+
+
+def test_a_clear_labelling_is_found(decoder):
+    best = decoder(clear([0, 3, 3, 0, 3, 1, 0, 0, 5]))[0]
+    assert best.ids == (3, 3, 1, 5)
+    assert best.frames == ((1, 3), (4, 5), (5, 6), (8, 9))
+
+
+def test_hypotheses_are_best_first_of_plain_ids_and_never_blank(decoder):
+    found = decoder(emissions(80))
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+    for h in found:
+        assert all(type(id) is int and 0 < id < UNITS for id in h.ids)
+        assert all(type(value) is float for value in (h.score, h.acoustic, h.language, *h.confidence))
+
+
+def test_every_id_has_frames_in_order_within_the_utterance(decoder):
+    for h in decoder(emissions(80)):
+        borders = [border for span in h.frames for border in span]
+        assert len(h.frames) == len(h.ids)
+        assert borders == sorted(borders) and set(borders) <= set(range(81))
+        assert all(type(border) is int for border in borders)
+        assert all(start < end for start, end in h.frames)
+
+
+def test_confidences_are_probabilities_one_for_each_id_or_none(decoder):
+    for h in decoder(emissions(80)):
+        assert len(h.confidence) in (0, len(h.ids))
+        assert all(0.0 <= value <= 1.0 for value in h.confidence)
+
+
+def test_an_impossible_unit_is_never_heard(decoder):
+    log_probs = emissions(60)
+    log_probs[:, 2] = -np.inf
+    assert all(2 not in h.ids for h in decoder(log_probs))
+
+
+def test_the_same_log_probs_give_the_same_hypotheses_in_any_float_type_and_are_left_alone(decoder):
+    log_probs = emissions(60)
+    before = log_probs.copy()
+    found = decoder(log_probs)
+    assert decoder(log_probs) == found
+    assert [h.ids for h in decoder(log_probs.astype(np.float64))] == [h.ids for h in found]
+    assert np.array_equal(log_probs, before)
