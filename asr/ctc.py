@@ -6,9 +6,13 @@ unsegmented sequence data with recurrent neural networks", ICML 2006, section 4.
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from asr.errors import AsrError, InputError
 from asr.units import BLANK
 
 
@@ -29,3 +33,54 @@ def loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Te
     return F.ctc_loss(
         log_probs.transpose(0, 1), targets, lengths, target_lengths, blank=BLANK, reduction="none", zero_infinity=False
     )
+
+
+def align(log_probs: Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where the best path through a labelling says each id: its peak, (first, last + 1) frame.
+
+    Args:
+        log_probs: (T, V), natural log.
+        ids: The labelling (L,), blank-free.
+
+    Raises:
+        InputError: The labelling does not fit into so many frames.
+        AsrError: torchaudio cannot be loaded.
+    """
+    if len(log_probs) < frames_needed(ids):
+        raise InputError(f"{len(log_probs)} frames cannot hold {len(ids)} units (needs {frames_needed(ids)})")
+    if not ids:
+        return []
+    try:
+        from torchaudio.functional import forced_align
+    except (ImportError, OSError) as error:
+        raise AsrError(f"torchaudio does not go with this torch ({error}); install both from the same place") from error
+    path = forced_align(log_probs[None], torch.tensor([list(ids)], device=log_probs.device), blank=BLANK)[0][0]
+    peaks: list[tuple[int, int]] = []
+    before = BLANK
+    for frame, id in enumerate(path.tolist()):
+        if id != BLANK and id == before:
+            peaks[-1] = (peaks[-1][0], frame + 1)
+        elif id != BLANK:
+            peaks.append((frame, frame + 1))
+        before = id
+    return peaks
+
+
+def borders(log_probs: npt.NDArray[np.floating], ids: Sequence[int], peaks: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the frames at which each id but the first begins, (L − 1,): how the blank between two peaks is shared.
+
+    CTC spikes inside a unit and writes blank elsewhere, but among the other units it still prefers the one that is
+    being said. So the border lies where the left unit, summed over the frames between the peaks, has most
+    probability on its side and the right unit on its own.
+
+    Args:
+        log_probs: (T, V), natural log.
+        ids: The labelling (L,).
+        peaks: Of each id, as `align` gives them.
+    """
+    found = []
+    for left, right, (_, start), (end, _) in zip(ids, ids[1:], peaks, peaks[1:], strict=False):
+        preferred = log_probs[start:end, left] - log_probs[start:end, right]
+        gained = np.concatenate([[0.0], np.cumsum(preferred)])
+        found.append(start + int(gained.argmax()))
+    return found

@@ -1,0 +1,203 @@
+"""Transcripts with times, written in the formats that players, editors and scorers read.
+
+A format is a function from one transcript to text; a new one is a function here and a line in the table.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from asr.manifest import Segment
+
+CAPTION = 6.0  # seconds that one caption of SRT and VTT covers at the most
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was recognised, or aligned, in one recording.
+
+    Attributes:
+        audio: The recording's name, as the user gave it.
+        seconds: Its duration.
+        text: What was said.
+        units: Every unit with its times.
+        words: Every word with its times; empty where the system knows no words.
+        confidence: For each unit; empty where none was estimated.
+        score: The decoder's, natural log.
+    """
+
+    audio: str
+    seconds: float
+    text: str
+    units: tuple[Segment, ...] = ()
+    words: tuple[Segment, ...] = ()
+    confidence: tuple[float, ...] = ()
+    score: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """The recording's name without folder and ending, as scorers know it."""
+        return PurePath(self.audio).stem
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """What captions are made of: words where there are some, else units."""
+        return self.words or self.units
+
+
+def txt(transcript: Transcript) -> str:
+    """Return the text alone."""
+    return f"{transcript.text}\n"
+
+
+def as_json(transcript: Transcript) -> str:
+    """Return one indented JSON object."""
+    return json.dumps(_row(transcript), indent=2, ensure_ascii=False) + "\n"
+
+
+def jsonl(transcript: Transcript) -> str:
+    """Return one JSON object on one line."""
+    return json.dumps(_row(transcript), ensure_ascii=False) + "\n"
+
+
+def srt(transcript: Transcript) -> str:
+    """Return SubRip captions."""
+    blocks = (
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
+        for number, (text, start, end) in enumerate(_captions(transcript), 1)
+    )
+    return "\n".join(blocks)
+
+
+def vtt(transcript: Transcript) -> str:
+    """Return WebVTT captions. Source: W3C, "WebVTT: The Web Video Text Tracks Format"."""
+    blocks = (
+        f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n{_escaped(text)}\n"
+        for text, start, end in _captions(transcript)
+    )
+    return "WEBVTT\n" + "".join(blocks)
+
+
+def tsv(transcript: Transcript) -> str:
+    """Return one segment a line: start and end in milliseconds, and the symbol."""
+    rows = (f"{round(1000 * s.start)}\t{round(1000 * s.end)}\t{s.symbol}\n" for s in transcript.segments)
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def ctm(transcript: Transcript) -> str:
+    """Return NIST's time-marked conversation format: recording, channel, start, duration, symbol, confidence.
+
+    Source: NIST SCTK, doc/infmts.htm, "ctm".
+    """
+    sure = transcript.confidence if not transcript.words else ()
+    rows = []
+    for i, segment in enumerate(transcript.segments):
+        confidence = f" {sure[i]:.3f}" if i < len(sure) else ""
+        duration = segment.end - segment.start
+        rows.append(f"{transcript.id} 1 {segment.start:.3f} {duration:.3f} {segment.symbol}{confidence}\n")
+    return "".join(rows)
+
+
+def trn(transcript: Transcript) -> str:
+    """Return sclite's format: the text, then the id in brackets. Source: NIST SCTK, doc/infmts.htm, "trn"."""
+    return f"{transcript.text} ({transcript.id})\n"
+
+
+def textgrid(transcript: Transcript) -> str:
+    """Return Praat's long text format: a tier of words where there are some, and one of units.
+
+    Source: P. Boersma and D. Weenink, Praat manual, "TextGrid file formats".
+    """
+    tiers = [(name, rows) for name, rows in (("words", transcript.words), ("units", transcript.units)) if rows]
+    lines = [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "xmin = 0",
+        f"xmax = {transcript.seconds:.4f}",
+    ]
+    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
+    for number, (name, segments) in enumerate(tiers, 1):
+        intervals = _without_gaps(segments, transcript.seconds)
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
+        lines += ["        xmin = 0", f"        xmax = {transcript.seconds:.4f}"]
+        lines += [f"        intervals: size = {len(intervals)}"]
+        for place, (symbol, start, end) in enumerate(intervals, 1):
+            quoted = symbol.replace('"', '""')
+            lines += [
+                f"        intervals [{place}]:",
+                f"            xmin = {start:.4f}",
+                f"            xmax = {end:.4f}",
+            ]
+            lines += [f'            text = "{quoted}"']
+    return "\n".join(lines) + "\n"
+
+
+# Ending → writer.
+FORMATS: dict[str, Callable[[Transcript], str]] = {
+    "txt": txt,
+    "json": as_json,
+    "jsonl": jsonl,
+    "srt": srt,
+    "vtt": vtt,
+    "tsv": tsv,
+    "ctm": ctm,
+    "trn": trn,
+    "TextGrid": textgrid,
+}
+
+
+def _row(transcript: Transcript) -> dict[str, object]:
+    units: list[dict[str, object]] = [
+        {"unit": s.symbol, "start": round(s.start, 4), "end": round(s.end, 4)} for s in transcript.units
+    ]
+    for row, confidence in zip(units, transcript.confidence, strict=False):
+        row["confidence"] = round(confidence, 4)
+    row = {
+        "audio": transcript.audio,
+        "seconds": round(transcript.seconds, 4),
+        "text": transcript.text,
+        "score": round(transcript.score, 4),
+        "units": units,
+    }
+    if transcript.words:
+        words = [{"word": s.symbol, "start": round(s.start, 4), "end": round(s.end, 4)} for s in transcript.words]
+        row["words"] = words
+    return row
+
+
+def _captions(transcript: Transcript) -> list[Segment]:
+    """Join neighbours into captions of at most `CAPTION` seconds."""
+    captions: list[Segment] = []
+    for symbol, start, end in transcript.segments:
+        if captions and end - captions[-1].start <= CAPTION:
+            captions[-1] = Segment(f"{captions[-1].symbol} {symbol}", captions[-1].start, end)
+        else:
+            captions.append(Segment(symbol, start, end))
+    return captions
+
+
+def _clock(seconds: float, point: str) -> str:
+    milliseconds = round(1000 * seconds)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _without_gaps(segments: tuple[Segment, ...], seconds: float) -> list[Segment]:
+    """Fill what lies between segments with empty ones: Praat wants a tier without holes."""
+    filled: list[Segment] = []
+    now = 0.0
+    for segment in segments:
+        start = max(segment.start, now)
+        if start > now:
+            filled.append(Segment("", now, start))
+        filled.append(Segment(segment.symbol, start, max(segment.end, start)))
+        now = filled[-1].end
+    if now < seconds:
+        filled.append(Segment("", now, seconds))
+    return filled
