@@ -58,8 +58,8 @@ def count(seconds: float, rate: int) -> int:
 def multiply(rows: Matrix, matrix: Matrix, out: Matrix) -> Matrix:
     """Put rows (n, K) times matrix (K, M) into `out` (n, M) and return it, by the calling thread alone.
 
-    A BLAS that shares a product among its threads spends more time on that than on products as thin as ours, disturbs
-    the threads that work beside it, and rounds differently on a machine with other cores.
+    A BLAS that shares a product among its threads may round it differently on a machine with other cores, and waits
+    for threads longer than products as thin as ours take: on two busy cores we saw it take fourteen times as long.
     """
     piece = max(1, SHARED // matrix.size)
     for start in range(0, len(rows), piece):

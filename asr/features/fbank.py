@@ -134,8 +134,8 @@ class Fbank:
                 f"{len(samples)} samples ({length:g} ms) are shorter than one window of {self._width} ({window:g} ms); "
                 "leave the recording out or use a longer one"
             )
-        samples = np.ascontiguousarray(samples, np.float32)
         if self._dither:
+            samples = np.ascontiguousarray(samples, np.float32)
             noise = seeds.generator(zlib.crc32(samples.data), "dither").standard_normal(len(samples), np.float32)
             samples = samples + np.float32(self._dither / FULL_SCALE) * noise
         return samples
@@ -209,7 +209,6 @@ def mel_filters(mels: int, points: int, rate: int, low: float, high: float) -> n
     frequencies = mel(np.arange(points // 2 + 1) * (rate / points))[:, None]
     rising, falling = (frequencies - left) / (centre - left), (right - frequencies) / (right - centre)
     filters: npt.NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
-    filters[-1] = 0.0  # Kaldi leaves out the highest frequency; with no `high` the last filter ends there anyway
     empty = np.flatnonzero(filters.max(axis=0) == 0)
     need(
         not len(empty),

@@ -32,7 +32,7 @@ class MFCC:
 
     Source: S. Davis and P. Mermelstein, "Comparison of parametric representations for monosyllabic word recognition in
         continuously spoken sentences", IEEE Trans. ASSP 28(4), 1980; Kaldi, src/feat/feature-mfcc.cc; the lifter:
-        S. Young et al., "The HTK Book", section 5.6, eq. 5.15.
+        S. Young et al., "The HTK Book", section 5.3, eq. 5.12.
     """
 
     def __init__(
