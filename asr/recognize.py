@@ -1,6 +1,7 @@
 """Recognition: samples or a whole set in, hypotheses out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from asr import batch, manifest
+from asr import batch, ctc, manifest
 from asr.audio import Samples, resample
 from asr.batch import Dataset
 from asr.bundle import Bundle
@@ -16,9 +17,10 @@ from asr.decoders import Decoder, Hypothesis
 from asr.errors import AsrError
 from asr.features import Features
 from asr.features.store import Store
-from asr.manifest import Utterance
+from asr.manifest import Segment, Utterance
 
 BATCH = 32  # utterances decoded side by side; changes no result
+SHARED = 128  # units per direction from which on threads share a step
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -62,6 +64,21 @@ def dataset(bundle: Bundle, path: Path) -> Dataset:
     return batch.dataset(utterances, store, bundle.normaliser, bundle.units)
 
 
+def share_threads(hidden: int, device: torch.device) -> None:
+    """Keep a small network on one core.
+
+    Below some 128 units the products of one step are too thin to share: on two cores the other thread gains little
+    where it has a core of its own, and on a busy machine every step waits for it (2×40 units beside another program:
+    5 times slower with two threads than with one).
+
+    Args:
+        hidden: Units per direction.
+        device: Where the network runs; only a CPU has threads to share.
+    """
+    if device.type == "cpu" and hidden < SHARED:
+        torch.set_num_threads(1)
+
+
 class Recognizer:
     """A system, a decoder and a device, ready to recognise.
 
@@ -73,6 +90,7 @@ class Recognizer:
 
     def __init__(self, bundle: Bundle, decoder: Decoder, device: torch.device) -> None:
         self.bundle, self.decoder, self.device = bundle, decoder, device
+        share_threads(bundle.recipe.encoder.hidden, device)
         self._model = bundle.model.to(device).eval()
 
     @torch.inference_mode()
@@ -96,6 +114,23 @@ class Recognizer:
         """Return the best hypothesis of one recording; arguments and errors are those of `log_probs`."""
         return self.decoder(self.log_probs(samples, rate))[0]
 
+    def align(self, samples: Samples, rate: int, symbols: Sequence[str]) -> list[Segment]:
+        """Return when each symbol of a known transcript is said.
+
+        Args:
+            samples: (S,), in [−1, 1].
+            rate: Hz.
+            symbols: The transcript, in the system's units.
+
+        Raises:
+            InputError: A symbol is no unit, or the recording is too short for the transcript.
+        """
+        log_probs = self.log_probs(samples, rate)
+        ids = self.bundle.units.ids(symbols)
+        inner = self.seconds(ctc.borders(log_probs, ids, ctc.align(torch.from_numpy(log_probs), ids)))
+        borders = [0.0, *inner, len(samples) / rate]
+        return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
+
     @torch.inference_mode()
     def emissions(self, data: Dataset) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar."""
@@ -111,12 +146,18 @@ class Recognizer:
         """Return the best hypothesis of each utterance of a set, by id."""
         return {id: self.decoder(log_probs)[0] for id, log_probs in self.emissions(data)}
 
-    def times(self, hypothesis: Hypothesis) -> list[tuple[float, float]]:
-        """Return where each unit of a hypothesis was heard, (start, end) in seconds.
+    def seconds(self, frames: Sequence[float]) -> list[float]:
+        """Return where these frames begin, in seconds.
 
-        A frame stands for the `shift` seconds around its window's centre. CTC spikes inside a phone; these are the
-        spikes' borders and not the phone's.
+        A frame stands for the `shift` seconds around its window's centre.
         """
         features = self.bundle.features
         first = (features.window - features.shift) / 2
-        return [(first + start * features.shift, first + end * features.shift) for start, end in hypothesis.frames]
+        return [first + frame * features.shift for frame in frames]
+
+    def times(self, frames: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+        """Return spans of frames as (start, end) in seconds.
+
+        CTC spikes inside a phone: the spans of a decoder's hypothesis are the spikes' borders and not the phone's.
+        """
+        return [(start, end) for start, end in (self.seconds(span) for span in frames)]

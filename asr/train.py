@@ -16,10 +16,11 @@ from asr import batch, bundle, config, ctc, files, recognize, score, seeds
 from asr.batch import Batch, Dataset, Ints
 from asr.bundle import Bundle
 from asr.config import Recipe
-from asr.decoders import DECODERS
+from asr.decoders import Greedy
 from asr.errors import AsrError, BundleError, InputError
 from asr.recognize import Recognizer
 from asr.score import ErrorCount
+from asr.transcripts import by_units
 
 BEST, LAST, EPOCHS, RECIPE = "best.safetensors", "last.safetensors", "epochs.jsonl", "recipe.toml"
 
@@ -65,6 +66,7 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
     if _finished(recipe, out):
         _say(f"{out}: already trained with this recipe; remove the folder to train again")
         return out / BEST
+    recognize.share_threads(recipe.encoder.hidden, device)
     files.folder(out)  # before the work, so that a place that cannot be written is known at once
     this = _start(recipe, corpus, device)
     files.write_text(out / RECIPE, config.dump(recipe))
@@ -189,11 +191,8 @@ def _step(this: Run, now: Batch, epoch: int, step: int) -> tuple[float, float]:
 
 def _dev(this: Run) -> ErrorCount:
     """Return the dev set's errors by greedy decoding."""
-    units = this.system.units
-    hypotheses = Recognizer(this.system, DECODERS["greedy"](), this.device).decode(this.dev)
-    references = {id: units.scored(units.names(ids)) for id, ids in zip(this.dev.ids, this.dev.targets, strict=True)}
-    written = {id: units.scored(units.names(hypothesis.ids)) for id, hypothesis in hypotheses.items()}
-    return score.total(score.align_all(references, written))
+    hypotheses = Recognizer(this.system, Greedy(), this.device).decode(this.dev)
+    return score.total(by_units(this.system.units, this.dev, hypotheses))
 
 
 def _line(record: dict[str, Any], epochs: int, metric: str) -> str:

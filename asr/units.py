@@ -81,6 +81,16 @@ class Units:
         """Return the ids' symbols."""
         return [self.symbols[id] for id in ids]
 
+    def starts(self, phones: Sequence[tuple[str, float, float]]) -> list[float]:
+        """Return when each symbol of `transcript` begins, in seconds; empty for characters, whose times none knows.
+
+        Args:
+            phones: TIMIT's 61 symbols, with start and end.
+        """
+        if self.kind not in _PHONES:
+            return []
+        return [start for symbol, start, _ in phones if self._fold([symbol])]
+
     def scored(self, symbols: Sequence[str]) -> list[str]:
         """Return what is compared when scoring: phones are folded to 39, characters stay."""
         return fold(symbols, 39) if self.kind in _PHONES else list(symbols)

@@ -44,3 +44,23 @@ def test_repeats_need_a_blank_between_them(ids, frames):
             log_probs = torch.zeros(1, count, 4).log_softmax(-1)
             loss = ctc.loss(log_probs, torch.tensor([count]), torch.tensor([ids]), torch.tensor([len(ids)]))
             assert bool(torch.isfinite(loss)) == finite
+
+
+def test_alignment_takes_the_best_of_all_paths():
+    pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
+    log_probs = torch.randn(6, 4, generator=torch.Generator().manual_seed(3)).log_softmax(-1)
+    target = (1, 1, 2)
+    paths = (path for path in itertools.product(range(4), repeat=6) if collapse(path) == target)
+    best = max(paths, key=lambda path: sum(float(log_probs[t, u]) for t, u in enumerate(path)))
+    peaks = ctc.align(log_probs, target)
+    assert [best[first] for first, _ in peaks] == list(target)
+    assert sum(last - first for first, last in peaks) == sum(unit != 0 for unit in best)
+    assert all(set(best[first:last]) == {unit} for unit, (first, last) in zip(target, peaks, strict=True))
+
+
+def test_a_border_lies_where_the_right_unit_becomes_more_probable():
+    log_probs = torch.full((8, 3), -9.0).numpy()
+    log_probs[:, 0] = -0.01  # blank all along, and below it unit 1 until frame 5, then unit 2
+    log_probs[:5, 1], log_probs[5:, 2] = -5.0, -5.0
+    assert ctc.borders(log_probs, [1, 2], [(1, 2), (7, 8)]) == [5]
+    assert ctc.borders(log_probs, [1], [(1, 2)]) == []

@@ -11,12 +11,12 @@ PACKAGE = Path(__file__).parent.parent / "asr"
 FLOORS = [
     {"errors"},
     {"units", "phones", "config", "files", "seeds"},
-    {"audio", "manifest", "score", "formats"},
+    {"audio", "manifest", "score", "formats", "calibration", "lexicon"},
     {"features", "cells", "ctc", "lm"},
     {"model", "batch", "decoders", "corpora"},
     {"bundle"},
-    {"recognize"},
-    {"train", "evaluate", "report"},
+    {"recognize", "transcripts"},
+    {"train", "tune", "evaluate", "report"},
     {"cli"},
     {"__main__"},
 ]
@@ -26,7 +26,7 @@ SAME_FLOOR = {
     ("manifest", "files"),
     ("formats", "manifest"),  # a transcript is made of segments
 }
-TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "evaluate"}
+TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "tune", "evaluate"}
 
 
 def floor(part):

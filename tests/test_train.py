@@ -28,7 +28,7 @@ def lines(run):
 
 def test_tones_are_learned_without_error(trained, toy, tmp_path):
     result = evaluate.run(trained, toy / "test.jsonl", tmp_path / "test", CPU)
-    assert result.metric == "CER"
+    assert result.results[0].metric == "CER"
     assert result.count.errors <= 1 and result.count.total > 30
 
 

@@ -9,6 +9,8 @@ from asr.units import BLANK
 class Greedy:
     """Takes the best unit of each frame; the score is the log-probability of that one path.
 
+    A unit's confidence is its probability in the frame where it peaks.
+
     Source: A. Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2, best path decoding.
     """
 
@@ -24,12 +26,14 @@ class Greedy:
         borders = np.flatnonzero(np.diff(path)) + 1
         starts, ends = np.r_[0, borders], np.r_[borders, len(path)]
         spoken = path[starts] != BLANK
-        score = float(log_probs.max(axis=1).sum())
+        best = log_probs.max(axis=1)
+        score = float(best.sum())
         return [
             Hypothesis(
                 ids=tuple(path[starts[spoken]].tolist()),
                 score=score,
                 acoustic=score,
                 frames=tuple(zip(starts[spoken].tolist(), ends[spoken].tolist(), strict=True)),
+                confidence=tuple(np.exp(np.maximum.reduceat(best, starts))[spoken].tolist()),
             )
         ]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from asr import lm
-from asr.lm import arpa
 from asr.errors import AsrError, InputError
+from asr.lm import arpa
 
 # As SRILM and KenLM write: words before the model, tabs and spaces, no weights where there is nothing longer.
 ARPA = """a comment that is no part of the model

@@ -1,0 +1,155 @@
+"""Tuning: the weights of a search and the calibration of its confidences, chosen on dev and on dev only."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from asr import bundle, calibration, lm, manifest, recognize, score
+from asr.batch import Dataset
+from asr.bundle import Bundle
+from asr.decoders import Greedy, Hypothesis
+from asr.decoders.base import LogProbs
+from asr.decoders.search import FILE, Search
+from asr.lm import Ngram, Perplexity
+from asr.manifest import Utterance
+from asr.recognize import Recognizer
+from asr.score import Alignment, ErrorCount
+from asr.transcripts import by_units, by_words, right, words
+from asr.units import Units
+
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # α
+BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # β
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning found.
+
+    Attributes:
+        search: The best settings.
+        count: Their errors on dev.
+        calibration_error: Expected, on dev, before and after calibration.
+        perplexity: Of the language model on dev; None without one.
+    """
+
+    search: Search
+    count: ErrorCount
+    calibration_error: tuple[float, float]
+    perplexity: Perplexity | None
+
+
+@dataclass(frozen=True)
+class _Dev:
+    """What every trial is made on."""
+
+    units: Units
+    data: Dataset
+    utterances: list[Utterance]
+    emissions: dict[str, LogProbs]
+
+
+def run(system: Path, corpus: Path, search: Search, order: int, device: torch.device) -> Tuned:
+    """Choose α, β and the calibration for a search on dev, and write decoder.json beside the bundle.
+
+    Args:
+        system: A bundle's file.
+        corpus: The folder with train.jsonl, for the language model, and dev.jsonl.
+        search: The decoder, its width, its lexicon; a language model it names is taken as it is.
+        order: Of the language model to estimate on the training transcripts where it names none; 0 for none.
+        device: Where the network runs.
+
+    Raises:
+        AsrError: A file cannot be used or written, or a setting makes no sense.
+    """
+    loaded = bundle.load(system)
+    if order and not search.language and search.decoder != "greedy":
+        search = replace(search, language=_estimated(loaded, corpus, search, order, system.parent))
+    path = corpus / "dev.jsonl"
+    data = recognize.dataset(loaded, path)
+    emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
+    dev = _Dev(loaded.units, data, manifest.read(path), emissions)
+    best = _best(dev, search)
+    best = replace(best, tuned_on=hashlib.sha256(path.read_bytes()).hexdigest())
+    hypotheses = _decoded(dev, best)
+    confidences, truth = _confidences(dev, best, hypotheses)
+    best = replace(best, calibration=calibration.fit(confidences, truth))
+    best.save(system.parent / FILE)
+    before = calibration.reliability(confidences, truth).error
+    after = calibration.reliability(best.calibration(confidences), truth).error
+    count = score.total(_aligned(dev, best, hypotheses))
+    return Tuned(best, count, (before, after), _perplexity(dev, best))
+
+
+def _estimated(loaded: Bundle, corpus: Path, search: Search, order: int, out: Path) -> Path:
+    """Estimate a language model on the training transcripts, and return the ARPA file it was written to."""
+    utterances = manifest.read(corpus / "train.jsonl")
+    if search.decoder == "lexicon":
+        path, vocabulary = out / f"words-{order}.arpa.gz", None
+        sentences = [words(utterance) for utterance in utterances]
+    else:
+        path, vocabulary = out / f"units-{order}.arpa.gz", loaded.units.symbols[1:]
+        sentences = [_transcript(loaded.units, utterance) for utterance in utterances]
+    lm.write(lm.estimate(sentences, order, vocabulary), path)
+    return path
+
+
+def _transcript(units: Units, utterance: Utterance) -> list[str]:
+    return units.transcript(utterance.text, [phone.symbol for phone in utterance.phones])
+
+
+def _best(dev: _Dev, search: Search) -> Search:
+    """Return the search with the weights that make fewest errors; of equals the smallest weights."""
+    if search.decoder == "greedy":
+        return search
+    grid = [replace(search, weight=a, bonus=b) for a, b in product(WEIGHTS if search.language else (0.0,), BONUSES)]
+    errors = [
+        score.total(_aligned(dev, trial, _decoded(dev, trial))).errors
+        for trial in tqdm(grid, desc="tune", unit="trial", leave=False, disable=None)
+    ]
+    return min(zip(errors, grid, strict=True), key=lambda row: (row[0], row[1].weight, abs(row[1].bonus)))[1]
+
+
+def _decoded(dev: _Dev, search: Search) -> dict[str, Hypothesis]:
+    """Return each utterance's best hypothesis; the search leaves the GIL, so threads share the work."""
+    decoder = search.build(dev.units)
+    with ThreadPoolExecutor() as threads:
+        found = threads.map(lambda log_probs: decoder(log_probs)[0], dev.emissions.values())
+        return dict(zip(dev.emissions, found, strict=True))
+
+
+def _aligned(dev: _Dev, search: Search, hypotheses: Mapping[str, Hypothesis]) -> dict[str, Alignment]:
+    if search.decoder == "lexicon":
+        return by_words(dev.utterances, hypotheses)
+    return by_units(dev.units, dev.data, hypotheses)
+
+
+def _confidences(dev: _Dev, search: Search, hypotheses: Mapping[str, Hypothesis]) -> tuple[list[float], list[bool]]:
+    """Return every unit's (or word's) confidence, and whether it was right."""
+    aligned = _aligned(dev, search, hypotheses)
+    confidences: list[float] = []
+    truth: list[bool] = []
+    for id, hypothesis in hypotheses.items():
+        own = hypothesis.word_confidence if search.decoder == "lexicon" else hypothesis.confidence
+        said = right(aligned[id])
+        if len(own) == len(said):  # scoring deletes `q`, which then has no place in the alignment
+            confidences += own
+            truth += said
+    return confidences, truth
+
+
+def _perplexity(dev: _Dev, search: Search) -> Perplexity | None:
+    if not search.language:
+        return None
+    model: Ngram = lm.read(search.language)
+    sentences: Sequence[list[str]] = (
+        [words(utterance) for utterance in dev.utterances]
+        if search.decoder == "lexicon"
+        else [_transcript(dev.units, utterance) for utterance in dev.utterances]
+    )
+    return lm.perplexity(model, sentences)
