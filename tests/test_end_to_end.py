@@ -128,6 +128,16 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
         (["transcribe", "short.wav", "--bundle", "toy.toml"], 3, "toy.toml: damaged or no bundle"),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--device", "tpu0"], 2, "device 'tpu0': cannot be used"),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--decoder", "greedi"], 2, "did you mean 'greedy'?"),
+        (["transcribe", "short.wav", "--bundle", "runs/toy", "--width", "3"], 2, "width is no setting of"),
+        (
+            ["transcribe", "short.wav", "--bundle", "runs/toy", "--decoder", "beam", "--width", "0"],
+            2,
+            "width 0: must be",
+        ),
+        (["transcribe", "short.wav", "--bundle", "runs/toy", "--format", "srd"], 2, "did you mean 'srt'?"),
+        (["evaluate", "runs/toy", "--decoder", "beam", "--lm", "no.arpa"], 4, "no.arpa"),
+        (["align", "short.wav", "ab", "--bundle", "runs/toy"], 4, "short.wav: "),
+        (["lm", "train", "none.txt", "lm.arpa"], 4, "none.txt: cannot be read as text"),
         (["evaluate", "runs/toy", "--set", "tset"], 4, "tset.jsonl: cannot be read as a manifest"),
         (["train", "nothing.toml"], 2, "nothing.toml: no such recipe"),
         (["train", "toy.toml", "--set", "encoder.hiden=3"], 2, "did you mean 'hidden'?"),
@@ -152,6 +162,64 @@ def test_bad_input_is_one_line_and_a_status(place, arguments, status, message):
     lines = [line for line in errors.splitlines() if line.startswith("asr: ") or "Error" in line]
     assert 1 <= len(lines) <= 2  # transcribe adds how many of how many failed
     assert sorted(p for p in place.rglob("*") if "features" not in p.parts) == before, "something was left half-written"
+
+
+@pytest.mark.parametrize("kind", ["srt", "TextGrid", "ctm", "trn", "json"])
+def test_transcribe_writes_files_that_keep_their_folders(place, tmp_path, kind):
+    for name in ("a/one.wav", "b/one.wav"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        shutil.copy(place / "data/toy/test/00.wav", tmp_path / "in" / name)
+    out = tmp_path / "out"
+    done = asr("transcribe", "--bundle", "runs/toy", "--format", kind, "--output-dir", out, tmp_path / "in", cwd=place)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == [f"a/one.wav.{kind}", f"b/one.wav.{kind}"]
+
+
+def test_files_of_one_name_from_two_places_do_not_collide(place, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(place / "data/toy/test/00.wav", tmp_path / folder / "one.wav")
+    paths = [tmp_path / "a" / "one.wav", tmp_path / "b" / "one.wav"]
+    asr("transcribe", "--bundle", "runs/toy", "--output-dir", tmp_path / "out", *paths, cwd=place)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_align_prints_when_each_unit_is_said(place):
+    pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
+    rows = [json.loads(line) for line in (place / "data/toy/test.jsonl").read_text().splitlines()]
+    audio, text = "data/toy/test/00.wav", next(row["text"] for row in rows if row["id"] == "test-00")
+    done = asr("align", audio, text, "--bundle", "runs/toy", "--format", "tsv", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("\t")[2] for line in done.stdout.splitlines()[1:]] == list(text)
+    done = asr("align", audio, "abé", "--bundle", "runs/toy", cwd=place)
+    assert done.returncode == 4 and "'é' is not a unit" in done.stderr
+
+
+def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
+    shutil.copytree(place / "runs" / "toy", tmp_path / "run")
+    done = asr("tune", tmp_path / "run", "--order", "2", "--width", "8", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "beam, width 8" in done.stdout and "perplexity" in done.stderr
+    asr("evaluate", tmp_path / "run", "--set", "test", cwd=place)
+    search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
+    assert search["decoder"] == "beam" and search["tuned_on"]
+    asr("evaluate", tmp_path / "run", "--set", "test", "--decoder", "greedy", cwd=place)
+    search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
+    assert search["decoder"] == "greedy" and "tuned_on" not in search
+    asr("evaluate", tmp_path / "run", "--set", "test", "--width", "4", cwd=place)
+    search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
+    assert search["width"] == 4 and "tuned_on" not in search, "a changed setting was tuned on nothing"
+
+
+def test_a_language_model_is_trained_and_scores_text(place, tmp_path):
+    (tmp_path / "text").write_text("a b a b\nb a b a b\n")
+    done = asr("lm", "train", tmp_path / "text", tmp_path / "lm.arpa", "--order", "2", cwd=place)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'lm.arpa'}\n")
+    done = asr("lm", "score", tmp_path / "lm.arpa", tmp_path / "text", cwd=place)
+    assert done.stdout.startswith("perplexity ") and "11 tokens, 0 unknown" in done.stdout
+    (tmp_path / "lm.arpa").write_text("\\data\\\nngram 1=3\n")
+    done = asr("lm", "score", tmp_path / "lm.arpa", tmp_path / "text", cwd=place)
+    assert done.returncode == 4 and "lm.arpa" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_timit_without_its_source_says_where_it_comes_from(place):
