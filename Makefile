@@ -14,11 +14,11 @@ sets   := $(foreach setting,$(SET),--set $(setting))
 source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate transcribe test check bench clean
+.PHONY: help setup train evaluate tune transcribe test check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "variables: RECIPE=espeak RUN=runs/RECIPE TIMIT=/where/it/lies PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=…"
+	@echo "variables: RECIPE=espeak RUN=runs/RECIPE TIMIT=/where/it/lies PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=… LEXICON=…"
 
 setup: .venv/.ready ## make .venv and fill it (done by the others when needed)
 
@@ -38,6 +38,9 @@ train: setup ## prepare the corpus, train RECIPE, score it on dev and test
 
 evaluate: setup ## score RUN on dev and test again
 	@$(BIN)/asr evaluate $(RUN) --set dev --set test $(device)
+
+tune: setup ## choose RUN's beam search and language model weights on dev (LEXICON=file for words)
+	@$(BIN)/asr tune $(RUN) $(if $(LEXICON),--decoder lexicon --lexicon $(LEXICON) --order 2 --width 100,--order 3) $(device)
 
 transcribe: setup ## print what is said in WAV (a file or a folder)
 	@$(if $(WAV),,echo "make transcribe needs WAV=file.wav" >&2; exit 2)

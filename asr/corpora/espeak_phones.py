@@ -24,19 +24,18 @@ STEP = 16  # samples between two places a border can lie: 1 ms
 PAUSE = "_"
 
 # eSpeak's sounds, in the IPA it reports for the accent at hand, and TIMIT's symbols for them. A symbol says what is
-# heard, as TIMIT's transcribers did: the vowel of `strut` is `uh` in Lancaster, `ah` in New York.
+# heard, as TIMIT's transcribers did: the vowel of `strut` is `uh` in Lancaster, `ah` elsewhere.
 SOUNDS: dict[str, str] = {
-    **{"ɑː": "aa", "ɒ": "aa", "aː": "aa", "a:": "aa", "aa": "aa", "ɑːɹ": "aa r", "ɑə": "aa ax"},
-    **{"æ": "ae", "a": "ae", "ɛə": "ae", "ʌ": "ah", "ʌɹ": "ah r"},
-    **{"ɔ": "ao", "ɔː": "ao", "o": "ao", "ɔːɹ": "ao r", "ɔə": "ao ax", "oə": "ao ax"},
+    **{"ɑː": "aa", "ɒ": "aa", "aː": "aa", "a:": "aa", "ɑːɹ": "aa r", "æ": "ae", "a": "ae", "ʌ": "ah", "ʌɹ": "ah r"},
+    **{"ɔ": "ao", "ɔː": "ao", "o": "ao", "ɔːɹ": "ao r", "ɔɪ": "oy"},
     **{"aʊ": "aw", "æʊ": "aw", "ʌʉ": "aw", "aɪ": "ay", "aɪə": "ay ax", "aɪɚ": "ay axr"},
-    **{"ə": "ax", "ɐ": "ax", "ɜ": "ax", "ɚ": "axr", "ɜː": "er", "əɪ": "er", "əɹ": "er"},
-    **{"ɛ": "eh", "ɛɹ": "eh r", "eə": "eh ax", "eɪ": "ey", "eː": "ey", "e": "ey", "ei": "ey"},
+    **{"ə": "ax", "ɐ": "ax", "ɜ": "ax", "əɹ": "ax r", "ɚ": "axr", "ɜː": "er"},
+    **{"ɛ": "eh", "e": "eh", "eə": "eh", "ɛɹ": "eh r", "eɪ": "ey", "eː": "ey"},
     **{"ɪ": "ih", "ɪɹ": "ih r", "ᵻ": "ix", "iː": "iy", "i": "iy", "iə": "iy ax"},
-    **{"oʊ": "ow", "əʊ": "ow", "oː": "ow", "ʌʊ": "ow", "ɔɪ": "oy", "oɪ": "oy"},
-    **{"ʊ": "uh", "ʊɹ": "uh r", "ʊə": "uh ax", "uː": "uw", "əu": "uw", "ʉ": "ux", "ʉː": "ux", "ʉɹ": "ux r"},
+    **{"oʊ": "ow", "əʊ": "ow", "oː": "ow"},
+    **{"ʊ": "uh", "ʊɹ": "uh r", "ʊə": "uh ax", "uː": "uw", "ʉ": "ux", "ʉː": "ux", "ʉɹ": "ux r"},
     **{"b": "bcl b", "d": "dcl d", "ɡ": "gcl g", "dʒ": "dcl jh"},
-    **{"p": "pcl p", "t": "tcl t", "t̪": "tcl t", "k": "kcl k", "tʃ": "tcl ch", "ɾ": "dx", "ʔ": "q"},
+    **{"p": "pcl p", "t": "tcl t", "k": "kcl k", "tʃ": "tcl ch", "ɾ": "dx", "ʔ": "q"},
     **{"f": "f", "v": "v", "θ": "th", "ð": "dh", "s": "s", "z": "z", "ʃ": "sh", "ʒ": "zh", "h": "hh"},
     **{
         "m": "m",
@@ -51,7 +50,7 @@ SOUNDS: dict[str, str] = {
         "ʍ": "w",
         "j": "y",
     },
-    **{"": "", "ʲ": ""},  # a glide between two vowels, or a schwa of no length: the end of the phone before
+    "": "",  # a glide between two vowels, or a schwa of no length: the end of the phone before
 }
 
 _VOWELS = {"aa", "ae", "ah", "ao", "aw", "ax", "axr", "ay", "eh", "el", "er", "ey"}
@@ -65,7 +64,7 @@ _MUTE = 12.0  # dB below its vowel at which an l or r has no stretch of its own;
 _SHORTEST = 5  # steps, of a silence
 _REACH = 90  # steps, how far back a silence is looked for
 _CLOSURE = 0.65  # of a stop after a vowel, where no release can be heard
-_SCHWA = 32  # steps; a schwa shorter than this before a nasal of its word is that nasal's: `en`, `em`
+_SCHWA = 44  # steps, less than TIMIT's mean of 49; a shorter one before a nasal of its word is the nasal's: `en`, `em`
 _FLOOR = 1e-6  # of the loudest moment's energy; what is quieter counts as silent
 
 _Levels = npt.NDArray[np.float64]
@@ -112,12 +111,15 @@ def phones(samples: Samples, marks: list[Mark]) -> list[Phone]:
     levels = _levels(samples)
     found = [Phone(PAUSE, 0, marks[0].start, -1)]
     ends = [*(mark.start for mark in marks[1:]), len(samples)]
+    after_vowel = False
     for mark, end in zip(marks, ends, strict=True):
-        _add(found, mark, end, levels, samples)
+        _add(found, mark, end, after_vowel, levels, samples)
+        if mark.ipa:
+            after_vowel = mark.ipa != PAUSE and symbols(mark.ipa)[0] in _VOWELS
     return _named(_syllabic([phone for phone in found if phone.end > phone.start]))
 
 
-def _add(found: list[Phone], mark: Mark, end: int, levels: _Levels, samples: Samples) -> None:
+def _add(found: list[Phone], mark: Mark, end: int, after_vowel: bool, levels: _Levels, samples: Samples) -> None:
     """Append what a mark stands for, and take from the phone before what belongs to it."""
     start, ipa, word = mark
     before = found[-1]
@@ -125,7 +127,7 @@ def _add(found: list[Phone], mark: Mark, end: int, levels: _Levels, samples: Sam
     if not names or names[0] == before.symbol == PAUSE:
         found[-1] = before._replace(end=end)
     elif names[0].endswith("cl"):
-        border, burst = _stop(before, start, end, names[0] in _PREVOICED, levels)
+        border, burst = _stop(before, start, end, after_vowel and names[0] in _PREVOICED, levels)
         found[-1] = before._replace(end=border)
         found += [Phone(names[0], border, burst, word), Phone(names[1], burst, end, word)]
     elif names[0] == "q":
@@ -147,7 +149,7 @@ def _stop(before: Phone, start: int, end: int, prevoiced: bool, levels: _Levels)
     """Return where a stop's closure and its release begin; after a pause there is no telling the closure from it."""
     if before.symbol == PAUSE:
         return start, start
-    if not (prevoiced and before.symbol in _VOWELS):
+    if not prevoiced:
         silence = _silence(levels, before.start, start)
         return (silence if silence < start else max(before.start, start - _SHORTEST * STEP)), start
     return start, start + STEP * _burst(levels[start // STEP : end // STEP])

@@ -2,6 +2,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import wave
 from collections import Counter
 from functools import partial
@@ -76,6 +77,16 @@ def test_words_lie_where_their_phones_lie(tree):
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tree, tmp_path):
     espeak.synthesise(tmp_path / "again", workers=2, **TINY)
     assert espeak.checksum(tmp_path / "again") == espeak.checksum(tree)
+
+
+def test_a_breathy_voice_says_the_same_a_second_later_after_another_voice():
+    breathy = next(who for who in speakers(1)["train"] if who.variant == "f3")
+    samples, marks = espeak.speak("A fifth thief sees us.", breathy)
+    time.sleep(1.1)  # the clock, in seconds, would seed the breath
+    espeak.speak("Other words.", speakers(1)["dev"][0])
+    again, same = espeak.speak("A fifth thief sees us.", breathy)
+    assert np.array_equal(samples, again)
+    assert marks == same
 
 
 def test_another_seed_gives_another_tree(tree, tmp_path):
@@ -286,8 +297,8 @@ def test_s_hisses_from_its_first_sample_to_its_last(spoken):
 
 def test_two_sounds_in_one_stretch_are_told_apart():
     """A vowel of two steady halves, its l without a stretch of its own: the border lies in the middle."""
-    time = np.arange(3200) / 16_000
-    halves = [sum(np.sin(2 * np.pi * f * time) for f in formants) for formants in ((700, 1200), (350, 2600))]
+    seconds = np.arange(3200) / 16_000
+    halves = [sum(np.sin(2 * np.pi * f * seconds) for f in formants) for formants in ((700, 1200), (350, 2600))]
     samples = np.concatenate([np.zeros(1600), *halves, np.zeros(1600)]).astype(np.float32) / 4
     marks = [Mark(1600, "ɪ", 0), Mark(8000, "l", 0), Mark(8000, "_", -1)]
     found = phones(samples, marks)
@@ -298,10 +309,10 @@ def test_two_sounds_in_one_stretch_are_told_apart():
 
 def test_a_short_schwa_before_a_nasal_makes_it_syllabic():
     samples = np.random.default_rng(1).normal(0, 0.1, 8000).astype(np.float32)
-    for length, expected in ((400, ["h#", "z", "em", "h#"]), (900, ["h#", "z", "ax", "m", "h#"])):
+    for length, expected in ((640, ["h#", "z", "em", "h#"]), (900, ["h#", "z", "ax", "m", "h#"])):
         marks = [Mark(800, "z", 0), Mark(2400, "ə", 0), Mark(2400 + length, "m", 0), Mark(5000, "_", -1)]
         assert [phone.symbol for phone in phones(samples, marks)] == expected
-    apart = [Mark(800, "z", 0), Mark(2400, "ə", 0), Mark(2800, "m", 1), Mark(5000, "_", -1)]
+    apart = [Mark(800, "z", 0), Mark(2400, "ə", 0), Mark(3040, "m", 1), Mark(5000, "_", -1)]
     assert [phone.symbol for phone in phones(samples, apart)] == ["h#", "z", "ax", "m", "h#"]
 
 

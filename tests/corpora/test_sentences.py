@@ -20,6 +20,12 @@ def test_thousands_of_sentences_differ_in_their_words(composed):
     assert len({tuple(sentences.words(sentence)) for sentence in composed}) == 2500
 
 
+def test_a_sentence_that_comes_again_is_not_counted_again(monkeypatch):
+    monkeypatch.setattr(sentences, "RULES", {"SENTENCE": ["NAME and NAME ran"]})
+    monkeypatch.setattr(sentences, "WORDS", sentences.WORDS | {"NAME": ["Ann", "Bob", "Cy"]})
+    assert len(set(sentences.compose(6, np.random.default_rng(1)))) == 6
+
+
 def test_a_sentence_has_4_to_12_words(composed):
     lengths = {len(sentences.words(sentence)) for sentence in composed}
     assert min(lengths) == 4
