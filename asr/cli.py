@@ -180,11 +180,11 @@ def transcribe(
     kind = "jsonl" if as_json else kind
     write = choose(FORMATS, kind or "txt", "format")
     found = _recordings(sources)
-    from asr import bundle, recognize
+    from asr import bundle, decoders, recognize
 
     file = _bundle(system)
     loaded = bundle.load(file)
-    decoder = _settings(file.parent, search).build(loaded.units)
+    decoder = decoders.build(_settings(file.parent, search), loaded.units)
     recognizer = recognize.Recognizer(loaded, decoder, recognize.choose_device(device))
     failed = 0
     for source, below in found:

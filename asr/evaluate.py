@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from asr import bundle, calibration, ctc, files, manifest, recognize, score, seeds
+from asr import bundle, calibration, ctc, decoders, files, manifest, recognize, score, seeds
 from asr.bundle import Bundle
 from asr.calibration import Reliability
 from asr.decoders import Hypothesis, Search
@@ -147,7 +147,7 @@ def run(system: Path, data: Path, out: Path, device: torch.device, search: Searc
     begin = time.perf_counter()
     search = search or Search()
     loaded = bundle.load(system)
-    recognizer = Recognizer(loaded, search.build(loaded.units), device)
+    recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
     dataset = recognize.dataset(loaded, data)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))

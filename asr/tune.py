@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from asr import bundle, calibration, lm, manifest, recognize, score
+from asr import bundle, calibration, decoders, lm, manifest, recognize, score
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Greedy, Hypothesis
@@ -117,7 +117,7 @@ def _best(dev: _Dev, search: Search) -> Search:
 
 def _decoded(dev: _Dev, search: Search) -> dict[str, Hypothesis]:
     """Return each utterance's best hypothesis; the search leaves the GIL, so threads share the work."""
-    decoder = search.build(dev.units)
+    decoder = decoders.build(search, dev.units)
     with ThreadPoolExecutor() as threads:
         found = threads.map(lambda log_probs: decoder(log_probs)[0], dev.emissions.values())
         return dict(zip(dev.emissions, found, strict=True))

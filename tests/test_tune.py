@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from asr import bundle, config, lm, recognize, train, tune
-from asr.decoders import Beam, Greedy
-from asr.decoders.search import Search
+from asr.decoders import Beam, Greedy, Search, build
 from asr.errors import AsrError, InputError
 from asr.units import Units
 
@@ -54,11 +53,11 @@ def test_a_recorded_search_gives_the_errors_it_was_chosen_for(half_trained, toy,
 def test_the_beam_of_a_search_is_the_beam_with_these_settings(tmp_path):
     model = lm.estimate(["abab", "abcd", "dcba"], 2, UNITS.symbols[1:])
     lm.write(model, tmp_path / "a.arpa")
-    built = Search("beam", 9, tmp_path / "a.arpa", weight=0.7, bonus=0.3).build(UNITS)
+    built = build(Search("beam", 9, tmp_path / "a.arpa", weight=0.7, bonus=0.3), UNITS)
     direct = Beam(width=9, language=model.tables(UNITS.symbols), weight=0.7, bonus=0.3)
     log_probs = np.log(np.random.default_rng(1).dirichlet(np.ones(5), 30))
     assert built(log_probs) == direct(log_probs)
-    assert Search().build(UNITS)(log_probs) == Greedy()(log_probs)
+    assert build(Search(), UNITS)(log_probs) == Greedy()(log_probs)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +65,7 @@ def test_the_beam_of_a_search_is_the_beam_with_these_settings(tmp_path):
     [
         (Search("bream"), r"unknown decoder 'bream': .* did you mean 'beam'\?"),
         (Search("greedy", width=3), "width is no setting of the decoder 'greedy'"),
+        (Search("lexicon"), "needs a pronouncing dictionary; give --lexicon FILE"),
         (Search("beam", weight=0.5), "weight 0.5: weighs a language model, and none is given"),
         (Search("beam", width=0), "width 0: must be from 1"),
         (Search("beam", bonus=float("nan")), "bonus nan: must be finite"),
@@ -73,7 +73,7 @@ def test_the_beam_of_a_search_is_the_beam_with_these_settings(tmp_path):
 )
 def test_a_search_that_makes_no_sense_is_refused(search, message):
     with pytest.raises(AsrError, match=message):
-        search.build(UNITS)
+        build(search, UNITS)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"decoder": "beam"}', '{"wide": 3}'])

@@ -9,10 +9,7 @@ from typing import Any
 from asr import files
 from asr.calibration import Calibration
 from asr.decoders.base import Decoder, Hypothesis, LogProbs
-from asr.decoders.beam import Beam
-from asr.decoders.greedy import Greedy
-from asr.errors import AsrError, InputError, choose
-from asr.units import Units
+from asr.errors import AsrError, InputError
 
 FILE = "decoder.json"
 
@@ -69,14 +66,6 @@ class Search:
             raise InputError(f"{path}: no decoder settings ({error}); `asr tune` writes them") from error
         return found
 
-    def build(self, units: Units) -> Decoder:
-        """Return the decoder for a system's units.
-
-        Raises:
-            AsrError: The decoder is unknown, a setting is none of its own, or a file cannot be used.
-        """
-        return Calibrated(choose(_BUILDERS, self.decoder, "decoder")(self, units), self.calibration)
-
     def refuse(self, *names: str) -> None:
         """Refuse settings that this decoder does not have.
 
@@ -107,23 +96,3 @@ class Calibrated:
             confidence=tuple(self._calibration(hypothesis.confidence).tolist()),
             word_confidence=tuple(self._calibration(hypothesis.word_confidence).tolist()),
         )
-
-
-def _greedy(search: Search, units: Units) -> Decoder:
-    search.refuse("width", "language", "lexicon", "weight", "bonus")
-    return Greedy()
-
-
-def _beam(search: Search, units: Units) -> Decoder:
-    search.refuse("lexicon")
-    tables = None
-    if search.language:
-        from asr import lm
-
-        tables = lm.read(search.language).tables(units.symbols)
-    elif search.weight:
-        raise AsrError(f"weight {search.weight}: weighs a language model, and none is given; give its ARPA file")
-    return Beam(width=search.width, bonus=search.bonus, language=tables, weight=search.weight)
-
-
-_BUILDERS = {"greedy": _greedy, "beam": _beam}

@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
-from asr.decoders import DECODERS, Hypothesis
+from asr.decoders import DECODERS, Hypothesis, Search, build
+from asr.units import Units
 
 UNITS = 6
 
 
 @pytest.fixture(params=sorted(DECODERS))
-def decoder(request):
-    return DECODERS[request.param]()
+def decoder(request, tmp_path):
+    """Build each decoder over five letters; where it wants a lexicon, every letter is a word."""
+    dictionary = None
+    if request.param == "lexicon":
+        dictionary = tmp_path / "words"
+        dictionary.write_text("".join(f"{letter}  /{letter}/\n" for letter in "abcde"))
+    return build(Search(request.param, lexicon=dictionary), Units.of("characters", "abcde"))
 
 
 def emissions(frames, seed=0):

@@ -3,12 +3,13 @@ import math
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asr import lm as language_models
@@ -38,6 +39,11 @@ class Rules(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         return self._asdict()
+
+    @property
+    def longest(self) -> int:
+        """As many frames as can be enumerated: a labelling of unknown words can be cut everywhere."""
+        return 6 if self.unknown is None else 4
 
 
 def emissions(g: np.random.Generator, frames: int, units: int, scale: float = 2.0, gaps: float = 0.0) -> Reals:
@@ -157,8 +163,8 @@ some_rules = st.sampled_from(
 def test_a_wide_beam_finds_every_pair_of_words_and_labelling_and_its_exact_score(seed, frames, rules, gaps):
     g = np.random.default_rng(seed)
     words = some_words(g, [1, 2])
-    log_probs = emissions(g, frames, 4, gaps=gaps)
-    found = Lexicon(pronunciations=words, width=5000, nbest=5000, **rules.settings)(log_probs)
+    log_probs = emissions(g, min(frames, rules.longest), 4, gaps=gaps)
+    found = Lexicon(pronunciations=words, width=20_000, nbest=20_000, **rules.settings)(log_probs)
     assert_same(found, enumerate_pairs(log_probs, words, rules))
 
 
@@ -168,9 +174,9 @@ def test_with_a_language_model_too(seed, frames, rules, order, weight, bonus):
     g = np.random.default_rng(seed)
     words = some_words(g, [1, 2])
     lm = some_language(g, words, order)
-    log_probs = emissions(g, frames, 4)
+    log_probs = emissions(g, min(frames, rules.longest), 4)
     more = {"weight": weight, "bonus": bonus}
-    found = Lexicon(pronunciations=words, width=5000, nbest=5000, language=lm, **more, **rules.settings)(log_probs)
+    found = Lexicon(pronunciations=words, width=20_000, nbest=20_000, language=lm, **more, **rules.settings)(log_probs)
     assert_same(found, enumerate_pairs(log_probs, words, rules, lm, **more))
     exact = labellings(log_probs)
     for h in found:
@@ -180,63 +186,78 @@ def test_with_a_language_model_too(seed, frames, rules, order, weight, bonus):
         assert h.score == pytest.approx(h.acoustic + weight * h.language + bonus * len(h.words) + cost, abs=1e-9)
 
 
-def by_the_book(
-    log_probs: Reals, width: int, words: Pronunciations, rules: Rules, lm: Any, weight: float, bonus: float
-) -> Pairs:
-    """The search as it is meant, on dictionaries: labellings with their paths, readings with what they add.
+Reading = tuple[Ids, Words, Ids | None]  # labelling, words, units of the word that has begun; None: separator, please
 
-    A reading is (labelling, words, units of the word that has begun); after a word that wants a separator the latter
-    is None. Words outside the lexicon are left out here.
-    """
-    usual = {word: weight * score_without_context(lm, word) + bonus for word in words}
 
-    def gain(said: Words, word: str) -> float:
-        return weight * (prefix_score(lm, (*said, word)) - prefix_score(lm, said)) + bonus
+def next_masses(masses: dict[Ids, tuple[float, float]], row: Reals) -> dict[Ids, tuple[float, float]]:
+    """The log-probabilities of all labellings after one more frame, in blank and not (Hannun 2014, algorithm 1)."""
+    after: dict[Ids, tuple[float, float]] = defaultdict(lambda: (-INF, -INF))
+    for ids, (blank, spoken) in masses.items():
+        both = np.logaddexp(blank, spoken)
+        b, s = after[ids]
+        after[ids] = np.logaddexp(b, both + row[0]), np.logaddexp(s, spoken + row[ids[-1]]) if ids else s
+        for u in range(1, len(row)):
+            b, s = after[*ids, u]
+            before = blank if ids and ids[-1] == u else both
+            after[*ids, u] = b, np.logaddexp(s, before + row[u])
+    return after
 
-    def ahead(begun: Ids | None) -> float:
+
+class Book(NamedTuple):
+    """The search as it is meant, on dictionaries; words outside the lexicon are left out here."""
+
+    words: Pronunciations
+    rules: Rules
+    lm: language_models.Ngram
+    weight: float
+    bonus: float
+
+    def gain(self, said: Words, word: str) -> float:
+        return self.weight * (prefix_score(self.lm, (*said, word)) - prefix_score(self.lm, said)) + self.bonus
+
+    def ahead(self, begun: Ids | None) -> float:
         if not begun:
             return 0.0
-        below = [
-            usual[w] for w, ways in words.items() if any(len(s) > len(begun) and s[: len(begun)] == begun for s in ways)
-        ]
-        return max(below, default=-INF)
+        ways = [(word, said) for word, pronunciations in self.words.items() for said in pronunciations]
+        below = [word for word, said in ways if len(said) > len(begun) and said[: len(begun)] == begun]
+        return max((self.weight * score_without_context(self.lm, w) + self.bonus for w in below), default=-INF)
 
-    masses: dict[Ids, tuple[float, float]] = {(): (0.0, -INF)}
-    live: dict[tuple[Ids, Words, Ids | None], float] = {((), (), ()): 0.0}
-    for row in log_probs:
-        after: dict[Ids, tuple[float, float]] = defaultdict(lambda: (-INF, -INF))
-        for ids, (blank, spoken) in masses.items():
-            both = np.logaddexp(blank, spoken)
-            b, s = after[ids]
-            after[ids] = np.logaddexp(b, both + row[0]), np.logaddexp(s, spoken + row[ids[-1]]) if ids else s
-            for u in range(1, len(row)):
-                b, s = after[*ids, u]
-                before = blank if ids and ids[-1] == u else both
-                after[*ids, u] = b, np.logaddexp(s, before + row[u])
+    def extensions(self, said: Words, begun: Ids | None, u: int) -> Iterator[tuple[Words, Ids | None, float]]:
+        if u in self.rules.free:
+            yield said, begun, 0.0
+        elif u == self.rules.separator:
+            if not begun:
+                yield said, (), 0.0
+        elif begun is not None:
+            units = (*begun, u)
+            if self.ahead(units) > -INF:
+                yield said, units, 0.0
+            for word in (word for word, ways in self.words.items() if units in ways):
+                yield (*said, word), () if self.rules.separator is None else None, self.gain(said, word)
+
+    def grow(self, live: dict[Reading, float], units: int) -> dict[Reading, float]:
         grown = dict(live)
-        for (ids, said, begun), extra in live.items():
-            for u in range(1, len(row)):
-                longer = (*ids, u)
-                if u in rules.free:
-                    grown.setdefault((longer, said, begun), extra)
-                elif u == rules.separator:
-                    if not begun:
-                        grown.setdefault((longer, said, ()), extra)
-                elif begun is not None:
-                    units = (*begun, u)
-                    if ahead(units) > -INF:
-                        grown.setdefault((longer, said, units), extra)
-                    for word, ways in words.items():
-                        if units in ways:
-                            end = () if rules.separator is None else None
-                            grown.setdefault((longer, (*said, word), end), extra + gain(said, word))
-        scores = {r: np.logaddexp(*after[r[0]]) + extra + ahead(r[2]) for r, extra in grown.items()}
-        best = sorted((r for r in scores if scores[r] > -INF), key=lambda r: -scores[r])[:width]
-        live = {r: grown[r] for r in best}
-        masses = {ids: after[ids] for ids, _, _ in live}
-    whole = {r: extra for r, extra in live.items() if not r[2]} or live
-    final = {said: weight * (language_score(lm, said) - prefix_score(lm, said)) for _, said, _ in whole}
-    return {(said, ids): np.logaddexp(*masses[ids]) + extra + final[said] for (ids, said, _), extra in whole.items()}
+        for ((ids, said, begun), extra), u in itertools.product(live.items(), range(1, units)):
+            for more, place, gained in self.extensions(said, begun, u):
+                grown.setdefault(((*ids, u), more, place), extra + gained)
+        return grown
+
+    def search(self, log_probs: Reals, width: int) -> Pairs:
+        masses: dict[Ids, tuple[float, float]] = {(): (0.0, -INF)}
+        live: dict[Reading, float] = {((), (), ()): 0.0}
+        for row in log_probs:
+            after, grown = next_masses(masses, row), self.grow(live, len(row))
+            scores = {r: np.logaddexp(*after[r[0]]) + extra + self.ahead(r[2]) for r, extra in grown.items()}
+            ranked = sorted((r for r in scores if scores[r] > -INF), key=lambda r: -scores[r])
+            best, edge = ranked[:width], [scores[r] for r in ranked[width - 1 : width + 1]]
+            assume(len(edge) < 2 or edge[0] - edge[1] > 1e-9)  # of equals either may be kept
+            live, masses = {r: grown[r] for r in best}, {ids: after[ids] for ids, _, _ in best}
+        whole = {r: extra for r, extra in live.items() if not r[2]} or live
+        ends = {said: language_score(self.lm, said) - prefix_score(self.lm, said) for _, said, _ in whole}
+        return {  # inside different words the same words and labelling are said: of these the last, the costs are equal
+            (said, ids): np.logaddexp(*masses[ids]) + extra + self.weight * ends[said]
+            for (ids, said, _), extra in whole.items()
+        }
 
 
 def prefix_score(lm: language_models.Ngram, words: Words) -> float:
@@ -253,7 +274,7 @@ def score_without_context(lm: language_models.Ngram, word: str) -> float:
 
 
 def uneven_language(g: np.random.Generator, words: Pronunciations) -> language_models.Ngram:
-    """A bigram that finds no two things equally good, so that a search has no ties."""
+    """A bigram that finds no two things equally good, so that a search has few ties."""
     symbols = ("<s>", "</s>", *words)
     n = len(symbols)
     pairs = np.flatnonzero(g.random(n * n) < 0.4)
@@ -272,17 +293,17 @@ def test_a_narrow_beam_keeps_what_the_algorithm_keeps(seed, width, rules):
     log_probs = emissions(g, 20, 5)
     more = {"language": lm, "weight": 0.8, "bonus": 0.4}
     found = Lexicon(pronunciations=words, width=width, nbest=width, **more, **rules.settings)(log_probs)
-    expected = by_the_book(log_probs, width, words, rules, lm, 0.8, 0.4)
+    expected = Book(words, rules, lm, 0.8, 0.4).search(log_probs, width)
     assert sorted(h.score for h in found) == pytest.approx(sorted(expected.values()), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(seeds, st.integers(1, 10), st.sampled_from([Rules(), Rules(frozenset({3})), Rules(separator=3)]))
 def test_hypotheses_are_distinct_and_never_claim_more_than_the_truth(seed, width, rules):
     g = np.random.default_rng(seed)
     words, rules = some_words(g, [1, 2]), rules._replace(unknown=-0.7)
     lm = some_language(g, words)
-    log_probs = emissions(g, 7, 4, scale=0.5)
+    log_probs = emissions(g, 5, 4, scale=0.5)
     more = {"weight": 0.5, "bonus": 0.3}
     exact = enumerate_pairs(log_probs, words, rules, lm, **more)
     found = Lexicon(pronunciations=words, width=width, nbest=width, language=lm, **more, **rules.settings)(log_probs)
@@ -396,11 +417,12 @@ def test_an_unknown_word_is_any_sequence_of_units_at_a_price():
 
 def test_an_unknown_word_counts_as_the_language_models():
     lm = language_models.estimate([["a", "b"]] * 5, 2)
-    best = Lexicon(pronunciations={"a": [(1, 2)], "b": [(3,)]}, language=lm, weight=1.0, unknown=-0.1)(
+    best = Lexicon(pronunciations={"a": [(1, 2)], "b": [(3,)]}, language=lm, weight=1.0, unknown=-3.0)(
         certain([1, 2, 0, 1, 0, 3], 4, doubt=0.0001)
     )[0]
     assert best.words == ("a", "<unk>", "b")
     assert best.language == pytest.approx(language_score(lm, best.words))
+    assert best.score == pytest.approx(best.acoustic + best.language - 3.0)
 
 
 def test_a_word_that_the_language_model_does_not_know_is_said_as_its_unknown():
@@ -415,6 +437,18 @@ def test_where_no_reading_ends_with_a_whole_word_the_unfinished_one_is_left_out(
     best = Lexicon(pronunciations=words, unknown=None)(certain([1, 2, 3, 0], 4))[0]
     assert (best.words, best.ids, best.word_frames) == (("a",), (1, 2, 3), ((0, 2),))
     assert Lexicon(pronunciations=words, width=500)(certain([1, 2, 3, 0], 4, doubt=1e-6))[0].words == ("a",)
+
+
+def test_where_the_language_model_lets_no_words_end_it_is_said():
+    g = np.random.default_rng(0)
+    lm = uneven_language(g, HOMOPHONES)
+    one, two = lm.grams
+    one, two = (
+        table._replace(probability=np.where(table.ids[:, -1] == 1, -INF, table.probability)) for table in (one, two)
+    )
+    endless = language_models.Ngram.of(lm.symbols, [one, two])
+    with pytest.raises(AsrError, match=r"^lexicon: language model: no words in the beam may end; widen the beam$"):
+        Lexicon(pronunciations=HOMOPHONES, language=endless, weight=1.0)(emissions(g, 9, 4))
 
 
 def test_weight_zero_is_no_language_model():

@@ -1,0 +1,323 @@
+"""Word search: the words of a lexicon that a labelling spells or pronounces, with a language model over words."""
+
+import os
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.decoders import lexicon_net
+from asr.decoders.base import Hypothesis, LogProbs
+from asr.decoders.lexicon_net import AFTER, BETWEEN, Net
+from asr.errors import AsrError
+from asr.lm import LanguageModel, NoLM
+from asr.lm.automaton import Automaton
+from asr.units import BLANK
+
+if TYPE_CHECKING:
+    from asr.decoders import lexicon_kernels
+
+Ints = npt.NDArray[np.int32]
+Reals = npt.NDArray[np.float64]
+
+UNKNOWN = "<unk>"  # the name of a word that is not in the lexicon
+MAX_WIDTH = 100_000
+NODES = 1 << 14  # room for prefixes and for words to begin with; it doubles when full
+
+
+class Chains(NamedTuple):
+    """N chains of nodes of a trie, each from the empty one on: labellings, or the words of readings."""
+
+    trie: Ints  # (nodes, 8), with the columns of `kernels`
+    paths: Ints  # (N, L + 1)
+    lengths: Ints  # (N,)
+
+    @classmethod
+    def of(cls, trie: Ints, nodes: Ints) -> "Chains":
+        """Return the chains that end in these nodes."""
+        from asr.decoders import kernels
+
+        lengths = trie[nodes, kernels.DEPTH]
+        paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
+        kernels.climb(trie, np.ascontiguousarray(nodes), paths)
+        return cls(trie, paths, lengths)
+
+    def nodes(self, n: int) -> Ints:
+        """Return the rows of the trie along chain n, (L + 1, 8)."""
+        return self.trie[self.paths[n, : self.lengths[n] + 1]]
+
+    def symbols(self, n: int) -> list[int]:
+        """Return the units or words of chain n."""
+        from asr.decoders import kernels
+
+        symbols: list[int] = self.nodes(n)[1:, kernels.UNIT].tolist()
+        return symbols
+
+    def votes(self, mass: Reals, n: int) -> tuple[float, ...]:
+        """Return for each symbol of chain n the mass of the chains that agree; see `kernels.vote`."""
+        from asr.decoders import kernels
+
+        symbols, votes = self.trie[self.paths[:, 1:], kernels.UNIT], np.zeros(self.lengths[n])
+        spread = int(self.lengths.max() - self.lengths.min())
+        costs = np.empty((len(votes) + 1) * (2 * kernels.BAND + 2 + spread), np.int32)
+        kernels.vote(symbols, self.lengths, mass, n, costs, votes)
+        return tuple(np.minimum(votes, 1.0).tolist())
+
+
+class Found(NamedTuple):
+    """What a search ends with: N readings, best first."""
+
+    labellings: Chains
+    words: Chains
+    places: Ints  # (N,) of the net
+    acoustic: Reals  # (N,)
+    score: Reals  # (N,)
+    mass: Reals  # (N,), their shares of the final beam's probability
+
+
+class Lexicon:
+    """Finds the pairs of words and labelling of greatest score = acoustic + α · language + β · words.
+
+    A labelling holds words when it is their pronunciations one after another, one of each, with free units anywhere.
+    The score of a pair is the log of the labelling's probability, the sum over its paths, plus what the words add;
+    where a pair can be had in several ways (a border between words may move) it is one hypothesis, not several. Words
+    that sound alike are different hypotheses of one labelling, and so are the ways to say one word.
+
+    The search goes frame by frame and keeps the `width` best readings: pairs of words so far and labelling so far, with
+    the place in the pronunciation trie. Inside a word the best that may come of it, α times its words' greatest
+    probability without context + β, counts in advance: look-ahead. It decides what is kept and is gone when the word
+    ends, so scores are exact: `acoustic` sums the paths that were kept, never more than the truth, and the truth where
+    the beam dropped nothing.
+
+    At the end, readings inside a word count only if the beam holds no other; their unfinished word is then not among
+    `words`, while `ids` tells what was heard. `frames`, `confidence` are those of `Beam`; `word_frames` are from the
+    first to the last unit of a word's own; `word_confidence` is to words what `confidence` is to units.
+
+    Args:
+        pronunciations: Words, each with its pronunciations in ids; see `asr.lexicon.in_units`.
+        language: A language model over words, or None. Words that it does not know are its `<unk>`.
+        weight: α.
+        bonus: β, for each word, in nats.
+        free: Units that may be heard anywhere and belong to no word: for phones, `asr.lexicon.silences`.
+        separator: The unit that stands between words, once or more, and may stand at the ends; None for none.
+        unknown: What each unit of a word outside the lexicon adds to the score, in nats, below 0. Such a word is any
+            sequence of units that the words are made of, and its name is `<unk>`. None: there are no such words.
+        width: K, how many readings are kept at each frame.
+        nbest: How many hypotheses are returned at most; the search may find fewer.
+
+    Raises:
+        AsrError: A setting makes no sense, a pronunciation is empty or holds blank, the separator or a free unit, or
+            the language model does not know a word and has no `<unk>`.
+
+    Source: for the look-ahead, S. Ortmanns, H. Ney and A. Eiden, "Language-model look-ahead for large vocabulary speech
+    recognition", ICSLP 1996; for the search, see `Beam`.
+    """
+
+    def __init__(
+        self,
+        *,
+        pronunciations: Mapping[str, Sequence[Sequence[int]]],
+        language: LanguageModel | None = None,
+        weight: float = 0.0,
+        bonus: float = 0.0,
+        free: Collection[int] = (),
+        separator: int | None = None,
+        unknown: float | None = None,
+        width: int = 100,
+        nbest: int = 1,
+    ) -> None:
+        _require(1 <= width <= MAX_WIDTH, f"width {width}: must be from 1 to {MAX_WIDTH}")
+        _require(1 <= nbest <= width, f"nbest {nbest}: must be from 1 to the width, {width}")
+        _require(isfinite(bonus), f"bonus {bonus}: must be finite")
+        _require(0 <= weight < inf, f"weight {weight}: must be finite and not negative")
+        _require(unknown is None or -inf < unknown < 0, f"unknown {unknown}: must be finite and below 0")
+        _check_units(pronunciations, free, separator)
+        self.width, self.nbest, self.weight, self.bonus = width, nbest, weight, bonus
+        self._language = language if language and weight else NoLM()
+        self._automaton = _frozen(self._language.automaton)
+        self._words = (*pronunciations, *([] if unknown is None else [UNKNOWN]))
+        self._net = self._build(pronunciations, free, separator, unknown)
+        self._rooms = threading.local()
+
+    def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
+        """Return the best pairs of words and labelling, best first; one at least.
+
+        Args:
+            log_probs: (T, V), natural log, of any float type; −inf may stand in it and T may be 0.
+
+        Raises:
+            AsrError: The log-probs are no matrix, hold NaN or +inf, are over fewer units than the lexicon, or leave
+                no reading.
+        """
+        values = _checked(log_probs, int(self._net.units.max()))
+        found = self._search(values)
+        return [self._hypothesis(values, found, best) for best in range(min(self.nbest, len(found.score)))]
+
+    def decode_batch(self, batch: Sequence[LogProbs]) -> list[list[Hypothesis]]:
+        """Return what a call returns for each matrix (T, V) of a batch, computed on all cores.
+
+        Raises:
+            AsrError: As a call does.
+        """
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        with ThreadPoolExecutor(cores) as pool:
+            return list(pool.map(self, batch))
+
+    def _build(
+        self,
+        pronunciations: Mapping[str, Sequence[Sequence[int]]],
+        free: Collection[int],
+        separator: int | None,
+        unknown: float | None,
+    ) -> Net:
+        """Return the net of the words."""
+        symbols = np.array(self._language.ids(self._words), np.int32)
+        gains = lexicon_net.gains(self._language, symbols, self.weight, self.bonus)
+        cost = {} if unknown is None else dict.fromkeys(lexicon_net.heard(pronunciations), unknown)
+        return lexicon_net.build(pronunciations, symbols, gains, free, separator, cost)
+
+    def _search(self, values: Reals) -> Found:
+        """Run the compiled search and rank what lives at the end."""
+        from asr.decoders import lexicon_kernels  # Numba costs a fifth of a second, which others need not pay
+
+        live, room = self._room(values.shape[1])
+        room.taken.fill(-1)
+        live.beams[0, 0], live.reals[0, 0], live.firsts[0, :2] = 0, (0.0, -inf, 0.0), (0, 1)
+        live.readings[0, 0], live.extras[0, 0] = (0, 0, BETWEEN), 0.0
+        trie, words = (np.empty((1 + self.width + NODES, 8), np.int32) for _ in range(2))
+        trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty labelling, live before frame 0
+        words[0] = -1, 0, 0, -1, -1, -1, self._language.start, 0
+        model = (self._net, self._automaton, float(self.weight), float(self.bonus))
+        fan = int(np.diff(self._net.starts).max())
+        t, live_rows, size, count = 0, 1, 1, 1
+        while live_rows and t < len(values):
+            t, live_rows, size, count = lexicon_kernels.search(
+                values, *model, live, room, fan, trie, words, t, live_rows, size, count
+            )
+            trie, words = _grown(trie, size, self.width), _grown(words, count, self.width)
+        _require(live_rows > 0, f"frame {t - 1}: log-probs and lexicon leave no labelling; widen the beam")
+        return self._rank(trie, words, live, t & 1, live_rows)
+
+    def _room(self, units: int) -> tuple["lexicon_kernels.Live", "lexicon_kernels.Room"]:
+        """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
+        from asr.decoders import lexicon_kernels
+
+        room = getattr(self._rooms, "room", None)
+        if room is None or room[1].taken.shape[1] != units:
+            fan = int(np.diff(self._net.starts).max())
+            room = self._rooms.room = lexicon_kernels.room(self.width, units, fan)
+        return room
+
+    def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> Found:
+        """Let the language model end, and sort what lives; inside a word only where nothing else does."""
+        from asr.decoders import kernels, lexicon_kernels
+
+        readings = live.readings[side, : live.firsts[side, rows]]
+        row, node, place = readings.T
+        acoustic = live.reals[side, row, kernels.TOTAL]
+        final = self._automaton.final[words[node, lexicon_kernels.STATE]]
+        score = acoustic + live.extras[side, : len(readings)] + self.weight * final
+        whole = (place <= AFTER) & (score > -inf)
+        score = np.where(whole | ~whole.any(), score, -inf)
+        order = np.argsort(-score, kind="stable")
+        order = order[score[order] > -inf]
+        _, first = np.unique(row[order] * np.int64(len(words)) + node[order], return_index=True)
+        order = order[np.sort(first)]  # unfinished, the same words and labelling may stand at several places
+        _require(len(order) > 0, "language model: no words in the beam may end; widen the beam")
+        mass = np.exp(score[order] - score[order[0]])
+        return Found(
+            labellings=Chains.of(trie, live.beams[side, row[order], kernels.NODE].astype(np.int32)),
+            words=Chains.of(words, node[order]),
+            places=place[order],
+            acoustic=acoustic[order],
+            score=score[order],
+            mass=mass / mass.sum(),
+        )
+
+    def _hypothesis(self, values: Reals, found: Found, best: int) -> Hypothesis:
+        """Return a reading with its times and confidences."""
+        ids, said = found.labellings.symbols(best), found.words.symbols(best)
+        frames = _spans(values, found.labellings.nodes(best))
+        borders = lexicon_net.segment(self._net, ids, said, int(found.places[best]))
+        return Hypothesis(
+            ids=tuple(ids),
+            score=float(found.score[best]),
+            acoustic=float(found.acoustic[best]),
+            language=self._say(said),
+            frames=frames,
+            confidence=found.labellings.votes(found.mass, best),
+            words=tuple(self._words[word] for word in said),
+            word_frames=tuple((frames[first][0], frames[last][1]) for first, last in borders),
+            word_confidence=found.words.votes(found.mass, best),
+        )
+
+    def _say(self, said: Sequence[int]) -> float:
+        """Return the language model's log-probability of words, their end included."""
+        state, total = self._language.start, 0.0
+        for word in said:
+            state, score = self._language.score(state, int(self._net.symbols[word]))
+            total += score
+        return total + self._language.finish(state)
+
+
+def _check_units(
+    pronunciations: Mapping[str, Sequence[Sequence[int]]], free: Collection[int], separator: int | None
+) -> None:
+    _require(separator is None or separator > BLANK, f"separator {separator}: must be above 0")
+    for unit in free:
+        _require(unit > BLANK and unit != separator, f"free unit {unit}: must be above 0 and not the separator")
+    _require(len(pronunciations) > 0, "holds no word; give some")
+    others = {separator, *free}
+    for word, said in pronunciations.items():
+        sound = len(said) > 0 and all(len(ids) for ids in said)
+        _require(sound, f"word '{word}': has a pronunciation of no unit or none at all; correct it")
+        for unit in (unit for ids in said for unit in ids):
+            known = unit > BLANK and unit not in others
+            _require(known, f"word '{word}': unit {unit} is blank, free or the separator; leave it out")
+
+
+def _frozen(automaton: Automaton) -> Automaton:
+    """Return arrays that cannot be written to, whatever the model: to Numba that is a type of its own."""
+    views: list[Any] = [np.ascontiguousarray(array).view() for array in automaton]
+    for view in views:
+        view.setflags(write=False)
+    return Automaton(*views)
+
+
+def _grown(table: Ints, used: int, width: int) -> Ints:
+    """Return a table with room for a frame more."""
+    return table if used + width <= len(table) else np.concatenate([table[:used], np.empty_like(table)])
+
+
+def _spans(values: Reals, path: Ints) -> tuple[tuple[int, int], ...]:
+    """Return the frames in which each unit of a labelling was heard on its best path; see `kernels.align`."""
+    from asr.decoders import kernels
+
+    cells = path[:, kernels.SEEN] + 1 - path[:, kernels.BORN]
+    ends: npt.NDArray[np.int64] = np.cumsum(cells, dtype=np.int64)
+    offsets, (blank, spoken) = ends - (path[:, kernels.SEEN] + 1), np.empty((2, ends[-1]))
+    spans = np.zeros((len(path) - 1, 2), np.int64)
+    kernels.align(values, path, offsets, blank, spoken, spans)
+    return tuple((first, end) for first, end in spans.tolist())
+
+
+def _checked(log_probs: LogProbs, greatest: int) -> Reals:
+    """Return the log-probs as the search reads them; a copy where they are not float64 already."""
+    values = np.ascontiguousarray(log_probs, dtype=np.float64)
+    _require(values.ndim == 2, f"log-probs {values.shape}: must be (frames, units)")
+    _require(greatest < values.shape[1], f"has unit {greatest}, the log-probs are over {values.shape[1]} units")
+    wrong = np.argwhere(~(values < inf))
+    for frame, unit in wrong[:1].tolist():
+        raise AsrError(
+            f"lexicon: frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be below inf"
+        )
+    return values
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AsrError(f"lexicon: {message}")

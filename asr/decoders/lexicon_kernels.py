@@ -1,0 +1,304 @@
+"""The inner loops of the word search, compiled as those of `asr.decoders.kernels`, on which they stand.
+
+What lives are readings. A reading says of one labelling which words it holds and at which place of the net it ends; a
+labelling may have several. How probable a labelling is does not depend on how it is read: that is kept once for each
+labelling, in rows as `kernels` has them, and its readings, which stand one after another, name the row. A labelling
+lives while a reading of it does.
+"""
+
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+
+from asr.decoders.kernels import (
+    BLANK,
+    FROM,
+    LAST,
+    NODE,
+    PARENT,
+    ROW,
+    SEEN,
+    SPOKEN,
+    TOTAL,
+    UNIT,
+    Ints,
+    Places,
+    Reals,
+    child,
+    compiled,
+    entering,
+    inlined,
+    select,
+    stay,
+)
+from asr.decoders.lexicon_net import NONE, UNKNOWN, Net
+from asr.lm import automaton
+from asr.lm.automaton import Automaton
+
+# Columns of the readings: row of the labelling, node of its words, place in the net.
+OF, SAID, PLACE = range(3)
+
+# The trie of words has the columns of that of units, words as UNIT, up to BORN; then the language model's state.
+STATE = SEEN
+
+# The column of the candidates beside FROM, a reading: 1 + the arc that it takes, or 0 where it stays.
+ARC = 1
+
+step = compiled(automaton.step)
+
+
+class Live(NamedTuple):
+    """What lives before frame t, in side t & 1; the other side is for the next frame's.
+
+    Attributes:
+        beams: (2, K, 3) the labellings, with the columns of `kernels`.
+        reals: (2, K, 3) likewise.
+        firsts: (2, K + 1) the readings of row i are firsts[i] to firsts[i + 1].
+        readings: (2, K, 3).
+        extras: (2, K) what counts of a reading beside its labelling: α · language + β · words + costs.
+    """
+
+    beams: Places
+    reals: Reals
+    firsts: Ints
+    readings: Ints
+    extras: Reals
+
+
+class Room(NamedTuple):
+    """The arrays of a frame's work.
+
+    Attributes:
+        stays: (K, 3) the labellings' log-probabilities if they stay.
+        scores: (C,) of the candidates; C ≥ K + the most arcs that leave a place.
+        found: (C, 2).
+        slots: (C,) the rows of their labellings in the next frame.
+        counts: (K,) how many readings each row will have.
+        taken: (K, V) the frame in which a labelling plus a unit was seen to live already; −1 at first.
+    """
+
+    stays: Reals
+    scores: Reals
+    found: Places
+    slots: Ints
+    counts: Ints
+    taken: Ints
+
+
+def room(width: int, units: int, fan: int) -> tuple[Live, Room]:
+    """Return arrays for a beam so wide over so many units, where at most `fan` arcs leave a place of the net."""
+    candidates = 2 * width + fan
+    return Live(
+        beams=np.empty((2, width, 3), np.uint32),
+        reals=np.empty((2, width, 3)),
+        firsts=np.empty((2, width + 1), np.int32),
+        readings=np.empty((2, width, 3), np.int32),
+        extras=np.empty((2, width)),
+    ), Room(
+        stays=np.empty((width, 3)),
+        scores=np.empty(candidates),
+        found=np.empty((candidates, 2), np.uint32),
+        slots=np.empty(candidates, np.int32),
+        counts=np.empty(width, np.int32),
+        taken=np.empty((width, units), np.int32),
+    )
+
+
+@inlined
+def reached(words: Ints, said: int, place: int, node: int, nexts: int, word: int) -> bool:
+    """Tell whether a reading with words `said` at `place` is what an arc makes of one with words `node`."""
+    return place == nexts and (
+        said == node if word == NONE else words[said, PARENT] == node and words[said, UNIT] == word
+    )
+
+
+@inlined
+def known(readings: Ints, low: int, high: int, words: Ints, node: int, nexts: int, word: int) -> bool:
+    """Tell whether one of a labelling's readings, low to high, is what an arc makes of one with words `node`."""
+    same = False
+    for r in range(low, high):
+        same = same or reached(words, readings[r, SAID], readings[r, PLACE], node, nexts, word)
+    return same
+
+
+@inlined
+def twin(net: Net, readings: Ints, found: Places, m: int, row: int, node: int, arc: int) -> int:
+    """Return the candidate that is the same labelling, words and place, or −1.
+
+    Only readings of one labelling can meet, and only at the end of a word or in an unknown one. Candidates stand in
+    the order of the labellings that they come from, so the latest are those to look at.
+    """
+    same, c = -1, m - 1
+    while c >= 0 and found[c, ARC] > 0 and readings[found[c, FROM], OF] == row:
+        other = found[c, ARC] - 1
+        if (
+            net.units[other] == net.units[arc]
+            and net.nexts[other] == net.nexts[arc]
+            and net.words[other] == net.words[arc]
+            and readings[found[c, FROM], SAID] == node
+        ):
+            same = c
+        c -= 1
+    return same
+
+
+@inlined
+def remain(n: int, width: int, net: Net, live: Live, side: int, room: Room) -> tuple[int, float]:
+    """Make the readings of n labellings that stay the first candidates.
+
+    Returns:
+        Their number, and the score that a candidate must exceed: a full beam that stays is a bound already.
+    """
+    m = 0
+    low = inf
+    for i in range(live.firsts[side, n]):
+        reading = live.readings[side, i]
+        score = room.stays[reading[OF], TOTAL] + live.extras[side, i] + net.ahead[reading[PLACE]]
+        if score > -inf:
+            room.scores[m], room.found[m, FROM], room.found[m, ARC] = score, i, 0
+            m += 1
+            low = min(low, score)
+    return m, low if m == width else -inf
+
+
+@compiled
+def extend(
+    frame: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, room: Room,
+    trie: Ints, words: Ints, t: int, i: int, m: int, gate: float,
+) -> int:  # fmt: skip
+    """Add the candidates above the gate that a reading makes when it takes an arc; return their number."""
+    beam, real, readings, firsts = live.beams[side], live.reals[side], live.readings[side], live.firsts[side]
+    row, node, place = readings[i, OF], readings[i, SAID], readings[i, PLACE]
+    for arc in range(net.starts[place], net.starts[place + 1]):
+        unit, nexts, word = net.units[arc], net.nexts[arc], net.words[arc]
+        lives = room.taken[row, unit] == t
+        low, high = 0, 0
+        if lives:
+            there = trie[child(trie, -1, beam[row, NODE], unit, t), ROW]
+            low, high = firsts[there], firsts[there + 1]
+            score = room.stays[there, TOTAL] + live.extras[side, i]
+        else:
+            score = entering(beam, real, row, unit) + frame[unit] + live.extras[side, i]
+        if score + net.reaches[arc] <= gate:
+            continue
+        if word == NONE:
+            score += net.reaches[arc]
+        else:
+            score += net.costs[arc] + weight * step(language, words[node, STATE], net.symbols[word])[1] + bonus
+        if score <= gate or (lives and known(readings, low, high, words, node, nexts, word)):
+            continue
+        same = -1
+        if word != NONE or nexts == UNKNOWN:
+            same = twin(net, readings, room.found, m, row, node, arc)
+        if same < 0:
+            room.scores[m], room.found[m, FROM], room.found[m, ARC] = score, i, arc + 1
+            m += 1
+        elif score > room.scores[same]:
+            room.scores[same], room.found[same, FROM], room.found[same, ARC] = score, i, arc + 1
+    return m
+
+
+@inlined
+def label(
+    frame: Reals, net: Net, live: Live, side: int, room: Room, trie: Ints, t: int, m: int, size: int
+) -> tuple[int, int]:
+    """Make the labellings of m candidates the next frame's; return their number and that of the nodes."""
+    beam, real, after = live.beams[side], live.reals[side], 1 - side
+    rows = 0
+    for c in range(m):
+        row, arc = live.readings[side, room.found[c, FROM], OF], room.found[c, ARC]
+        node, unit = beam[row, NODE], beam[row, LAST]
+        if arc > 0:
+            unit = net.units[arc - 1]
+            node = child(trie, size, node, unit, t)
+            if node == size:
+                trie[node, SEEN] = t - 2  # never
+                size += 1
+        if trie[node, SEEN] != t:
+            new = live.reals[after, rows]
+            if trie[node, SEEN] == t - 1:
+                for column in range(TOTAL + 1):
+                    new[column] = room.stays[trie[node, ROW], column]
+            else:
+                total = entering(beam, real, row, unit) + frame[unit]
+                new[BLANK], new[SPOKEN], new[TOTAL] = -inf, total, total
+            live.beams[after, rows, NODE], live.beams[after, rows, LAST] = node, unit
+            trie[node, SEEN], trie[node, ROW] = t, rows
+            room.counts[rows] = 0
+            rows += 1
+        room.slots[c] = trie[node, ROW]
+        room.counts[trie[node, ROW]] += 1
+    return rows, size
+
+
+@inlined
+def settle(
+    net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, room: Room, words: Ints, t: int,
+    m: int, rows: int, count: int,
+) -> int:  # fmt: skip
+    """Make m candidates the next frame's readings, grouped by labelling; return the number of words' nodes."""
+    firsts, readings, extras = live.firsts[1 - side], live.readings[1 - side], live.extras[1 - side]
+    firsts[0] = 0
+    for row in range(rows):
+        firsts[row + 1] = firsts[row] + room.counts[row]
+    for c in range(m - 1, -1, -1):
+        i, arc, row = room.found[c, FROM], room.found[c, ARC], room.slots[c]
+        node, place, extra = live.readings[side, i, SAID], live.readings[side, i, PLACE], live.extras[side, i]
+        if arc > 0:
+            place, word, extra = net.nexts[arc - 1], net.words[arc - 1], extra + net.costs[arc - 1]
+            if word != NONE:
+                state, said = step(language, words[node, STATE], net.symbols[word])
+                extra += weight * said + bonus
+                node = child(words, count, node, word, t)
+                words[node, STATE] = state
+                count += node == count
+        room.counts[row] -= 1
+        at = firsts[row] + room.counts[row]
+        readings[at, OF], readings[at, SAID], readings[at, PLACE], extras[at] = row, node, place, extra
+    return count
+
+
+@compiled
+def search(
+    log_probs: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, room: Room, fan: int,
+    trie: Ints, words: Ints, t: int, n: int, size: int, count: int,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    """Search from frame t on, to the end, to the first frame that leaves no reading, or until a trie may be full.
+
+    Args:
+        log_probs: (T, V).
+        net: Of the lexicon.
+        language: The language model, over its own ids.
+        weight: α.
+        bonus: β.
+        live: What lives before frame t.
+        room: To work in.
+        fan: The most arcs that leave a place.
+        trie: (nodes, 8), of labellings.
+        words: (nodes, 8).
+        t: The frame to begin with.
+        n: The number of labellings that live.
+        size: The number of the trie's nodes.
+        count: The number of the words' nodes.
+
+    Returns:
+        t, n, size and count when it ended.
+    """
+    width = len(room.stays)
+    while n > 0 and t < len(log_probs) and size + width <= len(trie) and count + width <= len(words):
+        frame, side = log_probs[t], t & 1
+        stay(live.beams[side], live.reals[side], n, frame, t, trie, room.taken, room.stays)
+        m, gate = remain(n, width, net, live, side, room)
+        for i in range(live.firsts[side, n]):
+            if m + fan > len(room.scores):
+                gate = select(room.scores, room.found, m, width)
+                m = width
+            m = extend(frame, net, language, weight, bonus, live, side, room, trie, words, t, i, m, gate)
+        if m > width:
+            select(room.scores, room.found, m, width)
+            m = width
+        n, size = label(frame, net, live, side, room, trie, t, m, size)
+        count = settle(net, language, weight, bonus, live, side, room, words, t, m, n, count)
+        t += 1
+    return t, n, size, count

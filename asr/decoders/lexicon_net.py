@@ -1,0 +1,190 @@
+"""The net a word search walks in: a pronunciation trie with all that may be said between, before and inside words."""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.lm import LanguageModel
+from asr.lm.automaton import Automaton
+
+Ints = npt.NDArray[np.int32]
+Reals = npt.NDArray[np.float64]
+Arc = tuple[int, int, int, float]  # unit, next place, word that it completes or NONE, cost
+Way = tuple[float, tuple[tuple[int, int], ...], int]  # cost, spans of the words so far, first unit of the next or NONE
+
+# Places: between words, after a word that needs a separator, in an unknown word; then those of the trie.
+BETWEEN, AFTER, UNKNOWN, INSIDE = range(4)
+NONE = -1
+
+
+class Net(NamedTuple):
+    """P places and A arcs; each arc hears one unit.
+
+    Attributes:
+        starts: (P + 1,) the arcs of place p are starts[p] to starts[p + 1].
+        units: (A,) what an arc hears.
+        nexts: (A,) the place after it.
+        words: (A,) the word that it completes, or `NONE`.
+        costs: (A,) what is added to the score, beside α · language + β for a word.
+        reaches: (A,) the most that an arc may add: its cost, and the look-ahead of a place or the gain of a word.
+        ahead: (P,) look-ahead: α · language + β of the best word below a place, judged without context.
+        symbols: (W,) the words as the language model's ids.
+    """
+
+    starts: Ints
+    units: Ints
+    nexts: Ints
+    words: Ints
+    costs: Reals
+    reaches: Reals
+    ahead: Reals
+    symbols: Ints
+
+
+class Gains(NamedTuple):
+    """α · language + β of each word (W,): without context, and a bound that no context exceeds."""
+
+    usual: Reals
+    most: Reals
+
+
+def gains(language: LanguageModel, symbols: Ints, weight: float, bonus: float) -> Gains:
+    """Return what words add to the score."""
+    root = language.start
+    while language.automaton.backoff_state[root] != root:
+        root = int(language.automaton.backoff_state[root])
+    usual = np.array([language.score(root, symbol)[1] for symbol in symbols.tolist()])
+    return Gains(weight * usual + bonus, weight * _highest(language.automaton)[symbols] + bonus)
+
+
+def _highest(automaton: Automaton) -> Reals:
+    """Return for each symbol a bound on its log-probability in any state: its best arc after the best back-off."""
+    shorter = automaton.backoff_state
+    state = np.arange(len(shorter), dtype=np.int32)
+    total, best = np.zeros(len(state)), 0.0
+    while (shorter[state] != state).any():
+        total += np.where(shorter[state] != state, automaton.backoff_score[state], 0.0)
+        best = max(best, float(total.max()))
+        state = shorter[state]
+    highest = np.full(int(automaton.arc_symbol.max()) + 1, -inf)
+    np.maximum.at(highest, automaton.arc_symbol, automaton.arc_score)
+    return highest + best
+
+
+def build(
+    pronunciations: Mapping[str, Sequence[Sequence[int]]],
+    symbols: Ints,
+    gain: Gains,
+    free: Collection[int],
+    separator: int | None,
+    unknown: Mapping[int, float],
+) -> Net:
+    """Return the net of a lexicon.
+
+    Args:
+        pronunciations: Words and how they are said; a word's number is its place.
+        symbols: (W,) the words' ids in the language model; where unknown words are allowed, theirs as the last.
+        gain: What each of `symbols` adds to the score.
+        free: Units that may be heard at any place and lead nowhere.
+        separator: The unit that stands between words; None where nothing does.
+        unknown: What each unit of an unknown word costs; empty where they are refused.
+    """
+    end = BETWEEN if separator is None else AFTER
+    arcs, parents = _trie(pronunciations, end)
+    for place in (BETWEEN, UNKNOWN):
+        for unit, cost in unknown.items():
+            arcs[place] += [(unit, UNKNOWN, NONE, cost), (unit, end, len(pronunciations), cost)]
+    for place in (BETWEEN, AFTER):
+        arcs[place] += [] if separator is None else [(separator, BETWEEN, NONE, 0.0)]
+    for place, leaving in enumerate(arcs):
+        leaving += [(unit, place, NONE, 0.0) for unit in sorted(free)]
+    ahead = _look_ahead(arcs, parents, gain.usual, bool(unknown))
+    rows = [arc for leaving in arcs for arc in leaving]
+    units, nexts, words = (np.array([arc[i] for arc in rows], np.int32) for i in range(3))
+    costs = np.array([arc[3] for arc in rows])
+    most = np.append(gain.most, -inf)  # so that NONE has an entry
+    return Net(
+        starts=np.cumsum([0, *map(len, arcs)], dtype=np.int32),
+        units=units,
+        nexts=nexts,
+        words=words,
+        costs=costs,
+        reaches=costs + np.where(words == NONE, ahead[nexts], most[words]),
+        ahead=ahead,
+        symbols=symbols,
+    )
+
+
+def _trie(pronunciations: Mapping[str, Sequence[Sequence[int]]], end: int) -> tuple[list[list[Arc]], list[int]]:
+    """Return the arcs that leave each place, and each place's parent; a parent comes before its children."""
+    arcs: list[list[Arc]] = [[] for _ in range(INSIDE)]
+    parents = [NONE] * INSIDE
+    children: dict[tuple[int, int], int] = {}
+    for word, said in enumerate(pronunciations.values()):
+        for ids in dict.fromkeys(tuple(ids) for ids in said):
+            place = BETWEEN
+            for unit in ids[:-1]:
+                after = children.setdefault((place, unit), len(arcs))
+                if after == len(arcs):
+                    arcs[place].append((unit, after, NONE, 0.0))
+                    arcs.append([])
+                    parents.append(place)
+                place = after
+            arcs[place].append((ids[-1], end, word, 0.0))
+    return arcs, parents
+
+
+def _look_ahead(arcs: Sequence[Sequence[Arc]], parents: Sequence[int], usual: Reals, unknown: bool) -> Reals:
+    """Return the gain of the best word that can be completed below each place; 0 outside words."""
+    ahead = np.full(len(arcs), -inf)
+    for place in range(len(arcs) - 1, INSIDE - 1, -1):
+        own = max((float(usual[word]) for _, _, word, _ in arcs[place] if word != NONE), default=-inf)
+        ahead[place] = max(ahead[place], own)
+        if parents[place] >= INSIDE:
+            ahead[parents[place]] = max(ahead[parents[place]], ahead[place])
+    ahead[[BETWEEN, AFTER]] = 0.0
+    ahead[UNKNOWN] = usual[-1] if unknown else 0.0
+    return ahead
+
+
+def segment(net: Net, ids: Sequence[int], words: Sequence[int], last: int) -> list[tuple[int, int]]:
+    """Return where a labelling says its words: (first, last) of each word's own units.
+
+    Of the ways to say these words in this labelling, the first of least cost.
+
+    Args:
+        net: Of a lexicon that can.
+        ids: The labelling.
+        words: Numbers of the words.
+        last: The place at which it ends.
+    """
+    live: dict[tuple[int, int], Way] = {(0, BETWEEN): (0.0, (), NONE)}  # by words said, and place
+    for position, unit in enumerate(ids):
+        after: dict[tuple[int, int], Way] = {}
+        for (said, place), (cost, spans, first) in live.items():
+            for word, where, more in _leaving(net, place, unit):
+                begun = position if first == NONE and (word != NONE or where >= UNKNOWN) else first
+                way, key = (cost + more, spans, begun), (said, where)
+                if word != NONE:
+                    if word not in words[said : said + 1]:
+                        continue
+                    way, key = (cost + more, (*spans, (begun, position)), NONE), (said + 1, where)
+                if key not in after or way[0] > after[key][0]:
+                    after[key] = way
+        live = after
+    return list(live[len(words), last][1])
+
+
+def _leaving(net: Net, place: int, unit: int) -> list[tuple[int, int, float]]:
+    """Return word, next place and cost of the arcs that leave a place with a unit."""
+    low, high = net.starts[place], net.starts[place + 1]
+    arcs = low + np.flatnonzero(net.units[low:high] == unit)
+    return list(zip(net.words[arcs].tolist(), net.nexts[arcs].tolist(), net.costs[arcs].tolist(), strict=True))
+
+
+def heard(pronunciations: Mapping[str, Sequence[Sequence[int]]]) -> list[int]:
+    """Return the units that words are made of."""
+    return sorted({unit for said in pronunciations.values() for ids in said for unit in ids})

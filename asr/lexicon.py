@@ -1,0 +1,107 @@
+"""Pronouncing dictionaries: which words there are, and how each is said.
+
+Two formats are read. TIMIT's: `word  /w er1 d/`, comments after `;`, `live~v` for a word as a part of speech.
+CMUdict's: `WORD  W ER1 D`, `WORD(2)` for another way to say it, comments after `;;;` or, behind an entry, `#`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from asr.errors import AsrError, InputError
+from asr.phones import DELETED, TO_39
+from asr.units import Units
+
+T = TypeVar("T")
+Dictionary = dict[str, list[tuple[str, ...]]]  # word → its pronunciations
+
+_TIMIT = re.compile(r"(?P<word>[^\s~]+)(~\S*)?\s+/(?P<phones>[^/]*)/")
+_CMU = re.compile(r"(?P<word>\S+?)(\(\d+\))?\s+(?P<phones>[^#/]*?)(\s#.*)?")
+
+
+def read(path: Path) -> Dictionary:
+    """Return the words of a dictionary, in lower case, each with its pronunciations in the order of the file.
+
+    The format is told by the first entry. Phones are in lower case and without stress; of equal pronunciations of a
+    word the first is kept.
+
+    Raises:
+        InputError: The file is missing or holds no word; a line is no entry of its format.
+    """
+    entries = [(number, line) for number, line in enumerate(_lines(path), 1) if line and not line.startswith(";")]
+    if not entries:
+        raise InputError(f"{path}: holds no word; give a dictionary in TIMIT's or CMUdict's format")
+    timit = _TIMIT.fullmatch(entries[0][1]) is not None
+    entry, shape = (_TIMIT, "word  /w er1 d/") if timit else (_CMU, "WORD  W ER1 D")
+    dictionary: Dictionary = {}
+    for number, line in entries:
+        match = entry.fullmatch(line)
+        phones = match["phones"].split() if match else []
+        if match is None or not phones:
+            raise InputError(f"{path}:{number}: '{line}' is no entry like '{shape}'; correct the line")
+        said = tuple(re.sub(r"[012]$", "", phone.lower()) for phone in phones)
+        _add(dictionary, match["word"].lower(), said)
+    return dictionary
+
+
+def spelled(words: Iterable[str]) -> Dictionary:
+    """Return words whose pronunciation is their spelling, for units that are characters."""
+    return {word: [tuple(word)] for word in words}
+
+
+def in_units(
+    dictionary: Mapping[str, Sequence[Sequence[str]]], units: Units, where: str = "lexicon"
+) -> dict[str, list[tuple[int, ...]]]:
+    """Return each word's pronunciations as ids: phones are folded, and what becomes equal is kept once.
+
+    Args:
+        dictionary: Words and their pronunciations.
+        units: What the ids stand for.
+        where: The dictionary's name, for messages.
+
+    Raises:
+        InputError: A symbol is no unit, or a pronunciation is empty.
+    """
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for word, pronunciations in dictionary.items():
+        for symbols in pronunciations:
+            try:
+                ids = tuple(units.ids(units.transcript("".join(symbols), symbols)))
+            except AsrError as error:
+                raise InputError(f"{where}: word '{word}', said '{' '.join(symbols)}': {error}") from error
+            _add(found, word, ids)
+    return found
+
+
+def silences(units: Units) -> frozenset[int]:
+    """Return the ids of phones that are no part of a dictionary's pronunciations, yet may be heard anywhere.
+
+    They are pauses, the closures of stops and the glottal stop; of characters there are none.
+    """
+    if units.kind == "characters":
+        return frozenset()
+    return frozenset(id for id, symbol in enumerate(units.symbols) if symbol == DELETED or TO_39.get(symbol) == "sil")
+
+
+def separator(units: Units) -> int | None:
+    """Return the id of the unit that stands between words: the space among characters; None for phones."""
+    return units.symbols.index(" ") if " " in units.symbols else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as a dictionary ({error.strerror}); give an existing file") from error
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # as CMUdict 0.7b is
+    return [line.strip() for line in text.split("\n")]
+
+
+def _add(table: dict[str, list[T]], word: str, said: T) -> None:
+    known = table.setdefault(word, [])
+    if said not in known:
+        known.append(said)
