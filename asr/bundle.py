@@ -110,7 +110,7 @@ def load(path: Path) -> Bundle:
     metadata, tensors = _read(path)
     if metadata.get("format") != FORMAT:
         raise BundleError(f"{path}: is no '{FORMAT}' ({metadata.get('format')!r}); give a file that training wrote")
-    if metadata.get("sha256") != _digest(tensors, metadata["header"]):
+    if metadata.get("sha256") != _digest(tensors, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
     header = json.loads(metadata["header"])
     try:
@@ -123,11 +123,6 @@ def load(path: Path) -> Bundle:
         raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
     bundle.facts = header["facts"]
     return bundle
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256, by which results name the bundle they came from."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:

@@ -4,10 +4,12 @@ Exit status: 0 done; 1 some inputs of many failed; 2 usage or configuration; 3 a
 130 and 143 on Ctrl-C and SIGTERM. Modules that cost seconds are imported by the command that needs them.
 """
 
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,9 +20,9 @@ import click
 from asr.errors import AsrError, InputError
 
 if TYPE_CHECKING:
+    from asr.audio import Samples
     from asr.decoders import Search
-    from asr.formats import Transcript
-    from asr.recognize import Recognizer
+    from asr.units import Units
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path)
@@ -53,7 +55,7 @@ def prepare(corpus: str, source: Path | None, out: Path | None, partial: bool) -
     with _timed(f"corpus {corpus}"):
         corpora.prepare(corpus, source, out, partial=partial)
     _say(corpora.summary(out))
-    click.echo(out)
+    _print(out)
 
 
 @cli.command()
@@ -78,22 +80,26 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
         best = training.run(settings, corpus, out, recognize.choose_device(device))
     picture = report.curves(out)
     _say(f"curves: {picture}" if picture else 'curves: not drawn; `pip install "asr[plots]"` draws them')
-    click.echo(best)
+    _print(best)
 
 
 def _search(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how to decode; what `asr tune` recorded stands where none is given."""
+    """Add the options of a search; what `asr tune` recorded stands where none is given."""
     options = (
         click.option("--decoder", help="greedy, beam or lexicon; what `asr tune` recorded, or greedy, when left out."),
         click.option("--width", type=int, help="Prefixes that the search keeps at each frame."),
         click.option("--lm", "language", type=FILE, help="A language model's ARPA file."),
         click.option("--lexicon", type=FILE, help="A pronouncing dictionary, TIMIT's format or CMUdict's."),
-        click.option("--weight", type=float, help="α, of the language model."),
-        click.option("--bonus", type=float, help="β, for each unit or word."),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _weights(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that `asr tune` would choose."""
+    command = click.option("--bonus", type=float, help="β, for each unit or word.")(command)
+    return click.option("--weight", type=float, help="α, of the language model.")(command)
 
 
 @cli.command()
@@ -117,15 +123,16 @@ def tune(system: Path, order: int, data: Path, device: str | None, **search: Any
         _say(f"dev perplexity {tuned.perplexity.perplexity:.2f} over {tuned.perplexity.tokens} tokens")
     before, after = tuned.calibration_error
     _say(f"dev calibration error {100 * before:.2f} %, calibrated {100 * after:.2f} %")
-    click.echo(f"dev  {tuned.count}  {best.decoder}, width {best.width}, weight {best.weight:g}, bonus {best.bonus:g}")
+    _print(f"dev  {tuned.count}  {best.decoder}, width {best.width}, weight {best.weight:g}, bonus {best.bonus:g}")
 
 
 @cli.command()
 @click.argument("system", type=FILE)
-@click.option("--set", "names", multiple=True, default=["test"], help="One of the corpus's sets; may be given twice.")
+@click.option("--set", "names", multiple=True, help="One of the corpus's sets, test when left out; may be given twice.")
 @click.option("--manifest", type=FILE, help="Another manifest to score on.")
 @click.option("--out", type=FOLDER, help="Where results go; beside the bundle when left out.")
 @_search
+@_weights
 @DATA
 @DEVICE
 def evaluate(
@@ -137,20 +144,22 @@ def evaluate(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Score a run's best system, or a bundle, and write NAME.json and NAME.jsonl beside it."""
+    """Score a run's best system, or a bundle, and write NAME.json and NAME.utterances.jsonl beside it."""
     from asr import bundle, recognize, report
     from asr import evaluate as evaluation
 
+    if manifest and names:
+        raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
     file = _bundle(system)
     corpus = data / bundle.load(file).recipe.corpus.name
-    settings = _settings(file.parent, search)
+    settings = _settings(file, search)
     with _timed("evaluation"):
-        for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names]:
+        for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:
             where = (out or file.parent) / path.stem
             found = evaluation.run(file, path, where, recognize.choose_device(device), settings)
             for result in found.results:
-                click.echo(f"{path.stem:<5}{result}")
-            report.reliability(where.with_suffix(".json"))
+                _print(f"{path.stem:<5}{result}")
+            report.reliability(where.with_name(f"{where.name}.json"))
             if found.borders:
                 _say(f"{path.stem:<5}{found.borders}")
     _say(found.example())
@@ -163,6 +172,7 @@ def evaluate(
 @click.option("--format", "kind", help="txt, json, jsonl, srt, vtt, tsv, ctm, trn or TextGrid.")
 @click.option("--output-dir", "out", type=FOLDER, help="Write a file for each recording here; folders are kept.")
 @_search
+@_weights
 @DEVICE
 def transcribe(
     sources: tuple[str, ...],
@@ -177,6 +187,8 @@ def transcribe(
     from asr.errors import choose
     from asr.formats import FORMATS
 
+    if as_json and kind not in (None, "jsonl"):
+        raise AsrError(f"--json and --format {kind}: choose one")
     kind = "jsonl" if as_json else kind
     write = choose(FORMATS, kind or "txt", "format")
     found = _recordings(sources)
@@ -184,13 +196,14 @@ def transcribe(
 
     file = _bundle(system)
     loaded = bundle.load(file)
-    decoder = decoders.build(_settings(file.parent, search), loaded.units)
+    decoder = decoders.build(_settings(file, search), loaded.units)
     recognizer = recognize.Recognizer(loaded, decoder, recognize.choose_device(device))
     failed = 0
     for source, below in found:
         try:
-            transcript = _transcript(recognizer, source)
-        except InputError as error:
+            samples, rate = _read(source)
+            transcript = recognizer.transcript(source, samples, rate)
+        except AsrError as error:
             failed += 1
             _say(f"asr: {error}")
             continue
@@ -199,9 +212,9 @@ def transcribe(
 
             files.write_text(out / f"{below}.{kind or 'txt'}", write(transcript))
         elif kind:
-            click.echo(write(transcript), nl=False)
+            _print(write(transcript), end="")
         else:
-            click.echo(f"{source}\t{transcript.text}")
+            _print(f"{source}\t{transcript.text}")
     if failed:
         _say(f"asr: {failed} of {len(found)} recordings failed")
         sys.exit(InputError.status if failed == len(found) else 1)
@@ -228,13 +241,13 @@ def align(audio: Path, transcript: str, system: Path, kind: str, device: str | N
 
     recognizer = recognize.Recognizer(bundle.load(_bundle(system)), Greedy(), recognize.choose_device(device))
     samples, rate = recording.read(audio)
-    symbols = _symbols(recognizer, transcript)
+    symbols = _symbols(recognizer.bundle.units, transcript)
     try:
         segments = recognizer.align(samples, rate, symbols)
     except InputError as error:
         raise InputError(f"{audio}: {error}") from error
     units = recognizer.bundle.units
-    click.echo(write(Transcript(str(audio), len(samples) / rate, units.join(symbols), tuple(segments))), nl=False)
+    _print(write(Transcript(str(audio), len(samples) / rate, units.join(symbols), tuple(segments))), end="")
 
 
 @cli.group("lm")
@@ -257,7 +270,7 @@ def lm_train(text: Path, arpa: Path, order: int) -> None:
     except AsrError as error:
         raise InputError(f"{text}: {error}") from error
     lm.write(model, arpa)
-    click.echo(arpa)
+    _print(arpa)
 
 
 @language_model.command("score")
@@ -268,23 +281,28 @@ def lm_score(arpa: Path, text: Path) -> None:
     from asr import lm
 
     found = lm.perplexity(lm.read(arpa), _sentences(text))
-    click.echo(f"perplexity {found.perplexity:.4f}, {found.tokens} tokens, {found.unknown} unknown")
+    _print(f"perplexity {found.perplexity:.4f}, {found.tokens} tokens, {found.unknown} unknown")
 
 
-def _settings(run: Path | None, given: dict[str, Any]) -> "Search":
-    """Return how to decode: what the options say, on top of what tuning recorded for the same decoder."""
+def _settings(system: Path | None, given: dict[str, Any]) -> "Search":
+    """Return how to decode: what the options say, on top of what tuning recorded for this bundle and decoder."""
     from dataclasses import replace
 
     from asr.decoders.search import FILE as RECORDED
     from asr.decoders.search import Search
+    from asr.files import sha256
 
+    search = Search()
+    if system and (recorded := system.parent / RECORDED).exists():
+        search = Search.load(recorded)
+        if search.tuned_for != sha256(system):
+            _say(f"{recorded}: was tuned for another bundle and is not used; run `asr tune` again")
+            search = Search()
     changed = {key: value for key, value in given.items() if value is not None}
-    recorded = run / RECORDED if run else None
-    search = Search.load(recorded) if recorded and recorded.exists() else Search()
     if changed.get("decoder", search.decoder) != search.decoder:
         search = Search()
     if set(changed) - {"decoder"}:
-        search = replace(search, tuned_on="")
+        search = replace(search, tuned_on="", tuned_for="")
     return replace(search, **changed)
 
 
@@ -295,54 +313,36 @@ def _sentences(path: Path) -> list[list[str]]:
         raise InputError(f"{path}: cannot be read as text ({error}); give UTF-8, a sentence a line") from error
 
 
-def _symbols(recognizer: "Recognizer", transcript: str) -> list[str]:
+def _symbols(units: "Units", transcript: str) -> list[str]:
     """Return the units of a transcript given as a .PHN file, a text file or the symbols themselves."""
     path = Path(transcript)
     text = transcript
-    if path.suffix.lower() in {".phn", ".txt"}:
-        text = " ".join(" ".join(line) for line in _sentences(path))
     if path.suffix.lower() == ".phn":
-        text = " ".join(line[2] for line in _sentences(path) if len(line) == 3)
-    units = recognizer.bundle.units
+        lines = _sentences(path)
+        if odd := [line for line in lines if len(line) != 3]:
+            raise InputError(f"{path}: '{' '.join(odd[0])}' is not 'start end phone'; correct the line")
+        text = " ".join(line[2] for line in lines)
+    elif path.suffix.lower() == ".txt":
+        text = " ".join(" ".join(line) for line in _sentences(path))
+    if set(text.split()) <= set(units.symbols):  # what `asr transcribe` prints
+        return text.split()
     try:
         return units.transcript(text, text.split())
     except AsrError as error:
         raise InputError(f"{transcript}: {error}") from error
 
 
-def _transcript(recognizer: "Recognizer", source: str) -> "Transcript":
-    """Return what is said in one recording."""
+def _read(source: str) -> tuple["Samples", int]:
+    """Return the samples and the rate of a file, or of standard input."""
     from io import BytesIO
 
     from asr import audio
-    from asr.formats import Transcript
-    from asr.manifest import Segment
 
-    if source == "-":
-        stream = BytesIO(sys.stdin.buffer.read())
-        stream.name = "standard input"
-        samples, rate = audio.read(stream)
-    else:
-        samples, rate = audio.read(Path(source))
-    try:
-        hypothesis = recognizer.transcribe(samples, rate)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
-    units = recognizer.bundle.units
-
-    def segments(symbols: Sequence[str], frames: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
-        times = recognizer.times(frames)
-        return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, times, strict=True))
-
-    return Transcript(
-        audio=source,
-        seconds=len(samples) / rate,
-        text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
-        units=segments(units.names(hypothesis.ids), hypothesis.frames),
-        words=segments(hypothesis.words, hypothesis.word_frames),
-        confidence=hypothesis.confidence,
-        score=hypothesis.score,
-    )
+    if source != "-":
+        return audio.read(Path(source))
+    stream = BytesIO(sys.stdin.buffer.read())
+    stream.name = "standard input"
+    return audio.read(stream)
 
 
 def _recordings(sources: tuple[str, ...]) -> list[tuple[str, Path]]:
@@ -351,22 +351,33 @@ def _recordings(sources: tuple[str, ...]) -> list[tuple[str, Path]]:
     for source in sources:
         if source == "-":
             found.append((source, Path("stdin")))
-        elif Path(source).is_dir():
-            inside = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in AUDIO)
-            if not inside:
-                raise InputError(f"{source}: holds no audio file ({', '.join(sorted(AUDIO))}); give another folder")
-            found += [(str(path), path.relative_to(source)) for path in inside]
+        elif source and Path(source).is_dir():
+            found += [(str(path), path.relative_to(source)) for path in _inside(Path(source))]
         else:
             found.append((source, Path(Path(source).name)))
-    places = [place for _, place in found]
+    times = Counter(place for _, place in found)
     return [
-        (source, Path(f"{i}-{place}") if places.count(place) > 1 else place) for i, (source, place) in enumerate(found)
+        (source, place.with_name(f"{number}-{place.name}") if times[place] > 1 else place)
+        for number, (source, place) in enumerate(found, 1)
     ]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the audio files in a folder and below it."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be searched ({error.strerror}); allow it or name the files")
+
+    walked = [Path(here) / name for here, _, names in os.walk(folder, onerror=refuse) for name in names]
+    found = sorted(path for path in walked if path.suffix.lower() in AUDIO)
+    if not found:
+        raise InputError(f"{folder}: holds no audio file ({', '.join(sorted(AUDIO))}); give another folder")
+    return found
 
 
 def _bundle(system: Path) -> Path:
     """Return the bundle of a run's folder, or the file itself."""
-    return system / "best.safetensors" if system.is_dir() or not system.suffix else system
+    return system if system.is_file() or system.suffix else system / "best.safetensors"
 
 
 @contextmanager
@@ -374,6 +385,19 @@ def _timed(what: str) -> Iterator[None]:
     begin = time.perf_counter()
     yield
     _say(f"{what}: {time.perf_counter() - begin:.1f} s")
+
+
+def _print(result: object, end: str = "\n") -> None:
+    """Write a result to standard output; end quietly where nobody reads on, as in `| head`."""
+    try:
+        print(result, end=end, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush finds a file
+        raise SystemExit(128 + signal.SIGPIPE) from None
+    except OSError as error:
+        raise AsrError(
+            f"standard output: cannot be written ({error.strerror}); free or choose another place"
+        ) from error
 
 
 def _say(line: str) -> None:
@@ -398,6 +422,3 @@ def main() -> None:
     except click.Abort:
         _say("asr: interrupted")
         sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(128 + signal.SIGPIPE)

@@ -4,6 +4,7 @@ The schema and the defaults live here and nowhere else. Components never see a r
 arguments.
 """
 
+import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -62,8 +63,8 @@ class Encoder:
     """The stack of bidirectional layers."""
 
     cell: str = "lstm"  # a cell of asr/cells
-    layers: int = _setting(2, above=0)
-    hidden: int = _setting(40, above=0)  # units per direction
+    layers: int = _setting(2, above=0, high=64)
+    hidden: int = _setting(40, above=0, high=16384)  # units per direction
     dropout: float = _setting(0.0, high=0.95)  # share of each layer's outputs, while training
 
 
@@ -75,11 +76,11 @@ class Training:
     epochs: int = _setting(20, above=0)
     patience: int = _setting(0)  # epochs without a better dev score before stopping; 0 never stops early
     batch: int = _setting(16, above=0)  # utterances
-    learning_rate: float = _setting(1e-2, above=0)  # highest of the one-cycle schedule
+    learning_rate: float = _setting(1e-2, above=0, high=1e3)  # highest of the one-cycle schedule
     warmup: float = _setting(0.3, high=1)  # share of all steps in which the learning rate rises
-    weight_decay: float = _setting(1e-2)
+    weight_decay: float = _setting(1e-2, high=10)
     clip: float = _setting(1.0, above=0)  # largest gradient norm
-    noise: float = _setting(0.0)  # standard deviation of Gaussian noise on the (normalised) features
+    noise: float = _setting(0.0, high=100)  # standard deviation of Gaussian noise on the (normalised) features
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,7 @@ def _toml(value: bool | int | float | str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # a TOML string is nearly a JSON one
     return repr(value)
 
 

@@ -4,6 +4,7 @@ Source: A. Graves, S. Fernández, F. Gomez and J. Schmidhuber, "Connectionist te
 unsegmented sequence data with recurrent neural networks", ICML 2006, section 4.
 """
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from asr.errors import AsrError, InputError
 from asr.units import BLANK
+
+UNMATCHED = "torchaudio does not go with this torch"
 
 
 def frames_needed(ids: Sequence[int]) -> int:
@@ -35,6 +38,16 @@ def loss(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Te
     )
 
 
+def can_align() -> bool:
+    """Say whether torchaudio, which aligns, can be loaded; where not, tell so on standard error."""
+    try:
+        import torchaudio.functional  # noqa: F401
+    except (ImportError, OSError) as error:
+        print(f"borders are not measured: {UNMATCHED} ({error})", file=sys.stderr)
+        return False
+    return True
+
+
 def align(log_probs: Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
     """Return where the best path through a labelling says each id: its peak, (first, last + 1) frame.
 
@@ -53,7 +66,7 @@ def align(log_probs: Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
     try:
         from torchaudio.functional import forced_align
     except (ImportError, OSError) as error:
-        raise AsrError(f"torchaudio does not go with this torch ({error}); install both from the same place") from error
+        raise AsrError(f"{UNMATCHED} ({error}); install both from the same place") from error
     path = forced_align(log_probs[None], torch.tensor([list(ids)], device=log_probs.device), blank=BLANK)[0][0]
     peaks: list[tuple[int, int]] = []
     before = BLANK

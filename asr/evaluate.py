@@ -1,6 +1,5 @@
 """Evaluation: decode a set, score it, and write the result together with what it takes to believe it."""
 
-import hashlib
 import os
 import platform
 import shlex
@@ -20,11 +19,10 @@ from asr.bundle import Bundle
 from asr.calibration import Reliability
 from asr.decoders import Hypothesis, Search
 from asr.decoders.base import LogProbs
-from asr.errors import AsrError
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
 from asr.score import Alignment, ErrorCount
-from asr.transcripts import by_units, by_words, right
+from asr.transcripts import by_units, by_words, confidences
 
 CONVENTION = {
     "PER": "standard: 39 phones, silence counted, nothing merged",
@@ -132,7 +130,7 @@ class Evaluation:
 
 
 def run(system: Path, data: Path, out: Path, device: torch.device, search: Search | None = None) -> Evaluation:
-    """Score a bundle on a manifest; write `out`.json (the result) and `out`.jsonl (every utterance).
+    """Score a bundle on a manifest; write `out`.json and, by utterance, `out`.utterances.jsonl.
 
     Args:
         system: A bundle's file.
@@ -145,16 +143,19 @@ def run(system: Path, data: Path, out: Path, device: torch.device, search: Searc
         AsrError: The bundle, the manifest or the search cannot be used, or the result cannot be written.
     """
     begin = time.perf_counter()
+    files.folder(out.parent)  # before the work, so that a place that cannot be written is known at once
     search = search or Search()
     loaded = bundle.load(system)
     recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
     dataset = recognize.dataset(loaded, data)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
+    align = ctc.can_align()
     hypotheses, found = {}, []
     for id, log_probs in recognizer.emissions(dataset):
         hypotheses[id] = recognizer.decoder(log_probs)[0]
-        found.append(_borders(recognizer, log_probs, targets[id], utterances[id]))
+        if align:
+            found.append(_borders(recognizer, log_probs, targets[id], utterances[id]))
     seconds = time.perf_counter() - begin
 
     scored = [_result(loaded, loaded.units.metric, by_units(loaded.units, dataset, hypotheses), utterances, hypotheses)]
@@ -163,9 +164,9 @@ def run(system: Path, data: Path, out: Path, device: torch.device, search: Searc
         scored.insert(0, _result(loaded, "WER", words, utterances, hypotheses))
     evaluation = Evaluation(scored, _joined(found), utterances, seconds)
     details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
-    files.write_json_lines(out.with_suffix(".jsonl"), details)
+    files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
     summary = _summary(evaluation) | _witnesses(system, data, loaded, search, device)
-    files.write_json(out.with_suffix(".json"), summary)
+    files.write_json(out.with_name(f"{out.name}.json"), summary)
     return evaluation
 
 
@@ -179,15 +180,8 @@ def _result(
     speakers = {id: utterance.speaker or id for id, utterance in utterances.items()}
     generator = seeds.generator(loaded.recipe.training.seed, "bootstrap")
     interval = score.interval(alignments, speakers, generator)
-    confidences: list[float] = []
-    truth: list[bool] = []
-    for id, alignment in alignments.items():
-        own = hypotheses[id].word_confidence if metric == "WER" else hypotheses[id].confidence
-        said = right(alignment)
-        if len(own) == len(said):  # scoring deletes `q`, which then has no place in the alignment
-            confidences += own
-            truth += said
-    reliability = calibration.reliability(confidences, truth) if confidences else None
+    sure, right = confidences(loaded.units, alignments, hypotheses, metric == "WER")
+    reliability = calibration.reliability(sure, right) if sure else None
     return Result(metric, score.total(alignments), interval, alignments, reliability)
 
 
@@ -198,10 +192,7 @@ def _borders(
     starts = recognizer.bundle.units.starts(utterance.phones)
     if len(starts) != len(target) or len(log_probs) < ctc.frames_needed(target):
         return [], []
-    try:
-        peaks = ctc.align(torch.from_numpy(log_probs), target)
-    except AsrError:  # torchaudio does not go with this torch; all else can be had without it
-        return [], []
+    peaks = ctc.align(torch.from_numpy(log_probs), target)
     placed = recognizer.seconds(ctc.borders(log_probs, target, peaks))
     centres = recognizer.seconds([(first + last) / 2 for first, last in peaks])
     ends = [*starts[1:], utterance.seconds]
@@ -234,7 +225,7 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
     summary |= {"others": [other.as_dict() for other in others]} if others else {}
     summary |= {"borders": evaluation.borders.as_dict()} if evaluation.borders else {}
     summary["utterances"] = len(headline.alignments)
-    summary["speakers"] = len({utterance.speaker for utterance in evaluation.utterances.values()})
+    summary["speakers"] = len({utterance.speaker or id for id, utterance in evaluation.utterances.items()})
     return summary
 
 
@@ -243,9 +234,9 @@ def _witnesses(system: Path, data: Path, loaded: Bundle, search: Search, device:
     settings = {key: value for key, value in asdict(search).items() if value not in (None, "")}
     return {
         "set": data.stem,
-        "manifest_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+        "manifest_sha256": files.sha256(data),
         "bundle": system.name,
-        "bundle_sha256": bundle.sha256(system),
+        "bundle_sha256": files.sha256(system),
         "search": settings | {key: settings[key].name for key in ("language", "lexicon") if key in settings},
         "seed": loaded.recipe.training.seed,
         "commit": commit(),

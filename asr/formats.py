@@ -4,7 +4,7 @@ A format is a function from one transcript to text; a new one is a function here
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -24,6 +24,7 @@ class Transcript:
         units: Every unit with its times.
         words: Every word with its times; empty where the system knows no words.
         confidence: For each unit; empty where none was estimated.
+        word_confidence: For each word; empty where none was estimated.
         score: The decoder's, natural log.
     """
 
@@ -33,17 +34,33 @@ class Transcript:
     units: tuple[Segment, ...] = ()
     words: tuple[Segment, ...] = ()
     confidence: tuple[float, ...] = ()
+    word_confidence: tuple[float, ...] = ()
     score: float = 0.0
 
     @property
     def id(self) -> str:
-        """The recording's name without folder and ending, as scorers know it."""
-        return PurePath(self.audio).stem
+        """The recording's name without folder and ending, as scorers know it: one field, without spaces."""
+        return "_".join(PurePath(self.audio).stem.split())
 
     @property
     def segments(self) -> tuple[Segment, ...]:
         """What captions are made of: words where there are some, else units."""
         return self.words or self.units
+
+
+def joined(characters: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Return the words that characters spell between spaces, with their times."""
+    words: list[Segment] = []
+    open_word = False
+    for symbol, start, end in characters:
+        if symbol.isspace():
+            open_word = False
+        elif open_word:
+            words[-1] = Segment(words[-1].symbol + symbol, words[-1].start, end)
+        else:
+            words.append(Segment(symbol, start, end))
+            open_word = True
+    return tuple(words)
 
 
 def txt(transcript: Transcript) -> str:
@@ -90,7 +107,7 @@ def ctm(transcript: Transcript) -> str:
 
     Source: NIST SCTK, doc/infmts.htm, "ctm".
     """
-    sure = transcript.confidence if not transcript.words else ()
+    sure = transcript.word_confidence if transcript.words else transcript.confidence
     rows = []
     for i, segment in enumerate(transcript.segments):
         confidence = f" {sure[i]:.3f}" if i < len(sure) else ""
@@ -149,22 +166,25 @@ FORMATS: dict[str, Callable[[Transcript], str]] = {
 
 
 def _row(transcript: Transcript) -> dict[str, object]:
-    units: list[dict[str, object]] = [
-        {"unit": s.symbol, "start": round(s.start, 4), "end": round(s.end, 4)} for s in transcript.units
-    ]
-    for row, confidence in zip(units, transcript.confidence, strict=False):
-        row["confidence"] = round(confidence, 4)
     row = {
         "audio": transcript.audio,
         "seconds": round(transcript.seconds, 4),
         "text": transcript.text,
         "score": round(transcript.score, 4),
-        "units": units,
+        "units": _rows("unit", transcript.units, transcript.confidence),
     }
     if transcript.words:
-        words = [{"word": s.symbol, "start": round(s.start, 4), "end": round(s.end, 4)} for s in transcript.words]
-        row["words"] = words
+        row["words"] = _rows("word", transcript.words, transcript.word_confidence)
     return row
+
+
+def _rows(name: str, segments: Sequence[Segment], confidence: Sequence[float]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = [
+        {name: s.symbol, "start": round(s.start, 4), "end": round(s.end, 4)} for s in segments
+    ]
+    for row, sure in zip(rows, confidence, strict=False):
+        row["confidence"] = round(sure, 4)
+    return rows
 
 
 def _captions(transcript: Transcript) -> list[Segment]:

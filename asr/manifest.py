@@ -109,7 +109,7 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
             phones=_segments(row.get("phones", [])),
             words=_segments(row.get("words", [])),
         )
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where}: not an utterance ({reason}); needs id, audio, seconds") from error
     if not (math.isfinite(utterance.seconds) and utterance.seconds > 0):
@@ -121,8 +121,14 @@ def _text(row: dict[str, Any], key: str, default: str | None = None) -> str:
     value = row[key] if default is None else row.get(key, default)
     if not isinstance(value, str) or (default is None and not value):
         raise TypeError(f"{key} is {value!r}, not a text")
+    if (key == "audio" and "\0" in value) or any("\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError(f"{key} {value!r} holds a character that cannot be written")
     return value
 
 
 def _segments(rows: list[Any]) -> tuple[Segment, ...]:
-    return tuple(Segment(str(symbol), float(start), float(end)) for symbol, start, end in rows)
+    segments = tuple(Segment(str(symbol), float(start), float(end)) for symbol, start, end in rows)
+    for segment in segments:
+        if not 0 <= segment.start <= segment.end < math.inf:
+            raise ValueError(f"'{segment.symbol}' from {segment.start} to {segment.end} s runs backwards")
+    return segments

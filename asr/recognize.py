@@ -1,5 +1,7 @@
 """Recognition: samples or a whole set in, hypotheses out."""
 
+import os
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +16,10 @@ from asr.audio import Samples, resample
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Decoder, Hypothesis
-from asr.errors import AsrError
+from asr.errors import AsrError, InputError
 from asr.features import Features
 from asr.features.store import Store
+from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
 
 BATCH = 32  # utterances decoded side by side; changes no result
@@ -33,8 +36,8 @@ def choose_device(name: str | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise AsrError(f"device '{name}': cannot be used ({reason}); leave it out or use cpu") from error
     return device
@@ -45,13 +48,22 @@ def load(features: Features, path: Path) -> tuple[list[Utterance], Store]:
 
     Args:
         features: From samples to feature vectors.
-        path: The manifest; `features/` beside it keeps what was computed.
+        path: The manifest; `features/` beside it keeps what was computed, or the user's cache where that cannot be.
 
     Raises:
         InputError: The manifest or a recording of it cannot be used.
     """
     utterances = manifest.read(path)
-    return utterances, Store.open(path.parent / "features", path.stem, utterances, features)
+    return utterances, Store.open(_cache(path), path.stem, utterances, features)
+
+
+def _cache(path: Path) -> Path:
+    """Return where a manifest's features are kept: beside it, or where the user may write."""
+    beside = path.parent / "features"
+    if os.access(beside if beside.exists() else path.parent, os.W_OK):
+        return beside
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "asr" / f"{zlib.crc32(str(path.resolve()).encode()):08x}"
 
 
 def dataset(bundle: Bundle, path: Path) -> Dataset:
@@ -113,6 +125,35 @@ class Recognizer:
     def transcribe(self, samples: Samples, rate: int) -> Hypothesis:
         """Return the best hypothesis of one recording; arguments and errors are those of `log_probs`."""
         return self.decoder(self.log_probs(samples, rate))[0]
+
+    def transcript(self, name: str, samples: Samples, rate: int) -> Transcript:
+        """Return what is said in one recording, with times; arguments and errors are those of `log_probs`.
+
+        Args:
+            name: The recording's, for the transcript and the messages.
+            samples: (S,), in [−1, 1].
+            rate: Hz.
+        """
+        try:
+            hypothesis = self.transcribe(samples, rate)
+        except AsrError as error:
+            raise InputError(f"{name}: {error}") from error
+        units = self.bundle.units
+        said = self._segments(units.names(hypothesis.ids), hypothesis.frames)
+        return Transcript(
+            audio=name,
+            seconds=len(samples) / rate,
+            text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
+            units=said,
+            words=self._segments(hypothesis.words, hypothesis.word_frames)
+            or (joined(said) if units.kind == "characters" else ()),
+            confidence=hypothesis.confidence,
+            word_confidence=hypothesis.word_confidence,
+            score=hypothesis.score,
+        )
+
+    def _segments(self, symbols: Sequence[str], frames: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
+        return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, self.times(frames), strict=True))
 
     def align(self, samples: Samples, rate: int, symbols: Sequence[str]) -> list[Segment]:
         """Return when each symbol of a known transcript is said.

@@ -63,7 +63,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         AsrError: The folder holds a run of another recipe or cannot be written; a transcript does not fit the units;
             the loss is no number.
     """
-    if _finished(recipe, out):
+    data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
+    if _finished(recipe, data, out):
         _say(f"{out}: already trained with this recipe; remove the folder to train again")
         return out / BEST
     recognize.share_threads(recipe.encoder.hidden, device)
@@ -79,7 +80,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         best, since_best = (count.rate, 0) if better else (best, since_best + 1)
         finished = epoch + 1 == recipe.training.epochs or 0 < recipe.training.patience <= since_best
         records.append(record | {"dev": asdict(count) | {"rate": count.rate}, "best": better})
-        this.system.facts = {"seed": recipe.training.seed, "epoch": epoch + 1, "dev": count.rate, "finished": finished}
+        facts = {"seed": recipe.training.seed, "epoch": epoch + 1, "dev": count.rate}
+        this.system.facts = facts | {"data": data, "finished": finished}
         if better:
             this.system.save(out / BEST)
         files.write_json_lines(out / EPOCHS, records)
@@ -90,8 +92,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
     return out / BEST
 
 
-def _finished(recipe: Recipe, out: Path) -> bool:
-    """Say whether `out` holds this recipe's finished run; refuse a folder that holds another recipe's."""
+def _finished(recipe: Recipe, data: dict[str, str], out: Path) -> bool:
+    """Say whether `out` holds this recipe's finished run on this data; refuse a folder that holds another's."""
     if not (out / RECIPE).exists():
         return False
     changed = config.differences(config.load(out / RECIPE), recipe)
@@ -100,9 +102,13 @@ def _finished(recipe: Recipe, out: Path) -> bool:
             f"{out}: holds a run of another recipe ({'; '.join(changed)}); remove it or choose another --out"
         )
     try:
-        return bool(bundle.load(out / LAST).facts["finished"])
+        facts = bundle.load(out / LAST).facts
+        bundle.load(out / BEST)
     except BundleError:
         return False
+    if facts["finished"] and facts["data"] != data:
+        raise AsrError(f"{out}: holds a run on other data than what now lies there; remove it or choose another --out")
+    return bool(facts["finished"])
 
 
 def _start(recipe: Recipe, corpus: Path, device: torch.device) -> Run:

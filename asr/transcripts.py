@@ -29,6 +29,22 @@ def by_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesi
     return align_all(references, {id: hypothesis.words for id, hypothesis in hypotheses.items()})
 
 
-def right(alignment: Alignment) -> list[bool]:
-    """Say of each symbol of a hypothesis whether it stands in the reference too."""
-    return [reference == said for reference, said in alignment.pairs if said is not None]
+def confidences(
+    units: Units, alignments: Mapping[str, Alignment], hypotheses: Mapping[str, Hypothesis], in_words: bool
+) -> tuple[list[float], list[bool]]:
+    """Return the confidence of every unit (or word) of the hypotheses, and whether it stands in the reference too.
+
+    Empty where the decoder gives no confidences. Units that scoring deletes, TIMIT's `q`, are left out.
+    """
+    found: list[float] = []
+    right: list[bool] = []
+    for id, alignment in alignments.items():
+        hypothesis = hypotheses[id]
+        if in_words:
+            own = list(hypothesis.word_confidence)
+        else:
+            scored = zip(units.names(hypothesis.ids), hypothesis.confidence, strict=False)
+            own = [confidence for symbol, confidence in scored if units.scored([symbol])]
+        found += own
+        right += [reference == said for reference, said in alignment.pairs if said is not None] if own else []
+    return found, right

@@ -1,6 +1,5 @@
 """Tuning: the weights of a search and the calibration of its confidences, chosen on dev and on dev only."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from asr import bundle, calibration, decoders, lm, manifest, recognize, score
+from asr import bundle, calibration, decoders, files, lm, manifest, recognize, score
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Greedy, Hypothesis
@@ -20,7 +19,7 @@ from asr.lm import Ngram, Perplexity
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
 from asr.score import Alignment, ErrorCount
-from asr.transcripts import by_units, by_words, right, words
+from asr.transcripts import by_units, by_words, confidences, words
 from asr.units import Units
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # α
@@ -75,15 +74,16 @@ def run(system: Path, corpus: Path, search: Search, order: int, device: torch.de
     emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
     best = _best(dev, search)
-    best = replace(best, tuned_on=hashlib.sha256(path.read_bytes()).hexdigest())
+    best = replace(best, tuned_on=files.sha256(path), tuned_for=files.sha256(system))
     hypotheses = _decoded(dev, best)
-    confidences, truth = _confidences(dev, best, hypotheses)
-    best = replace(best, calibration=calibration.fit(confidences, truth))
-    best.save(system.parent / FILE)
-    before = calibration.reliability(confidences, truth).error
-    after = calibration.reliability(best.calibration(confidences), truth).error
-    count = score.total(_aligned(dev, best, hypotheses))
-    return Tuned(best, count, (before, after), _perplexity(dev, best))
+    aligned = _aligned(dev, best, hypotheses)
+    sure, right = confidences(dev.units, aligned, hypotheses, best.decoder == "lexicon")
+    best = replace(best, calibration=calibration.fit(sure, right))
+    before = calibration.reliability(sure, right).error
+    after = calibration.reliability(best.calibration(sure), right).error
+    tuned = Tuned(best, score.total(aligned), (before, after), _perplexity(dev, best))
+    best.save(system.parent / FILE)  # last: an error leaves what was recorded before
+    return tuned
 
 
 def _estimated(loaded: Bundle, corpus: Path, search: Search, order: int, out: Path) -> Path:
@@ -127,20 +127,6 @@ def _aligned(dev: _Dev, search: Search, hypotheses: Mapping[str, Hypothesis]) ->
     if search.decoder == "lexicon":
         return by_words(dev.utterances, hypotheses)
     return by_units(dev.units, dev.data, hypotheses)
-
-
-def _confidences(dev: _Dev, search: Search, hypotheses: Mapping[str, Hypothesis]) -> tuple[list[float], list[bool]]:
-    """Return every unit's (or word's) confidence, and whether it was right."""
-    aligned = _aligned(dev, search, hypotheses)
-    confidences: list[float] = []
-    truth: list[bool] = []
-    for id, hypothesis in hypotheses.items():
-        own = hypothesis.word_confidence if search.decoder == "lexicon" else hypothesis.confidence
-        said = right(aligned[id])
-        if len(own) == len(said):  # scoring deletes `q`, which then has no place in the alignment
-            confidences += own
-            truth += said
-    return confidences, truth
 
 
 def _perplexity(dev: _Dev, search: Search) -> Perplexity | None:

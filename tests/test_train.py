@@ -103,9 +103,28 @@ def test_a_transcript_with_an_unknown_symbol_is_named(toy, tmp_path):
         train.run(recipe(), shortened(toy, tmp_path, "abé"), tmp_path / "run", CPU)
 
 
-def test_a_loss_that_is_no_number_stops_with_the_utterances_named(toy, tmp_path):
-    with pytest.raises(AsrError, match=r"epoch \d+, step \d+: loss .* on train-\d\d, .*; lower training.learning_rate"):
-        train.run(recipe(learning_rate=1e30), toy, tmp_path, CPU)
+def test_a_loss_that_is_no_number_stops_with_the_utterances_named(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.ctc, "loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan"))
+    with pytest.raises(
+        AsrError, match=r"epoch 1, step 1: loss nan, .* on train-\d\d, .*; lower training.learning_rate"
+    ):
+        train.run(recipe(), toy, tmp_path, CPU)
+    assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_a_run_on_other_data_is_not_taken_for_this_one(toy, tmp_path):
+    corpus = shortened(toy, tmp_path, "abc")
+    best = train.run(recipe(epochs=1), corpus, tmp_path / "run", CPU)
+    manifest.write(corpus / "train.jsonl", manifest.read(corpus / "train.jsonl")[5:])
+    with pytest.raises(AsrError, match="holds a run on other data"):
+        train.run(recipe(epochs=1), corpus, best.parent, CPU)
+
+
+def test_a_run_that_lost_its_best_is_trained_again(toy, tmp_path):
+    best = train.run(recipe(epochs=1), toy, tmp_path, CPU)
+    before = best.read_bytes()
+    best.unlink()
+    assert train.run(recipe(epochs=1), toy, tmp_path, CPU).read_bytes() == before
 
 
 @pytest.mark.parametrize("normalise", ["speaker", "global", "none"])

@@ -141,6 +141,7 @@ class Lexicon:
         self._automaton = _frozen(self._language.automaton)
         self._words = (*pronunciations, *([] if unknown is None else [UNKNOWN]))
         self._net = self._build(pronunciations, free, separator, unknown)
+        self._fan = int(np.diff(self._net.starts).max())
         self._rooms = threading.local()
 
     def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
@@ -184,7 +185,7 @@ class Lexicon:
         """Run the compiled search and rank what lives at the end."""
         from asr.decoders import lexicon_kernels  # Numba costs a fifth of a second, which others need not pay
 
-        live, room = self._room(values.shape[1])
+        live, room = self._room()
         room.taken.fill(-1)
         live.beams[0, 0], live.reals[0, 0], live.firsts[0, :2] = 0, (0.0, -inf, 0.0), (0, 1)
         live.readings[0, 0], live.extras[0, 0] = (0, 0, BETWEEN), 0.0
@@ -192,24 +193,23 @@ class Lexicon:
         trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty labelling, live before frame 0
         words[0] = -1, 0, 0, -1, -1, -1, self._language.start, 0
         model = (self._net, self._automaton, float(self.weight), float(self.bonus))
-        fan = int(np.diff(self._net.starts).max())
-        t, live_rows, size, count = 0, 1, 1, 1
-        while live_rows and t < len(values):
-            t, live_rows, size, count = lexicon_kernels.search(
-                values, *model, live, room, fan, trie, words, t, live_rows, size, count
+        t, rows, size, count = 0, 1, 1, 1
+        while rows and t < len(values):
+            t, rows, size, count = lexicon_kernels.search(
+                values, *model, live, room, self._fan, trie, words, t, rows, size, count
             )
             trie, words = _grown(trie, size, self.width), _grown(words, count, self.width)
-        _require(live_rows > 0, f"frame {t - 1}: log-probs and lexicon leave no labelling; widen the beam")
-        return self._rank(trie, words, live, t & 1, live_rows)
+        _require(rows > 0, f"frame {t - 1}: log-probs and lexicon leave no labelling; widen the beam")
+        return self._rank(trie, words, live, t & 1, rows)
 
-    def _room(self, units: int) -> tuple["lexicon_kernels.Live", "lexicon_kernels.Room"]:
+    def _room(self) -> tuple["lexicon_kernels.Live", "lexicon_kernels.Room"]:
         """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
         from asr.decoders import lexicon_kernels
 
-        room = getattr(self._rooms, "room", None)
-        if room is None or room[1].taken.shape[1] != units:
-            fan = int(np.diff(self._net.starts).max())
-            room = self._rooms.room = lexicon_kernels.room(self.width, units, fan)
+        if not hasattr(self._rooms, "room"):
+            units = int(self._net.units.max()) + 1
+            self._rooms.room = lexicon_kernels.room(self.width, units, self._fan)
+        room: tuple[lexicon_kernels.Live, lexicon_kernels.Room] = self._rooms.room
         return room
 
     def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> Found:

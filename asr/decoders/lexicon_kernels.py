@@ -87,7 +87,7 @@ class Room(NamedTuple):
 
 
 def room(width: int, units: int, fan: int) -> tuple[Live, Room]:
-    """Return arrays for a beam so wide over so many units, where at most `fan` arcs leave a place of the net."""
+    """Return arrays for a beam so wide over so many units, blank included; `fan` arcs leave a place at most."""
     candidates = 2 * width + fan
     return Live(
         beams=np.empty((2, width, 3), np.uint32),

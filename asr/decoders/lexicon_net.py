@@ -124,7 +124,7 @@ def _trie(pronunciations: Mapping[str, Sequence[Sequence[int]]], end: int) -> tu
     parents = [NONE] * INSIDE
     children: dict[tuple[int, int], int] = {}
     for word, said in enumerate(pronunciations.values()):
-        for ids in dict.fromkeys(tuple(ids) for ids in said):
+        for ids in said:
             place = BETWEEN
             for unit in ids[:-1]:
                 after = children.setdefault((place, unit), len(arcs))

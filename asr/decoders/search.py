@@ -27,6 +27,7 @@ class Search:
         bonus: β, for each unit (beam) or word (lexicon).
         calibration: Of the confidences.
         tuned_on: The SHA-256 of the manifest on which weight, bonus and calibration were chosen; empty for none.
+        tuned_for: The SHA-256 of the bundle for which they were.
     """
 
     decoder: str = "greedy"
@@ -37,6 +38,7 @@ class Search:
     bonus: float = 0.0
     calibration: Calibration = field(default_factory=Calibration)
     tuned_on: str = ""
+    tuned_for: str = ""
 
     def save(self, path: Path) -> None:
         """Write the settings as JSON; files are named relative to it.
@@ -61,8 +63,13 @@ class Search:
             row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             for name in ("language", "lexicon"):
                 row[name] = path.parent / row[name] if row[name] else None
-            found = cls(**row | {"calibration": Calibration(*row["calibration"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            row["calibration"] = Calibration(*(float(number) for number in row["calibration"]))
+            found = cls(**row)
+            for setting in fields(cls):
+                value, default = getattr(found, setting.name), getattr(cls(), setting.name)
+                if default is not None and type(value) is not type(default):
+                    raise TypeError(f"{setting.name} is {value!r}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: no decoder settings ({error}); `asr tune` writes them") from error
         return found
 
@@ -75,7 +82,7 @@ class Search:
         defaults = {f.name: f.default for f in fields(self)}
         for name in names:
             if getattr(self, name) != defaults[name]:
-                raise AsrError(f"{name} is no setting of the decoder '{self.decoder}'; leave it out")
+                raise AsrError(f"{name} is no setting of the decoder '{self.decoder}'; leave it out or choose another")
 
 
 class Calibrated:
@@ -91,8 +98,6 @@ class Calibrated:
     def _calibrated(self, hypothesis: Hypothesis) -> Hypothesis:
         if self._calibration == Calibration():
             return hypothesis
-        return replace(
-            hypothesis,
-            confidence=tuple(self._calibration(hypothesis.confidence).tolist()),
-            word_confidence=tuple(self._calibration(hypothesis.word_confidence).tolist()),
-        )
+        if hypothesis.word_confidence:  # it was fitted to words, and says nothing about their units
+            return replace(hypothesis, word_confidence=tuple(self._calibration(hypothesis.word_confidence).tolist()))
+        return replace(hypothesis, confidence=tuple(self._calibration(hypothesis.confidence).tolist()))

@@ -169,7 +169,7 @@ def test_a_wide_beam_finds_every_pair_of_words_and_labelling_and_its_exact_score
 
 
 @settings(deadline=None, max_examples=100)
-@given(seeds, st.integers(0, 6), some_rules, st.integers(1, 3), st.floats(0.0, 3.0), st.floats(-2.0, 2.0))
+@given(seeds, st.integers(0, 5), some_rules, st.integers(1, 3), st.floats(0.0, 3.0), st.floats(-2.0, 2.0))
 def test_with_a_language_model_too(seed, frames, rules, order, weight, bonus):
     g = np.random.default_rng(seed)
     words = some_words(g, [1, 2])
@@ -285,12 +285,12 @@ def uneven_language(g: np.random.Generator, words: Pronunciations) -> language_m
 
 
 @settings(deadline=None, max_examples=100)
-@given(seeds, st.integers(1, 12), st.sampled_from([Rules(), Rules(frozenset({4})), Rules(separator=4)]))
+@given(seeds, st.integers(1, 20), st.sampled_from([Rules(), Rules(frozenset({3})), Rules(separator=3)]))
 def test_a_narrow_beam_keeps_what_the_algorithm_keeps(seed, width, rules):
     g = np.random.default_rng(seed)
-    words = some_words(g, [1, 2, 3])
+    words = some_words(g, [1, 2])  # few units, so that one labelling has many readings
     lm = uneven_language(g, words)
-    log_probs = emissions(g, 20, 5)
+    log_probs = emissions(g, 20, 4, scale=1.0)
     more = {"language": lm, "weight": 0.8, "bonus": 0.4}
     found = Lexicon(pronunciations=words, width=width, nbest=width, **more, **rules.settings)(log_probs)
     expected = Book(words, rules, lm, 0.8, 0.4).search(log_probs, width)
@@ -501,8 +501,25 @@ def test_word_confidence_is_the_share_of_readings_with_the_word_there():
     ]
 
 
+@settings(deadline=None, max_examples=100)
+@given(seeds, st.integers(1, 30), st.sampled_from([Rules(), Rules(frozenset({3})), Rules(separator=3)]))
+def test_a_words_time_holds_one_of_its_pronunciations(seed, width, rules):
+    g = np.random.default_rng(seed)
+    words, rules = some_words(g, [1, 2]), rules._replace(unknown=-0.7)
+    log_probs = emissions(g, 15, 4, scale=1.0)
+    for h in Lexicon(pronunciations=words, width=width, nbest=width, **rules.settings)(log_probs):
+        starts, ends = [start for start, _ in h.frames], [end for _, end in h.frames]
+        own = [h.ids[starts.index(start) : ends.index(end) + 1] for start, end in h.word_frames]
+        said = [tuple(unit for unit in ids if unit not in rules.free) for ids in own]
+        assert all(ids[0] == units[0] and ids[-1] == units[-1] for ids, units in zip(own, said, strict=True))
+        assert all(units in words.get(word, [units]) for word, units in zip(h.words, said, strict=True))
+        unknown = sum(len(units) for word, units in zip(h.words, said, strict=True) if word == "<unk>")
+        unfinished = len([unit for unit in h.ids if unit in (1, 2)]) > sum(map(len, said))
+        assert unfinished or h.score == pytest.approx(h.acoustic - 0.7 * unknown)
+
+
 def test_word_times_lie_in_order_within_the_utterance():
-    g = np.random.default_rng(5)
+    g = np.random.default_rng(6)  # here rounding would make shares of more than 1
     words = some_words(g, [1, 2, 3])
     for h in Lexicon(pronunciations=words, free=[4], unknown=-1.0, width=20, nbest=20)(emissions(g, 100, 5)):
         borders = [border for span in h.word_frames for border in span]
@@ -511,7 +528,7 @@ def test_word_times_lie_in_order_within_the_utterance():
         assert all(start < end for start, end in h.word_frames)
         assert {start for start, _ in h.word_frames} <= {start for start, _ in h.frames}
         assert {end for _, end in h.word_frames} <= {end for _, end in h.frames}
-        assert all(0.0 <= share <= 1.0 for share in h.word_confidence)
+        assert all(0.0 <= share <= 1.0 for share in (*h.confidence, *h.word_confidence))
 
 
 def test_hypotheses_hold_plain_values():
@@ -534,6 +551,21 @@ def test_the_same_call_gives_the_same_bits_in_any_float_type_and_leaves_its_inpu
     assert np.array_equal(log_probs, before)
 
 
+def test_of_words_that_are_equally_good_the_first_of_the_lexicon_is_first():
+    words: Pronunciations = {f"word{i}": [(1 + i % 3,)] for i in range(150)}
+    log_probs = np.log(np.array([[0.1, 0.3, 0.2, 0.4]]))
+    found = Lexicon(pronunciations=words, width=200, nbest=200)(log_probs)
+    by_unit = [tuple(f"word{i}" for i in range(unit - 1, 150, 3)) for unit in (3, 1, 2)]
+    assert [h.words for h in found] == [(word,) for words in by_unit for word in words] + [()]
+
+
+def test_with_and_without_a_language_model_the_same_code_runs():
+    lm = some_language(np.random.default_rng(0), HOMOPHONES)
+    for more in ({}, {"language": lm, "weight": 1.0}, {"language": language_models.NoLM(), "weight": 1}):
+        Lexicon(pronunciations=HOMOPHONES, **more)(certain([1], 4, doubt=0.5))
+    assert len(lexicon_kernels.search.signatures) == 1
+
+
 def test_a_batch_is_decoded_as_its_utterances_are():
     g = np.random.default_rng(4)
     words = some_words(g, [1, 2, 3])
@@ -549,6 +581,16 @@ def test_prefixes_and_words_find_room_however_many_they_are(monkeypatch):
     expected = Lexicon(pronunciations=words, free=[4], width=30, nbest=30)(log_probs)
     monkeypatch.setattr("asr.decoders.lexicon.NODES", 0)
     assert Lexicon(pronunciations=words, free=[4], width=30, nbest=30)(log_probs) == expected
+
+
+def test_many_words_in_few_labellings_find_room_too(monkeypatch):
+    words: Pronunciations = {letter: [(1,)] for letter in "abcdefgh"}
+    lm = uneven_language(np.random.default_rng(6), words)
+    decoder = Lexicon(pronunciations=words, width=30, nbest=30, language=lm, weight=1.0)
+    log_probs = certain([1, 0] * 20, 2)
+    expected = decoder(log_probs)
+    monkeypatch.setattr("asr.decoders.lexicon.NODES", 0)
+    assert decoder(log_probs) == expected
 
 
 def test_a_word_may_come_at_its_best_in_any_state():
