@@ -67,6 +67,7 @@ def run(system: Path, corpus: Path, search: Search, order: int, device: torch.de
         AsrError: A file cannot be used or written, or a setting makes no sense.
     """
     loaded = bundle.load(system)
+    decoders.build(search, loaded.units)  # before the work, so that a bad setting is known at once
     if order and not search.language and search.decoder != "greedy":
         search = replace(search, language=_estimated(loaded, corpus, search, order, system.parent))
     path = corpus / "dev.jsonl"

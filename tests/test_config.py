@@ -75,3 +75,10 @@ def test_a_malformed_override_says_how_it_is_written(tmp_path, override):
 def test_an_override_of_an_unknown_key_is_named(tmp_path):
     with pytest.raises(AsrError, match=r"--set encoder.hiden=3 \[encoder\]: unknown key 'hiden'"):
         config.load(written(tmp_path, ""), ["encoder.hiden=3"])
+
+
+def test_every_character_survives_a_dump(tmp_path):
+    drop = "".join(chr(code) for code in [*range(1, 256), 0x2028, 0x1F600])
+    recipe = config.parse({"units": {"drop": drop}}, "test")
+    (tmp_path / "again.toml").write_bytes(config.dump(recipe).encode())
+    assert config.load(tmp_path / "again.toml") == recipe

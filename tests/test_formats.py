@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from asr.formats import FORMATS, Transcript
+from asr.formats import FORMATS, Transcript, joined
 from asr.manifest import Segment
 
 UNITS = (Segment("sil", 0.0, 0.25), Segment("dh", 0.25, 0.5), Segment("ax", 0.5, 1.0))
@@ -83,3 +83,22 @@ def test_an_hour_is_written_as_an_hour():
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_said_is_written_too(name):
     assert isinstance(FORMATS[name](Transcript("a.wav", 1.0, "")), str)
+
+
+def test_letters_between_spaces_are_words():
+    letters = [Segment(letter, i / 10, (i + 1) / 10) for i, letter in enumerate("he  is")]
+    assert joined(letters) == (Segment("he", 0.0, 0.2), Segment("is", 0.4, 0.6))
+
+
+def test_neighbours_in_a_caption_stand_apart():
+    assert "\nsil dh ax\n" in FORMATS["srt"](PHONES)
+
+
+def test_an_id_is_one_field():
+    assert FORMATS["ctm"](Transcript("my file.wav", 1.0, "x", (Segment("x", 0.0, 1.0),))) == "my_file 1 0.000 1.000 x\n"
+
+
+def test_words_have_their_own_confidence():
+    sure = Transcript("a.wav", 1.0, "x", UNITS, (Segment("x", 0.0, 1.0),), (1.0, 1.0, 1.0), (0.25,))
+    assert FORMATS["ctm"](sure) == "a 1 0.000 1.000 x 0.250\n"
+    assert json.loads(FORMATS["json"](sure))["words"] == [{"word": "x", "start": 0.0, "end": 1.0, "confidence": 0.25}]
