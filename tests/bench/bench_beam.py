@@ -1,9 +1,9 @@
 """Speed of the prefix beam search beside flashlight-text and pyctcdecode, where these are installed.
 
-One process, one thread, T = 300. Emissions: `spiky`, as a trained network's; `flat`, random; and those of an .npz file
-given on the command line, each array of it (T, V). Scores are the exact log-probabilities of the labellings found.
+One process, one thread, T = 300. Emissions: `spiky`, as a trained network's; `flat`, random; and `real`, those of a run
+for the test utterance nearest to 300 frames. Scores are the exact log-probabilities of the labellings found.
 
-    python tests/bench/bench_beam.py [--emissions FILE.npz] [--repeats N]
+    python tests/bench/bench_beam.py [--run runs/espeak] [--data data] [--repeats N]
 """
 
 import argparse
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -45,6 +46,20 @@ def spiky(g, units):
         logits[start:end, rival] += g.uniform(2, 8)
         start = end + g.integers(2, 8)
     return normalised(logits)
+
+
+def real(run, data):
+    """Return what a run's system makes of the test utterance nearest to 300 frames."""
+    import torch
+
+    from asr import bundle, recognize
+    from asr.decoders import Greedy
+
+    system = bundle.load(run / "best.safetensors")
+    test = recognize.dataset(system, data / system.recipe.corpus.name / "test.jsonl")
+    wanted = test.ids[int(np.abs(test.lengths - FRAMES).argmin())]
+    emissions = recognize.Recognizer(system, Greedy(), torch.device("cpu")).emissions(test)
+    return next(np.ascontiguousarray(log_probs) for id, log_probs in emissions if id == wanted)
 
 
 def total(log_probs, ids):
@@ -151,7 +166,8 @@ def scaling(width, repeats):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--emissions", help="an .npz of log-probs (T, V)")
+    parser.add_argument("--run", type=Path, default=Path("runs/espeak"), help="used where it holds a trained system")
+    parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--repeats", type=int, default=101)
     arguments = parser.parse_args()
     cold, warm = compilation()
@@ -163,9 +179,8 @@ def main():
     )
     g = np.random.default_rng(0)
     sets = {f"{make.__name__}": [make(g, units) for units in (40, 62)] for make in (spiky, flat)}
-    if arguments.emissions:
-        with np.load(arguments.emissions) as file:
-            sets["real"] = [np.ascontiguousarray(file[name], np.float32) for name in file.files]
+    if (arguments.run / "best.safetensors").exists():
+        sets["real"] = [real(arguments.run, arguments.data)]
     for name, matrices in sets.items():
         for log_probs in matrices:
             for width in WIDTHS:
