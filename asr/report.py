@@ -1,45 +1,14 @@
-"""Pictures of a run."""
+"""Pictures of a run; without matplotlib (the extra `plots`) there are none."""
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr import files
 from asr.errors import InputError
 
-
-def reliability(result: Path) -> Path | None:
-    """Draw how often units of each confidence were right, from a result file, into `<result>-reliability.png`.
-
-    Args:
-        result: The JSON file that evaluation wrote.
-
-    Returns:
-        The picture; None where matplotlib is not installed or the result has no confidences.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
-    row = json.loads(result.read_text(encoding="utf-8"))
-    if "reliability" not in row:
-        return None
-    bins = [i for i, count in enumerate(row["reliability"]["counts"]) if count]
-    figure = Figure(figsize=(4.5, 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    share, count = figure.subplots(2, sharex=True, height_ratios=[4, 1])
-    share.plot([0, 1], [0, 1], color="gray", linestyle=":")
-    share.plot(*([row["reliability"][key][i] for i in bins] for key in ("confidence", "right")), marker="o")
-    share.set_ylabel("share that is right")
-    share.set_title(f"{row['set']}: calibration error {100 * row['calibration_error']:.2f} %")
-    count.bar([(i + 0.5) / 10 for i in bins], [row["reliability"]["counts"][i] for i in bins], width=0.09)
-    count.set_yscale("log")
-    count.set_xlabel("confidence")
-    count.set_ylabel("units")
-    picture = result.with_name(f"{result.stem}-reliability.png")
-    with files.replacing(picture) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
-    return picture
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def curves(run: Path) -> Path | None:
@@ -54,10 +23,8 @@ def curves(run: Path) -> Path | None:
     Raises:
         InputError: The folder holds no epochs.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
+    figure = _figure(8, 7)
+    if figure is None:
         return None
     try:
         lines = (run / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
@@ -65,15 +32,13 @@ def curves(run: Path) -> Path | None:
         raise InputError(f"{run / 'epochs.jsonl'}: cannot be read ({error.strerror}); train first") from error
     rows = [json.loads(line) for line in lines]
     epochs = [row["epoch"] for row in rows]
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    FigureCanvasAgg(figure)
+    rates = [100 * row["dev"]["rate"] for row in rows]
     loss, rate, schedule = figure.subplots(3, sharex=True, height_ratios=[3, 3, 2])
     loss.plot(epochs, [row["loss"] for row in rows], marker=".")
     loss.set_ylabel("training loss\n(nats per unit)")
     loss.set_yscale("log")
-    rates = [100 * row["dev"]["rate"] for row in rows]
-    best = min(range(len(rates)), key=rates.__getitem__)
     rate.plot(epochs, rates, marker=".", color="tab:orange")
+    best = min(range(len(rates)), key=rates.__getitem__)
     rate.annotate(f"{rates[best]:.2f} %", (epochs[best], rates[best]), (0, 12), textcoords="offset points", ha="center")
     rate.set_ylabel("dev error rate (%)")
     rate.set_ylim(bottom=0)
@@ -81,9 +46,52 @@ def curves(run: Path) -> Path | None:
     schedule.set_ylabel("learning rate")
     schedule.set_xlabel("epoch")
     schedule.xaxis.get_major_locator().set_params(integer=True)
-    figure.suptitle(run.name)
     for axes in (loss, rate, schedule):
         axes.grid(alpha=0.3)
-    with files.replacing(run / "curves.png") as temporary:
+    figure.suptitle(run.name)
+    return _save(figure, run / "curves.png")
+
+
+def reliability(result: Path) -> Path | None:
+    """Draw how often what has each confidence was right, from a result file, into `<result>-reliability.png`.
+
+    Args:
+        result: The JSON file that evaluation wrote.
+
+    Returns:
+        The picture; None where matplotlib is not installed or the result has no confidences.
+    """
+    figure = _figure(4.5, 5.5)
+    row = json.loads(result.read_text(encoding="utf-8"))
+    if figure is None or "reliability" not in row:
+        return None
+    found = row["reliability"]
+    bins = [i for i, count in enumerate(found["counts"]) if count]
+    share, count = figure.subplots(2, sharex=True, height_ratios=[4, 1])
+    share.plot([0, 1], [0, 1], color="gray", linestyle=":")
+    share.plot(*([found[key][i] for i in bins] for key in ("confidence", "right")), marker="o")
+    share.set_ylabel("share that is right")
+    share.set_title(f"{row['set']} {row['metric']}: calibration error {100 * row['calibration_error']:.2f} %")
+    count.bar([(i + 0.5) / len(found["counts"]) for i in bins], [found["counts"][i] for i in bins], width=0.09)
+    count.set_yscale("log")
+    count.set_xlabel("confidence")
+    count.set_ylabel("how many")
+    return _save(figure, result.with_name(f"{result.stem}-reliability.png"))
+
+
+def _figure(width: float, height: float) -> "Figure | None":
+    """Return an empty figure of so many inches that no window will ever show; None without matplotlib."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: "Figure", path: Path) -> Path:
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
-    return run / "curves.png"
+    return path
