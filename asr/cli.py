@@ -324,7 +324,7 @@ def _symbols(units: "Units", transcript: str) -> list[str]:
         text = " ".join(line[2] for line in lines)
     elif path.suffix.lower() == ".txt":
         text = " ".join(" ".join(line) for line in _sentences(path))
-    if set(text.split()) <= set(units.symbols):  # what `asr transcribe` prints
+    if units.kind != "characters" and set(text.split()) <= set(units.symbols):  # what `asr transcribe` prints
         return text.split()
     try:
         return units.transcript(text, text.split())
