@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.cli import _symbols, main
+from asr.cli import main
+from asr.cli.transcribe import _symbols
 from asr.units import Units
 
 

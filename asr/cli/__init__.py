@@ -1,0 +1,51 @@
+"""The command line: results to stdout, everything else to stderr, an AsrError in one line.
+
+Exit status: 0 done; 1 some inputs of many failed; 2 usage or configuration; 3 a model file; 4 no usable input;
+130 and 143 on Ctrl-C and SIGTERM. Modules that cost seconds are imported by the command that needs them.
+
+
+A command is a function in a file here and a name in the list below.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from asr.cli import output
+from asr.cli.evaluate import evaluate
+from asr.cli.language_model import language_model
+from asr.cli.train import prepare, train, tune
+from asr.cli.transcribe import align, transcribe
+from asr.errors import AsrError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="asr")
+def cli() -> None:
+    """Speech recognition with one idea: a bidirectional LSTM trained with CTC."""
+
+
+for command in (prepare, train, tune, evaluate, transcribe, align, language_model):
+    cli.add_command(command)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Run the command line; turn errors that a user can mend into one line and an exit status."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        cli.main(standalone_mode=False)
+    except AsrError as error:
+        output.say(f"asr: {error}")
+        sys.exit(error.status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        output.say("asr: interrupted")
+        sys.exit(128 + signal.SIGINT)

@@ -1,0 +1,48 @@
+"""The command that scores a system."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asr.cli import options, output
+from asr.errors import AsrError
+
+
+@click.command()
+@click.argument("system", type=options.FILE)
+@click.option("--set", "names", multiple=True, help="One of the corpus's sets, test when left out; may be given twice.")
+@click.option("--manifest", type=options.FILE, help="Another manifest to score on.")
+@click.option("--out", type=options.FOLDER, help="Where results go; beside the bundle when left out.")
+@options.search
+@options.weights
+@options.DATA
+@options.DEVICE
+def evaluate(
+    system: Path,
+    names: tuple[str, ...],
+    manifest: Path | None,
+    out: Path | None,
+    data: Path,
+    device: str | None,
+    **search: Any,  # noqa: ANN401
+) -> None:
+    """Score a run's best system, or a bundle, and write NAME.json and NAME.utterances.jsonl beside it."""
+    from asr import bundle, recognize, report
+    from asr import evaluate as evaluation
+
+    if manifest and names:
+        raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
+    file = options.bundle_of(system)
+    corpus = data / bundle.load(file).recipe.corpus.name
+    settings = options.settings(file, search)
+    with output.timed("evaluation"):
+        for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:
+            where = (out or file.parent) / path.stem
+            found = evaluation.run(file, path, where, recognize.choose_device(device), settings)
+            for result in found.results:
+                output.result(f"{path.stem:<5}{result}")
+            report.reliability(where.with_name(f"{where.name}.json"))
+            if found.borders:
+                output.say(f"{path.stem:<5}{found.borders}")
+    output.say(found.example())
