@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "asr"
 FLOORS = [
     {"errors"},
-    {"units", "phones", "config", "files", "seeds"},
+    {"units", "phones", "config", "files", "seeds", "jit"},
     {"audio", "manifest", "score", "formats", "calibration", "lexicon"},
     {"features", "cells", "ctc", "lm"},
     {"model", "batch", "decoders", "corpora"},

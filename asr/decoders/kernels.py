@@ -8,15 +8,13 @@ looks at its parent, and nothing is hashed.
 The style is what Numba compiles quickly: few arrays, each with named columns, and none made in here.
 """
 
-from collections.abc import Callable
 from math import exp, inf, log1p
-from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-F = TypeVar("F", bound=Callable[..., Any])
+from asr.jit import compiled, inlined
+
 Ints = npt.NDArray[np.int32]
 Places = npt.NDArray[np.uint32]  # rows and columns: unsigned, so that no index needs a test for being negative
 Reals = npt.NDArray[np.float64]
@@ -37,19 +35,6 @@ FROM, ADD = range(2)
 
 BAND = 16  # units
 FAR = 1 << 30  # edits: never
-
-
-def compiled(function: F) -> F:
-    """Compile a function without the GIL, on disk where a folder for it can be written, else once a process."""
-    try:
-        return cast(F, njit(nogil=True, cache=True)(function))
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return cast(F, njit(nogil=True)(function))
-
-
-def inlined(function: F) -> F:
-    """Make a function part of those that call it: less to compile than one of its own, and faster."""
-    return cast(F, njit(inline="always")(function))
 
 
 @inlined

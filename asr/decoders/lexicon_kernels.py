@@ -26,13 +26,12 @@ from asr.decoders.kernels import (
     Places,
     Reals,
     child,
-    compiled,
     entering,
-    inlined,
     select,
     stay,
 )
 from asr.decoders.lexicon_net import NONE, UNKNOWN, Net
+from asr.jit import compiled, inlined
 from asr.lm import automaton
 from asr.lm.automaton import Automaton
 
