@@ -1,30 +1,28 @@
-"""From a set of utterances to padded batches of similar lengths."""
+"""From a set of utterances to padded batches of similar lengths.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+A batch is index arithmetic and one gather from the array that holds all frames: no Python runs per utterance.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asr import ctc, seeds
+from asr import seeds
 from asr.errors import AsrError, InputError
-from asr.features.normalise import Normaliser, Statistics
+from asr.features.normalise import Normaliser
 from asr.features.store import Store
 from asr.manifest import Utterance
 from asr.units import Units
 
 Ints = npt.NDArray[np.int64]
 
-
-class Rows(Protocol):
-    """A sequence of feature matrices (T, F), float32."""
-
-    def __getitem__(self, index: int, /) -> npt.NDArray[np.float32]: ...
-
-    def __len__(self) -> int: ...
+PIECE = 1 << 20  # frames copied to a device at once
 
 
 class Batch(NamedTuple):
@@ -36,6 +34,7 @@ class Batch(NamedTuple):
         targets: (B, L), int64 ids.
         target_lengths: (B,), int64, ids.
         ids: The utterances' ids.
+        rows: (B,), int64, their places in the set.
     """
 
     features: Tensor
@@ -43,10 +42,101 @@ class Batch(NamedTuple):
     targets: Tensor
     target_lengths: Tensor
     ids: tuple[str, ...]
+    rows: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch with its features and targets on a device."""
         return self._replace(features=self.features.to(device), targets=self.targets.to(device))
+
+
+class Targets:
+    """A set's references as ids, one after another in one array; empty where there is nothing to learn.
+
+    Args:
+        targets: The references.
+
+    Attributes:
+        lengths: (N,), int64, ids of each.
+    """
+
+    def __init__(self, targets: Iterable[Sequence[int]]) -> None:
+        flat, ends = array("i"), array("q", [0])
+        for target in targets:
+            flat.extend(target)
+            ends.append(len(flat))
+        flat.append(0)  # what shorter ones are padded with
+        self._flat, self._ends = np.array(flat, np.int32), np.array(ends, np.int64)
+        self.lengths: Ints = np.diff(self._ends)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int, /) -> tuple[int, ...]:
+        row = range(len(self))[index]
+        return tuple(self._flat[self._ends[row] : self._ends[row + 1]].tolist())
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return (self[row] for row in range(len(self)))
+
+    def take(self, rows: Ints) -> Ints:
+        """Return some references side by side (B, L), padded with zeros."""
+        lengths = self.lengths[rows, None]  # (B, 1)
+        columns = np.arange(lengths.max())  # (L,)
+        index = np.where(columns < lengths, self._ends[rows, None] + columns, len(self._flat) - 1)  # (B, L)
+        return self._flat[index].astype(np.int64)
+
+    def frames_needed(self) -> Ints:
+        """Return the fewest frames that hold each reference (N,): what `ctc.frames_needed` says of it."""
+        repeats = np.zeros(len(self._flat) + 1, np.int64)  # before each id, those equal to their predecessor
+        repeats[2:] = np.cumsum(self._flat[1:] == self._flat[:-1])
+        first = np.minimum(self._ends[:-1] + 1, self._ends[1:])  # a reference's first id repeats nothing
+        return self.lengths + repeats[self._ends[1:]] - repeats[first]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A store's features as the network takes them: normalised, and gathered a batch at a time.
+
+    Attributes:
+        store: The features before normalisation.
+        groups: (N,), which row of the two tables is each utterance's.
+        mean: (G, F), what is taken from the features.
+        std: (G, F), what they are divided by.
+        frames: (R, F), the store's frames where they lie on the tables' device; None leaves them to the store.
+    """
+
+    store: Store
+    groups: Ints
+    mean: Tensor
+    std: Tensor
+    frames: Tensor | None = None
+
+    def __call__(self, rows: Ints) -> Tensor:
+        """Return some utterances side by side (B, T, F), shorter ones padded with zeros.
+
+        Raises:
+            InputError: A file of the store was truncated since it was opened.
+        """
+        facts = np.stack([self.store.offsets[rows], self.store.lengths[rows], self.groups[rows]])  # (3, B)
+        starts, lengths, groups = torch.from_numpy(facts).to(self.mean.device)
+        times = torch.arange(int(facts[1].max()), device=self.mean.device)  # (T,)
+        if self.frames is None:
+            found = torch.from_numpy(self.store.take(rows))
+        else:
+            index = starts[:, None] + torch.minimum(times, lengths[:, None] - 1)  # (B, T)
+            found = self.frames.index_select(0, index.flatten()).view(*index.shape, -1)
+        mean, std = (table.index_select(0, groups)[:, None] for table in (self.mean, self.std))  # (B, 1, F)
+        inside = (times < lengths[:, None])[:, :, None]  # (B, T, 1)
+        return found.sub_(mean).div_(std).mul_(inside)
+
+    def to(self, device: torch.device) -> "Inputs":
+        """Return the same with all frames on a device."""
+        frames = torch.empty(int(self.store.lengths.sum()), self.store.dimension, device=device)
+        end = 0
+        for piece in self.store.pieces(PIECE):
+            frames[end : end + len(piece)] = torch.from_numpy(piece).to(device)
+            end += len(piece)
+        return replace(self, mean=self.mean.to(device), std=self.std.to(device), frames=frames)
 
 
 @dataclass(frozen=True)
@@ -55,42 +145,51 @@ class Dataset:
 
     Attributes:
         ids: The utterances' ids.
-        features: Normalised feature matrices (T, F).
-        lengths: (N,), their frames.
-        targets: The references as ids; empty tuples where there is nothing to learn.
+        features: Normalised feature matrices, gathered a batch at a time.
+        targets: The references as ids; empty where there is nothing to learn.
     """
 
     ids: tuple[str, ...]
-    features: Rows
-    lengths: Ints
-    targets: tuple[tuple[int, ...], ...]
+    features: Inputs
+    targets: Targets
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batch(self, rows: Sequence[int]) -> Batch:
-        """Return the utterances at these places as one batch."""
-        return collate([self.features[i] for i in rows], [self.targets[i] for i in rows], [self.ids[i] for i in rows])
+    @property
+    def lengths(self) -> Ints:
+        """(N,), int64, their frames."""
+        return self.features.store.lengths
 
+    def batch(self, rows: Sequence[int] | Ints) -> Batch:
+        """Return the utterances at these places as one batch.
 
-class Normalised:
-    """A store's features as the network takes them."""
+        Raises:
+            InputError: A file of the features was truncated while in use.
+        """
+        rows = np.asarray(rows, np.int64)
+        return Batch(
+            features=self.features(rows),
+            lengths=torch.from_numpy(self.lengths[rows]),
+            targets=torch.from_numpy(self.targets.take(rows)),
+            target_lengths=torch.from_numpy(self.targets.lengths[rows]),
+            ids=tuple(self.ids[row] for row in rows.tolist()),
+            rows=torch.from_numpy(rows),
+        )
 
-    def __init__(self, store: Store, normaliser: Normaliser, speakers: Sequence[str]) -> None:
-        self._store, self._normaliser = store, normaliser
-        self._statistics: list[Statistics | None] = [None] * len(store)
-        if normaliser.kind == "speaker":
-            of_speaker: dict[str, Statistics] = {}
-            for i, speaker in enumerate(speakers):
-                mine = store.statistics(i)
-                of_speaker[speaker] = of_speaker[speaker] + mine if speaker in of_speaker else mine
-            self._statistics = [of_speaker[speaker] for speaker in speakers]
+    def to(self, device: torch.device, room: int | None = None) -> "Dataset":
+        """Return the set with all its features on a device, so that batches are made there; or itself, if too large.
 
-    def __getitem__(self, index: int, /) -> npt.NDArray[np.float32]:
-        return self._normaliser(self._store[index], self._statistics[index])
-
-    def __len__(self) -> int:
-        return len(self._store)
+        Args:
+            device: Where the network runs.
+            room: Bytes that they may take there. When left out, half of what a GPU has free, and nothing elsewhere:
+                what lies in memory already need not be copied.
+        """
+        if room is None:
+            room = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
+        if 4 * int(self.lengths.sum()) * self.features.store.dimension > room:
+            return self
+        return replace(self, features=self.features.to(device))
 
 
 def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normaliser, units: Units) -> Dataset:
@@ -104,41 +203,25 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
 
     Raises:
         InputError: A transcript is missing or holds what is no unit.
+        AsrError: The normaliser's statistics are missing, or of other features.
     """
-    features = Normalised(store, normaliser, [u.speaker or u.id for u in utterances])
-    targets = tuple(_target(utterance, units) for utterance in utterances)
-    return Dataset(tuple(u.id for u in utterances), features, store.lengths, targets)
+    groups, mean, std = normaliser.tables(store, [u.speaker or u.id for u in utterances])
+    targets = Targets(_target(utterance, units) for utterance in utterances)
+    inputs = Inputs(store, groups, torch.from_numpy(mean), torch.from_numpy(std))
+    return Dataset(tuple(u.id for u in utterances), inputs, targets)
 
 
 def too_short(data: Dataset) -> list[int]:
     """Return the places of the utterances whose frames cannot hold their transcript; CTC's loss is infinite there."""
-    needed = [ctc.frames_needed(target) for target in data.targets]
-    return [i for i, frames in enumerate(data.lengths) if frames < needed[i]]
+    places: list[int] = np.flatnonzero(data.lengths < data.targets.frames_needed()).tolist()
+    return places
 
 
-def _target(utterance: Utterance, units: Units) -> tuple[int, ...]:
+def _target(utterance: Utterance, units: Units) -> list[int]:
     try:
-        return tuple(units.ids(units.transcript(utterance.text, [s.symbol for s in utterance.phones])))
+        return units.ids(units.transcript(utterance.text, [s.symbol for s in utterance.phones]))
     except AsrError as error:
         raise InputError(f"{utterance.audio} ({utterance.id}): {error}") from error
-
-
-def collate(features: Sequence[npt.NDArray[np.float32]], targets: Sequence[Sequence[int]], ids: Sequence[str]) -> Batch:
-    """Return one batch of utterances.
-
-    Args:
-        features: B matrices (T, F).
-        targets: B references as ids.
-        ids: B utterance ids.
-    """
-    lengths = torch.tensor([len(matrix) for matrix in features])
-    target_lengths = torch.tensor([len(target) for target in targets])
-    padded = torch.zeros(len(features), int(lengths.max()), features[0].shape[1])  # (B, T, F)
-    padded_targets = torch.zeros(len(features), int(target_lengths.max()), dtype=torch.int64)  # (B, L)
-    for row, (matrix, target) in enumerate(zip(features, targets, strict=True)):
-        padded[row, : len(matrix)] = torch.from_numpy(np.array(matrix))
-        padded_targets[row, : len(target)] = torch.tensor(target, dtype=torch.int64)
-    return Batch(padded, lengths, padded_targets, target_lengths, tuple(ids))
 
 
 def in_order(lengths: Ints, size: int) -> list[Ints]:
@@ -173,8 +256,10 @@ def without(count: int, places: Sequence[int]) -> Ints:
 
 def padding(lengths: Ints, batches: Sequence[Ints]) -> float:
     """Return the share of frames in these batches that are padding."""
-    padded = sum(int(lengths[rows].max()) * len(rows) for rows in batches)
-    return 1 - sum(int(lengths[rows].sum()) for rows in batches) / padded
+    sizes = np.array([len(rows) for rows in batches])
+    seen = lengths[np.concatenate(batches)]
+    longest = np.maximum.reduceat(seen, np.cumsum(sizes) - sizes)
+    return 1 - float(seen.sum() / (longest @ sizes))
 
 
 def _cut(order: Ints, size: int) -> list[Ints]:

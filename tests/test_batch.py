@@ -1,18 +1,157 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
-from asr import batch
+from asr import batch, ctc
+from asr.batch import Targets
+from asr.errors import InputError
+from asr.features import shards
+from asr.features.normalise import NORMALISERS, Normaliser, Statistics
+from asr.features.shards import Shard
+from asr.features.store import Store
+from asr.manifest import Utterance
+from asr.units import Units
 
 LENGTHS = np.random.default_rng(1).integers(50, 600, 203)
+TEXTS = ["ab", "b", "aabb", "bbbab", "a", "abab", "ba"]
+UNITS = Units.of("characters", "ab")
+WHOLE = 1 << 40  # bytes; everything is held in memory
 
 
-def test_shorter_utterances_are_padded_with_zeros_and_keep_their_lengths():
-    features = [np.full((n, 2), n, np.float32) for n in (3, 1, 2)]
-    now = batch.collate(features, [(1, 2), (3,), ()], ["a", "b", "c"])
-    assert now.features.shape == (3, 3, 2)
-    assert now.lengths.tolist() == [3, 1, 2] and now.target_lengths.tolist() == [2, 1, 0]
-    assert now.features[1, 1:].abs().sum() == 0 and (now.features[2, :2] == 2).all()
-    assert now.targets.tolist() == [[1, 2], [3, 0], [0, 0]]
+def matrices(dimension=3):
+    generator = np.random.default_rng(5)
+    return [
+        (generator.standard_normal((n, dimension)) * 4 + n / 9).astype(np.float32) for n in (9, 4, 30, 17, 1, 12, 25)
+    ]
+
+
+def made(folder, limit=WHOLE):
+    """A store of three shards."""
+    parts = []
+    for i, some in enumerate((slice(0, 3), slice(3, 4), slice(4, 7))):
+        path = folder / f"{i}.frames"
+        shards.write(path, [(matrix, Statistics.of(matrix)) for matrix in matrices()[some]])
+        parts.append(Shard(path))
+    return Store(parts, limit)
+
+
+def utterances():
+    return [Utterance(f"u{i}", Path("a.wav"), 1.0, "st"[i % 2], text) for i, text in enumerate(TEXTS)]
+
+
+def dataset(folder, kind="utterance", limit=WHOLE):
+    held = made(folder, limit)
+    return batch.dataset(utterances(), held, Normaliser(kind, held.total()), UNITS)
+
+
+def normalised(kind):
+    """What the network sees of each utterance, one at a time."""
+    of = [Statistics.of(matrix) for matrix in matrices()]
+    speakers = [sum(of[i % 2 + 2 :: 2], of[i % 2]) for i in range(len(of))]
+    everything = Statistics.of(np.concatenate(matrices()))
+    normaliser = Normaliser(kind, everything)
+    return [normaliser(matrix, speaker) for matrix, speaker in zip(matrices(), speakers, strict=True)]
+
+
+@pytest.mark.parametrize("limit", [0, WHOLE])
+@pytest.mark.parametrize("kind", NORMALISERS)
+def test_a_batch_is_each_utterance_normalised_by_itself_to_the_bit(tmp_path, kind, limit):
+    data = dataset(tmp_path, kind, limit)
+    for rows in ([3, 0, 6], [4], [1, 5, 2, 0]):
+        now = data.batch(rows)
+        assert now.ids == tuple(f"u{i}" for i in rows) and now.rows.tolist() == rows
+        assert now.lengths.tolist() == [len(matrices()[i]) for i in rows] and now.lengths.dtype == torch.int64
+        assert now.features.shape == (len(rows), int(now.lengths.max()), 3) and now.features.dtype == torch.float32
+        for found, i in zip(now.features.numpy(), rows, strict=True):
+            witness = normalised(kind)[i]
+            if kind == "global":  # whose statistics are summed in another order
+                np.testing.assert_allclose(found[: len(witness)], witness, rtol=1e-6, atol=1e-6)
+            else:
+                np.testing.assert_array_equal(found[: len(witness)], witness)
+            assert (found[len(witness) :] == 0).all()
+
+
+@pytest.mark.parametrize("kind", NORMALISERS)
+def test_a_set_on_a_device_gives_the_same_bits(tmp_path, kind):
+    data = dataset(tmp_path, kind, limit=0)
+    there = data.to(torch.device("cpu"), room=WHOLE)
+    assert there.features.frames is not None and there.features.frames.shape == (98, 3)
+    for rows in ([3, 0, 6], [4], np.array([1, 5, 2, 0])):
+        assert (there.batch(rows).features == data.batch(rows).features).all()
+        assert (there.batch(rows).targets == data.batch(rows).targets).all()
+
+
+def test_a_set_that_does_not_fit_on_a_device_stays_where_it_is(tmp_path):
+    data = dataset(tmp_path)
+    assert data.to(torch.device("cpu")) is data
+    assert data.to(torch.device("cpu"), room=4 * 98 * 3 - 1) is data
+    assert data.to(torch.device("cpu"), room=4 * 98 * 3) is not data
+
+
+def test_what_is_gathered_on_a_device_never_leaves_it(tmp_path):
+    now = dataset(tmp_path).to(torch.device("meta"), room=WHOLE).batch([3, 0])
+    assert now.features.device.type == "meta" and now.features.shape == (2, 17, 3)
+    assert now.lengths.device.type == now.targets.device.type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_set_on_a_gpu_gives_the_same_numbers(tmp_path):
+    data = dataset(tmp_path)
+    there = data.to(torch.device("cuda"))
+    assert there.features.frames is not None
+    torch.testing.assert_close(there.batch([3, 0, 6]).features.cpu(), data.batch([3, 0, 6]).features)
+
+
+def test_batches_do_not_share_memory_with_the_set(tmp_path):
+    data = dataset(tmp_path, "none")
+    data.batch([2]).features.zero_()
+    np.testing.assert_array_equal(data.batch([2]).features[0].numpy(), matrices()[2])
+
+
+def test_a_truncated_shard_stops_the_batch_with_a_remedy(tmp_path):
+    data = dataset(tmp_path, limit=0)
+    (tmp_path / "1.frames").write_bytes(b"")
+    assert data.batch([0, 5]).ids == ("u0", "u5")
+    with pytest.raises(InputError, match=r"1\.frames: holds 0 bytes, \d+ expected; it was truncated while in use; run"):
+        data.batch([0, 3])
+
+
+def test_references_lie_side_by_side_padded_with_zeros(tmp_path):
+    now = dataset(tmp_path).batch([2, 1, 0])
+    assert now.targets.tolist() == [[1, 1, 2, 2], [2, 0, 0, 0], [1, 2, 0, 0]] and now.targets.dtype == torch.int64
+    assert now.target_lengths.tolist() == [4, 1, 2] and now.target_lengths.dtype == torch.int64
+
+
+def test_references_are_what_they_were_made_of():
+    made = [(1, 2), (), (2,), (1, 1, 1), ()]
+    targets = Targets(made)
+    assert list(targets) == made and len(targets) == 5 and targets[-2] == (1, 1, 1)
+    assert targets.take(np.array([1, 4])).shape == (2, 0)
+    assert targets.take(np.array([4, 2])).tolist() == [[0], [2]]
+    with pytest.raises(IndexError):
+        targets[5]
+
+
+def test_frames_needed_are_those_of_each_reference():
+    generator = np.random.default_rng(3)
+    made = [tuple(generator.integers(1, 4, n).tolist()) for n in generator.integers(0, 9, 200)]
+    assert Targets(made).frames_needed().tolist() == [ctc.frames_needed(target) for target in made]
+    assert Targets([(), ()]).frames_needed().tolist() == [0, 0]
+
+
+def test_an_utterance_whose_frames_cannot_hold_its_transcript_is_too_short(tmp_path):
+    texts = ["ab", "abba", "b" * 15, "b" * 16, "aa", "b", "a"]  # of 9, 4, 30, 17, 1, 12 and 25 frames
+    said = [replace(u, text=text) for u, text in zip(utterances(), texts, strict=True)]
+    assert batch.too_short(batch.dataset(said, made(tmp_path), Normaliser("none"), UNITS)) == [1, 3, 4]
+
+
+def test_a_transcript_that_does_not_fit_the_units_is_named(tmp_path):
+    said = [replace(u, text="abc") for u in utterances()]
+    with pytest.raises(InputError, match=r"a\.wav \(u0\): 'c' is not a unit"):
+        batch.dataset(said, made(tmp_path), Normaliser("none"), UNITS)
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 7])

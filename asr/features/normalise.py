@@ -7,7 +7,9 @@ identification and verification", JASA 55(6), 1974 (the mean); O. Viikki and K. 
 feature vector normalization for noise robust speech recognition", Speech Communication 25, 1998 (mean and variance).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ from asr.errors import AsrError, suggest
 from asr.features.base import Matrix
 
 Vector = npt.NDArray[np.float64]  # (F,)
+Table = npt.NDArray[np.float64]  # (G, F), a row for each group of utterances
+Ints = npt.NDArray[np.int64]
 
 NORMALISERS = ("none", "utterance", "speaker", "global")
 LEAST_STD = 1e-5  # so that a coefficient that never changes becomes 0, not 0/0; real ones vary by 0.1 and more
@@ -47,14 +51,48 @@ class Statistics:
     @property
     def mean(self) -> Vector:
         """The mean (F,)."""
-        return self.total / self.count
+        return moments(self.count, self.total, self.squares)[0]
 
     @property
     def std(self) -> Vector:
         """The standard deviation (F,), never below `LEAST_STD`."""
-        variance = self.squares / self.count - self.mean**2
-        deviation: Vector = np.sqrt(np.maximum(variance, LEAST_STD**2))
-        return deviation
+        return moments(self.count, self.total, self.squares)[1]
+
+
+def moments(count: int | Ints, total: Table, squares: Table) -> tuple[Table, Table]:
+    """Return the mean and the standard deviation, never below `LEAST_STD`, of some frames, or of many groups of them.
+
+    Args:
+        count: Frames; one number, or (G, 1).
+        total: Their sum (F,) or (G, F).
+        squares: The sum of their squares (F,) or (G, F).
+    """
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, LEAST_STD**2))
+
+
+class Sums(Protocol):
+    """A set of utterances that knows sums over groups of them, as `asr.features.store.Store` does."""
+
+    dimension: int
+
+    def sums(self, groups: Ints, /) -> tuple[Ints, Table, Table]:
+        """Return the frames (G,) of each group, their sum (G, F) and the sum of their squares (G, F)."""
+        ...
+
+
+class Tables(NamedTuple):
+    """What many utterances are normalised by, so that a batch of them is (features − mean) / std.
+
+    Attributes:
+        groups: (N,), int64, the row of the two tables that is each utterance's.
+        mean: (G, F), float32.
+        std: (G, F), float32.
+    """
+
+    groups: Ints
+    mean: Matrix
+    std: Matrix
 
 
 class Normaliser:
@@ -87,20 +125,45 @@ class Normaliser:
         """
         if self.kind == "none":
             return features
-        used = self._statistics(features, statistics)
-        if used.total.shape != features.shape[1:]:
-            what = f"statistics of {used.total.size} coefficients cannot normalise {features.shape[1]}"
-            raise AsrError(f"{what}; take them over the same features")
+        if self.kind == "global":
+            used = self._global(features.shape[1])
+        elif self.kind == "speaker" and statistics is not None:
+            used = statistics
+        else:
+            used = Statistics.of(features)
         centred = features - used.mean.astype(np.float32)
         return np.divide(centred, used.std.astype(np.float32), dtype=np.float32)
 
-    def _statistics(self, features: Matrix, statistics: Statistics | None) -> Statistics:
+    def tables(self, data: Sums, speakers: Sequence[str]) -> Tables:
+        """Return what each utterance of a set is normalised by; the results are those of a call, to the bit.
+
+        Args:
+            data: The set.
+            speakers: Of each utterance.
+
+        Raises:
+            AsrError: As for a call.
+        """
+        one = np.zeros(len(speakers), np.int64)
+        if self.kind == "none":
+            return Tables(one, np.zeros((1, data.dimension), np.float32), np.ones((1, data.dimension), np.float32))
         if self.kind == "global":
-            if self.statistics is None:
-                raise AsrError(
-                    "features.normalise = 'global': has no statistics; take them over the training set first"
-                )
-            return self.statistics
-        if self.kind == "speaker" and statistics is not None:
-            return statistics
-        return Statistics.of(features)
+            used = self._global(data.dimension)
+            return Tables(one, used.mean[None].astype(np.float32), used.std[None].astype(np.float32))
+        numbers: dict[str, int] = {}
+        if self.kind == "speaker":
+            groups = np.array([numbers.setdefault(speaker, len(numbers)) for speaker in speakers])
+        else:
+            groups = np.arange(len(speakers))
+        counts, totals, squares = data.sums(groups)
+        mean, std = moments(counts[:, None], totals, squares)
+        return Tables(groups, mean.astype(np.float32), std.astype(np.float32))
+
+    def _global(self, dimension: int) -> Statistics:
+        """Return the training set's statistics, which must be there and of so many coefficients."""
+        if self.statistics is None:
+            raise AsrError("features.normalise = 'global': has no statistics; take them over the training set first")
+        if self.statistics.total.shape != (dimension,):
+            what = f"statistics of {self.statistics.total.size} coefficients cannot normalise {dimension}"
+            raise AsrError(f"{what}; take them over the same features")
+        return self.statistics

@@ -1,8 +1,11 @@
-"""A set's features, computed once, in parallel, into one memory-mapped array with an index.
+"""A set's features, computed once, in parallel, and kept in a few large files.
 
-A store is a cache of two files, `<name>-<key>.f32` with all frames one after another and `<name>-<key>.npz` with what
-lies where. The key is a hash of the features' settings and of each utterance's id, path, size and time of change, so
-a store that is found is the right one. One that does not fit its index is computed again, and says so.
+A store is a cache: files `<name>-<key>-<number>.frames`, its shards (asr/features/shards.py). The key is a hash of the
+features' settings and of each utterance's id, path, size and time of change, so a store that is found is the right
+one. Which utterances a shard holds follows from the manifest: a shard that is missing or damaged is computed again
+alone, and work that was interrupted goes on with the first shard that is not there.
+
+What fits is held in memory, the rest is mapped: see `room`.
 """
 
 import hashlib
@@ -10,56 +13,69 @@ import json
 import os
 import re
 import sys
-import zipfile
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from numpy.lib.npyio import NpzFile
 
-from asr import audio, files
+from asr import audio
 from asr.errors import InputError
+from asr.features import shards
 from asr.features.base import Features, Matrix
 from asr.features.normalise import Statistics
+from asr.features.shards import Ints, Shard, Table
 from asr.manifest import Utterance
 
-FORMAT = 1  # raise it when the same settings come to give other features, or the files another layout
+FORMAT = 2  # raise it when the same settings come to give other features, or the files another layout
 KEPT = 4  # stores of a set; experiments that take turns with features find theirs, and the disk does not fill up
 NAMED = 3  # unusable recordings that a message names
+SHARD = 1 << 28  # bytes, about; 256 MiB are 14 hours of 13 coefficients, and computed in a quarter of a minute
+SHARDS = 128  # at most, about; beyond it they grow, since each is an open file and a process may have 1024
+TRIES = 3  # at a store that other processes delete as fast as it is made
+STALE = 86_400.0  # seconds after which a half-written file is nobody's any more
 
 Result = tuple[Matrix, Statistics]
+Plan = Sequence[tuple[Path, Sequence[Utterance]]]  # each shard and what it shall hold
 
 
 class Store:
     """The features of a set's utterances, not normalised; `store[i]` is a view (T, F), float32, that cannot be written.
 
     Args:
-        base: The two files' path, less `.f32` and `.npz`.
+        parts: Its shards.
+        limit: Bytes of frames up to which they are held in memory.
 
     Attributes:
-        ids: The utterances' ids.
-        lengths: (N,), int64, their frames.
-        offsets: (N,), int64, their first rows.
+        lengths: (N,), int64, frames of each utterance.
+        offsets: (N,), int64, its first row among all frames.
+        dimension: F.
+        frames: (R, F), all frames where they are held in memory; else None.
     """
 
-    def __init__(self, base: Path) -> None:
-        with open(f"{base}.npz", "rb") as file, NpzFile(file, allow_pickle=False) as index:
-            self.ids: tuple[str, ...] = tuple(index["ids"].tolist())
-            self.lengths: npt.NDArray[np.int64] = index["lengths"]
-            self._totals, self._squares = index["totals"], index["squares"]  # (N, F), float64
-        self.offsets: npt.NDArray[np.int64] = np.cumsum(self.lengths) - self.lengths
-        shape = (int(self.lengths.sum()), self._totals.shape[1])
-        data = Path(f"{base}.f32")
-        if (size := data.stat().st_size) != (wanted := 4 * shape[0] * shape[1]):
-            raise ValueError(f"{size} bytes of features, the index says {wanted}")
-        self._data: Matrix = np.memmap(data, "<f4", "r", shape=shape).view(np.ndarray)
+    def __init__(self, parts: Sequence[Shard], limit: int) -> None:
+        self._parts = tuple(parts)
+        self.lengths: Ints = np.concatenate([part.lengths for part in parts])
+        self.offsets: Ints = np.cumsum(self.lengths) - self.lengths
+        self.dimension = parts[0].frames.shape[1]
+        counts = [len(part.frames) for part in parts]
+        self.frames: Matrix | None = None
+        if 4 * sum(counts) * self.dimension <= limit:
+            for part in parts:
+                part.check()
+            self.frames = np.concatenate([part.frames for part in parts])
+            self.frames.flags.writeable = False
+            counts = [sum(counts)]
+        self._ends = np.cumsum(counts)  # of each piece, among all frames
 
     @classmethod
-    def open(cls, folder: Path, name: str, utterances: Sequence[Utterance], features: Features) -> "Store":
+    def open(
+        cls, folder: Path, name: str, utterances: Sequence[Utterance], features: Features, limit: int | None = None
+    ) -> "Store":
         """Return a set's features: those that were kept, or else computed now and kept.
 
         Args:
@@ -67,6 +83,7 @@ class Store:
             name: Of the set, for people and for progress.
             utterances: The set, in the order the store shall have.
             features: From samples to feature vectors; recordings at another rate are resampled.
+            limit: Bytes of frames up to which they are held in memory; `room()` when left out.
 
         Raises:
             InputError: There is no utterance, or recordings cannot be used; all were tried, the first few are named.
@@ -74,13 +91,11 @@ class Store:
         """
         if not utterances:
             raise InputError(f"{name}: holds no utterance, there is nothing to compute; prepare the corpus again")
-        base = folder / f"{name}-{_key(utterances, features)}"
-        store = _kept(base)
-        if store is None:
-            _compute(base, name, utterances, features)
-            store = cls(base)
+        key = f"{name}-{_key(utterances, features)}"
+        plan = [(folder / f"{key}-{i:05}.frames", some) for i, some in enumerate(_cut(utterances, features))]
+        store = cls(_opened(name, plan, features), room() if limit is None else limit)
         with suppress(OSError):  # a folder that can only be read
-            os.utime(f"{base}.npz")
+            os.utime(plan[0][0])
             _forget(folder, name)
         return store
 
@@ -88,22 +103,98 @@ class Store:
         return len(self.lengths)
 
     def __getitem__(self, index: int, /) -> Matrix:
-        start = self.offsets[index]
-        return self._data[start : start + self.lengths[index]]
+        piece = self._piece(self.offsets[index])
+        start = self.offsets[index] - self._start(piece)
+        return self._frames(int(piece))[start : start + self.lengths[index]]
 
-    def statistics(self, index: int) -> Statistics:
-        """Return one utterance's statistics; a speaker's are the sum of theirs."""
-        return Statistics(int(self.lengths[index]), self._totals[index], self._squares[index])
+    def take(self, rows: Ints) -> Matrix:
+        """Return some utterances' features (B, T, F), T that of the longest; shorter ones repeat their last frame.
+
+        Args:
+            rows: (B,), places of the utterances.
+
+        Raises:
+            InputError: A file of the store was truncated since it was opened.
+        """
+        lengths = self.lengths[rows]
+        times = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)  # (B, T)
+        pieces = self._piece(self.offsets[rows])
+        used = np.unique(pieces)
+        index = (self.offsets[rows] - self._start(pieces))[:, None] + times
+        if len(used) == 1:
+            return self._frames(int(used[0])).take(index, axis=0)
+        found = np.empty((*index.shape, self.dimension), np.float32)
+        for piece in used:
+            mine = pieces == piece
+            found[mine] = self._frames(int(piece)).take(index[mine], axis=0)
+        return found
+
+    def pieces(self, rows: int) -> Iterator[Matrix]:
+        """Yield all frames in order, as matrices (…, F) of at most so many rows that may be written.
+
+        Raises:
+            InputError: A file of the store was truncated since it was opened.
+        """
+        for piece in range(len(self._ends)):
+            for start in range(0, len(self._frames(piece)), rows):
+                yield self._frames(piece)[start : start + rows].copy()
+
+    def sums(self, groups: Ints) -> tuple[Ints, Table, Table]:
+        """Return the frames (G,) of groups of utterances, their sums (G, F) and the sums of their squares (G, F).
+
+        Args:
+            groups: (N,), the group of each utterance, in 0 … G − 1.
+
+        Raises:
+            InputError: A file of the store was truncated since it was opened.
+        """
+        shape = (int(groups.max()) + 1, self.dimension)
+        counts, totals, squares = np.zeros(shape[0], np.int64), np.zeros(shape), np.zeros(shape)
+        np.add.at(counts, groups, self.lengths)
+        start = 0
+        for part in self._parts:
+            part.check()
+            mine = groups[start : start + len(part.lengths)]
+            np.add.at(totals, mine, part.totals)
+            np.add.at(squares, mine, part.squares)
+            start += len(mine)
+        return counts, totals, squares
 
     def total(self) -> Statistics:
         """Return the statistics of the whole set."""
-        return Statistics(int(self.lengths.sum()), self._totals.sum(axis=0), self._squares.sum(axis=0))
+        (count,), (total,), (squares,) = self.sums(np.zeros(len(self), np.int64))
+        return Statistics(int(count), total, squares)
+
+    def _piece(self, offsets: Ints) -> Ints:
+        return np.searchsorted(self._ends, offsets, side="right")
+
+    def _start(self, pieces: Ints) -> Ints:
+        return np.concatenate([[0], self._ends])[pieces]
+
+    def _frames(self, piece: int) -> Matrix:
+        if self.frames is not None:
+            return self.frames
+        self._parts[piece].check()
+        return self._parts[piece].frames
+
+
+def room() -> int:
+    """Return the bytes up to which a set's frames are held in memory.
+
+    It is a quarter of the memory that this machine or container has, shared by the processes of one training here.
+    """
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # elsewhere, or `max`
+            limits.append(int(Path(path).read_text()))
+    return min(limits) // 4 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _key(utterances: Sequence[Utterance], features: Features) -> str:
-    rows = [[u.id, os.path.abspath(u.audio), *_stamp(u.audio)] for u in utterances]
-    content = json.dumps([FORMAT, dict(features.settings), rows], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([FORMAT, dict(features.settings)], sort_keys=True).encode())
+    for u in utterances:
+        digest.update(repr((u.id, os.path.abspath(u.audio), *_stamp(u.audio))).encode())
+    return digest.hexdigest()[:16]
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -115,46 +206,67 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _kept(base: Path) -> Store | None:
-    """Return a store that was kept; nothing where there is none, and a word where it is damaged."""
-    try:
-        return Store(base)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        print(f"{base}: damaged ({error}); the features are computed again", file=sys.stderr)
-        return None
+def _cut(utterances: Sequence[Utterance], features: Features) -> Iterator[Sequence[Utterance]]:
+    """Yield the utterances of each shard: a function of the manifest alone, so that any shard can be made by itself."""
+    ends = np.cumsum([4 * features.dimension * u.seconds / features.shift for u in utterances])  # bytes, about
+    numbers = (ends / max(SHARD, ends[-1] / SHARDS)).astype(np.int64)
+    borders = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(utterances)]
+    yield from (utterances[start:end] for start, end in zip(borders, borders[1:], strict=False))
 
 
-def _compute(base: Path, name: str, utterances: Sequence[Utterance], features: Features) -> None:
-    """Write a store, the index last: where there is an index, the features are there.
+def _opened(name: str, plan: Plan, features: Features) -> list[Shard]:
+    """Return a store's shards; those that are missing or damaged are computed.
 
     Two processes that do this at once write the same bytes and rename them over each other's, which does no harm.
     """
+    for _ in range(TRIES):
+        found = [_kept(path) for path, _ in plan]
+        missing = [place for place, shard in zip(plan, found, strict=True) if shard is None]
+        if not missing:
+            return [shard for shard in found if shard]
+        _compute(name, missing, features)
+    raise InputError(f"{plan[0][0].parent}: features of {name} are deleted while they are made; choose another place")
+
+
+def _kept(path: Path) -> Shard | None:
+    """Return a shard that was kept; nothing where there is none, and a word where it is damaged."""
+    try:
+        return Shard(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        print(f"{path}: damaged ({error}); its features are computed again", file=sys.stderr)
+        return None
+
+
+def _compute(name: str, plan: Plan, features: Features) -> None:
+    """Write some shards. Where recordings cannot be used all are tried, and nothing is kept."""
     faults: list[str] = []
-    statistics: list[Statistics] = []
-    with files.replacing(Path(f"{base}.f32")) as temporary:
-        with open(temporary, "wb") as file:
-            for done in _extracted(name, utterances, features):
-                if isinstance(error := done.exception(), InputError):
-                    faults.append(str(error))
-                    continue
-                matrix, of_matrix = done.result()
-                file.write(np.ascontiguousarray(matrix, "<f4").data)
-                statistics.append(of_matrix)
-        if faults:
-            raise InputError(_summary(name, faults, len(utterances)))
-    with files.replacing(Path(f"{base}.npz")) as temporary, open(temporary, "wb") as file:
-        np.savez(
-            file,
-            ids=np.array([u.id for u in utterances]),
-            lengths=np.array([s.count for s in statistics], np.int64),
-            totals=np.stack([s.total for s in statistics]),
-            squares=np.stack([s.squares for s in statistics]),
-        )
+    utterances = [utterance for _, some in plan for utterance in some]
+    with closing(_extracted(name, utterances, features)) as results:
+        for path, some in plan:
+            with suppress(InputError):
+                shards.write(path, _usable(islice(results, len(some)), faults))
+    if faults:
+        for path, _ in plan:
+            path.unlink(missing_ok=True)
+        raise InputError(_summary(name, faults, len(utterances)))
 
 
-def _extracted(name: str, utterances: Sequence[Utterance], features: Features) -> Iterator[Future[Result]]:
+def _usable(results: Iterator[Future[Result]], faults: list[str]) -> Iterator[Result]:
+    """Yield a shard's features, or note what is wrong with its recordings and raise."""
+    for done in results:
+        if isinstance(error := done.exception(), InputError):
+            faults.append(str(error))
+            continue
+        result = done.result()
+        if not faults:
+            yield result
+    if faults:
+        raise InputError(faults[0])  # so that the shard is not written; `_compute` tells of all of them
+
+
+def _extracted(name: str, utterances: Sequence[Utterance], features: Features) -> Generator[Future[Result], None, None]:
     """Yield what came of each utterance, in their order.
 
     Threads will do: reading, Fourier transforms and products let go of Python's lock. Only a few results wait at any
@@ -195,9 +307,19 @@ def _summary(name: str, faults: list[str], count: int) -> str:
 
 
 def _forget(folder: Path, name: str) -> None:
-    """Delete all of a set's stores but those opened last; whoever has one open keeps what they mapped."""
-    pattern = re.compile(re.escape(name) + r"-[0-9a-f]{16}\.npz")
-    indices = [path for path in folder.iterdir() if pattern.fullmatch(path.name)]
-    for index in sorted(indices, key=lambda path: _stamp(path)[1])[:-KEPT]:
-        for path in (index, index.with_suffix(".f32")):
+    """Delete all of a set's stores but those opened last; whoever has one open keeps what they mapped.
+
+    What was left half written goes too, and what older versions wrote.
+    """
+    pattern = re.compile(re.escape(name) + r"-([0-9a-f]{16})(-\d{5}\.frames|\.npz|\.f32)")
+    stores: dict[str, list[Path]] = {}
+    for path in folder.iterdir():
+        whole = re.fullmatch(r"\.(.*)\.\d+\.tmp", path.name)
+        found = pattern.fullmatch(whole[1] if whole else path.name)
+        if found and whole and time.time() - _stamp(path)[1] / 1e9 > STALE:
             path.unlink(missing_ok=True)
+        elif found and not whole:
+            stores.setdefault(found[1], []).append(path)
+    last = sorted(stores.values(), key=lambda paths: max(_stamp(path)[1] for path in paths))
+    for path in (path for paths in last[:-KEPT] for path in paths):
+        path.unlink(missing_ok=True)

@@ -102,3 +102,36 @@ def test_the_features_are_left_as_they_were():
     features.flags.writeable = False
     for kind in NORMALISERS:
         Normaliser(kind, Statistics.of(features))(features)
+
+
+class Parts(list):
+    """Utterances that know sums over groups of them."""
+
+    dimension = 3
+
+    def sums(self, groups):
+        found = [Statistics(0, np.zeros(3), np.zeros(3)) for _ in range(max(groups) + 1)]
+        for group, part in zip(groups, self, strict=True):
+            found[group] = found[group] + Statistics.of(part)
+        return tuple(np.array(column) for column in zip(*((s.count, s.total, s.squares) for s in found), strict=True))
+
+
+@pytest.mark.parametrize("kind", NORMALISERS)
+def test_tables_give_what_a_call_gives_to_the_bit(kind):
+    parts = Parts(3 * random(n, seed=n) + n / 7 for n in (5, 90, 33, 1, 70))
+    speakers = ["b", "a", "b", "c", "a"]
+    normaliser = Normaliser(kind, Statistics.of(random(1000)))
+    groups, mean, std = normaliser.tables(parts, speakers)
+    assert mean.dtype == std.dtype == np.float32
+    for part, group, speaker in zip(parts, groups, speakers, strict=True):
+        mine = [Statistics.of(p) for p, s in zip(parts, speakers, strict=True) if s == speaker]
+        together = sum(mine[1:], mine[0])
+        np.testing.assert_array_equal((part - mean[group]) / std[group], normaliser(part, together))
+
+
+def test_tables_of_other_features_or_without_statistics_are_refused():
+    parts = Parts([random(5)])
+    with pytest.raises(AsrError, match="has no statistics"):
+        Normaliser("global").tables(parts, ["a"])
+    with pytest.raises(AsrError, match="statistics of 2 coefficients cannot normalise 3"):
+        Normaliser("global", Statistics.of(random(10)[:, :2])).tables(parts, ["a"])
