@@ -4,21 +4,17 @@ The file is safetensors: the weights as tensors; the recipe, the units and the n
 over all of it. Nothing in it is ever executed.
 """
 
-import hashlib
 import inspect
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from asr import config, files, seeds
+from asr import config, seeds, tensors
 from asr.cells import CELLS
 from asr.config import Recipe
 from asr.errors import AsrError, BundleError, choose
@@ -29,6 +25,7 @@ from asr.model import Model
 from asr.units import Units
 
 FORMAT = "asr bundle 1"
+BESIDE = "training."  # begins the names of tensors that only training needs
 
 
 @dataclass
@@ -51,23 +48,26 @@ class Bundle:
     model: Model
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: Path) -> None:
+    def save(
+        self, path: Path, beside: Mapping[str, Any] | None = None, more: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Write the bundle, whole or not at all.
+
+        Args:
+            path: The file.
+            beside: What else its header shall say, as a checkpoint does; `load` passes over it.
+            more: Tensors that are not the model's, likewise; their names begin with `BESIDE`.
 
         Raises:
             AsrError: It cannot be written.
         """
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
         header = {
             "recipe": self.recipe.as_dict(),
             "units": {"kind": self.units.kind, "symbols": self.units.symbols, "drop": self.units.drop},
             "normaliser": _normaliser_as_dict(self.normaliser),
             "facts": self.facts,
         }
-        text = json.dumps(header, ensure_ascii=False)
-        metadata = {"format": FORMAT, "header": text, "sha256": _digest(tensors, text)}
-        with files.replacing(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(tensors, metadata))
+        tensors.write(path, FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
 
 
 def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
@@ -107,17 +107,26 @@ def load(path: Path) -> Bundle:
     Raises:
         BundleError: The file is missing, damaged, not a bundle, or was written by a newer version.
     """
-    metadata, tensors = _read(path)
-    if metadata.get("format") != FORMAT:
-        raise BundleError(f"{path}: is no '{FORMAT}' ({metadata.get('format')!r}); give a file that training wrote")
-    if metadata.get("sha256") != _digest(tensors, metadata.get("header", "")):
-        raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
-    header = json.loads(metadata["header"])
+    return restore(path, *tensors.read(path, FORMAT))
+
+
+def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) -> Bundle:
+    """Return the system that a file's header and tensors describe.
+
+    Args:
+        path: Where they come from, for the messages.
+        header: What `save` wrote.
+        found: The tensors, those that are not the model's among them.
+
+    Raises:
+        BundleError: They are of another version.
+    """
     try:
         recipe = config.parse(header["recipe"], str(path))
         units = Units(header["units"]["kind"], tuple(header["units"]["symbols"]), header["units"]["drop"])
         bundle = _assemble(recipe, units, _normaliser_of(header["normaliser"]))
-        bundle.model.load_state_dict(tensors)
+        weights = {name: tensor for name, tensor in found.items() if not name.startswith(BESIDE)}
+        bundle.model.load_state_dict(weights)
     except (AsrError, KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
@@ -139,25 +148,6 @@ def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
             dropout=encoder.dropout,
         )
     return Bundle(recipe, units, features, normaliser, model)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise BundleError(f"{path}: no such bundle; train first, or give the path of a .safetensors file") from None
-    except (OSError, safetensors.SafetensorError) as error:
-        raise BundleError(f"{path}: damaged or no bundle ({error}); copy it again or train again") from error
-
-
-def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
-    digest = hashlib.sha256(header.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:

@@ -80,6 +80,8 @@ class Training:
     warmup: float = _setting(0.3, high=1)  # share of all steps in which the learning rate rises
     weight_decay: float = _setting(1e-2, high=10)
     clip: float = _setting(1.0, above=0)  # largest gradient norm
+    precision: str = "float32"  # of the network's products, on CUDA: float32 (never TF32) or bfloat16
+    deterministic: bool = False  # on CUDA: the same bits every time, slower; a CPU gives them anyway
     noise: float = _setting(0.0, high=100)  # standard deviation of Gaussian noise on the (normalised) features
 
 

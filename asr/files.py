@@ -1,5 +1,6 @@
 """Writing files so that a reader sees the old content or the new, never a half."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -38,10 +39,36 @@ def replacing(path: Path) -> Iterator[Path]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _flush_folder(path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file that only one process can hold at a time; the system lets go of it however that process ends.
+
+    Raises:
+        AsrError: Another process holds it, or it cannot be written.
+    """
+    try:
+        file = open(path, "a+", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise AsrError(
+                f"{path.parent}: is in use by process {file.read().strip()}; wait for it or choose another place"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 def sha256(path: Path) -> str:
@@ -82,6 +109,15 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         AsrError: It cannot be written.
     """
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _flush_folder(path: Path) -> None:
+    """Make a rename last through a power failure, too."""
+    place = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def _cannot_write(path: Path, error: OSError) -> AsrError:

@@ -21,6 +21,7 @@ from asr.features import Features
 from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
+from asr.parallel import ALONE, Group
 
 BATCH = 32  # utterances decoded side by side; changes no result
 SHARED = 64  # units per direction from which on threads share a step
@@ -173,9 +174,14 @@ class Recognizer:
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
 
     @torch.inference_mode()
-    def emissions(self, data: Dataset) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-        """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar."""
-        places = batch.in_order(data.lengths, BATCH)
+    def emissions(self, data: Dataset, group: Group = ALONE) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar.
+
+        Args:
+            data: The set.
+            group: Who works on it; each process yields its own share of the utterances.
+        """
+        places = batch.in_order(data.lengths, BATCH)[group.rank :: group.size]
         for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None):
             inputs = data.batch(rows.tolist()).to(self.device)
             log_probs, lengths = self._model(inputs.features, inputs.lengths.to(self.device))

@@ -1,28 +1,46 @@
-"""Training: a plain loop over epochs that writes one JSON line each and keeps the best system and the last."""
+"""Training: a plain loop over epochs that writes one JSON line each, keeps the best system, and can always go on.
 
+A run is a function of its recipe and its data: whatever stops it, the same command continues from the last checkpoint,
+and on a CPU ends with the very bits of a run that nothing had stopped.
+"""
+
+import math
+import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm import tqdm
 
-from asr import batch, bundle, config, ctc, files, recognize, score, seeds
-from asr.batch import Batch, Dataset, Ints
+from asr import batch, bundle, checkpoint, config, ctc, files, interrupt, parallel, recognize, score
+from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
+from asr.checkpoint import Checkpoint, Progress, Sums
 from asr.config import Recipe
-from asr.decoders import Greedy
+from asr.decoders import Greedy, Hypothesis
+from asr.decoders.base import LogProbs
 from asr.errors import AsrError, BundleError, InputError
+from asr.interrupt import Caught
+from asr.learner import Learner, Outcome, Position
+from asr.parallel import Group
 from asr.recognize import Recognizer
 from asr.score import ErrorCount
 from asr.transcripts import by_units
+from asr.units import BLANK
 
-BEST, LAST, EPOCHS, RECIPE = "best.safetensors", "last.safetensors", "epochs.jsonl", "recipe.toml"
+BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"
+OFTEN = 60.0  # seconds between checkpoints within an epoch
+NAMED = 3  # utterances that a message names
+TOLERATED = 10  # steps in a row that give no number before a run is given up
+
+
+class _Stopped(Exception):  # noqa: N818
+    """Somebody asked the run to stop; nothing went wrong."""
 
 
 @dataclass
@@ -31,27 +49,44 @@ class Run:
 
     Attributes:
         recipe: The experiment.
+        out: The run's folder.
         system: What is trained.
         train: The training set.
         dev: The set that chooses the best epoch.
         places: Which utterances of the training set can be learned from.
-        optimizer: Holds its own state.
-        schedule: Of the learning rate, one step a batch.
-        device: Where to train.
+        learner: Takes the steps.
+        group: The processes that train together.
+        caught: What signal asks us to stop.
+        progress: Where the run stands.
+        saved: When the last checkpoint was written, in seconds of a clock.
     """
 
     recipe: Recipe
+    out: Path
     system: Bundle
     train: Dataset
     dev: Dataset
     places: Ints
-    optimizer: Optimizer
-    schedule: LRScheduler
-    device: torch.device
+    learner: Learner
+    group: Group
+    caught: Caught = field(default_factory=Caught)
+    progress: Progress = field(default_factory=Progress)
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def silent(self) -> bool | None:
+        """Whether progress bars are off; None leaves it to whether a terminal is there."""
+        return None if self.group.leads else True
+
+    def plan(self, epoch: int) -> list[Ints]:
+        """Return an epoch's batches, over all processes."""
+        settings = self.recipe.training
+        rows = batch.shuffled(self.train.lengths[self.places], settings.batch, settings.seed, epoch)
+        return [self.places[own] for own in rows]
 
 
 def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
-    """Train a system and return the file of the best one.
+    """Train a system and return the file of the best one; go on where an earlier call was stopped.
 
     Args:
         recipe: The experiment.
@@ -60,58 +95,65 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         device: Where to train.
 
     Raises:
-        AsrError: The folder holds a run of another recipe or cannot be written; a transcript does not fit the units;
-            the loss is no number.
+        AsrError: The folder holds a run of another recipe or on other data, is in use, or cannot be written; a
+            transcript does not fit the units; too many steps in a row give no number.
+        SystemExit: A signal asked to stop; 130 or 143, after a checkpoint.
     """
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
-    if _finished(recipe, data, out):
-        _say(f"{out}: already trained with this recipe; remove the folder to train again")
-        return out / BEST
-    recognize.share_threads(recipe.encoder.hidden, device)
-    files.folder(out)  # before the work, so that a place that cannot be written is known at once
-    this = _start(recipe, corpus, device)
-    files.write_text(out / RECIPE, config.dump(recipe))
-    records: list[dict[str, Any]] = []
-    best, since_best = float("inf"), 0
-    for epoch in range(recipe.training.epochs):
-        record = _epoch(this, epoch)
-        count = _dev(this)
-        better = count.rate < best
-        best, since_best = (count.rate, 0) if better else (best, since_best + 1)
-        finished = epoch + 1 == recipe.training.epochs or 0 < recipe.training.patience <= since_best
-        records.append(record | {"dev": asdict(count) | {"rate": count.rate}, "best": better})
-        facts = {"seed": recipe.training.seed, "epoch": epoch + 1, "dev": count.rate}
-        this.system.facts = facts | {"data": data, "finished": finished}
-        if better:
-            this.system.save(out / BEST)
-        files.write_json_lines(out / EPOCHS, records)
-        this.system.save(out / LAST)
-        _say(_line(records[-1], recipe.training.epochs, this.system.units.metric))
-        if finished:
-            break
+    _refuse_another(recipe, out)
+    with parallel.group(device) as group, _held(out, group):
+        stands = _newest(out)
+        if stands and stands.facts["data"] != data:
+            raise AsrError(
+                f"{out}: holds a run on other data than what now lies there; remove it or choose another --out"
+            )
+        if stands and stands.progress.finished:
+            _say(group, f"{out}: already trained with this recipe; remove the folder to train again")
+            return out / BEST
+        recognize.share_threads(recipe.encoder.hidden, device)
+        with group.leader_first():  # who computes the features
+            this = _start(recipe, corpus, out, device, group)
+        this.system.facts = {"seed": recipe.training.seed, "data": data, **_circumstances(device, group)}
+        if stands:
+            _go_on(this, stands)
+        elif group.leads:
+            files.write_text(out / RECIPE, config.dump(recipe))
+        with interrupt.caught() as this.caught:
+            _train(this)
     return out / BEST
 
 
-def _finished(recipe: Recipe, data: dict[str, str], out: Path) -> bool:
-    """Say whether `out` holds this recipe's finished run on this data; refuse a folder that holds another's."""
-    if not (out / RECIPE).exists():
-        return False
-    changed = config.differences(config.load(out / RECIPE), recipe)
-    if changed:
+def _refuse_another(recipe: Recipe, out: Path) -> None:
+    """Refuse a folder that holds another recipe's run."""
+    if (out / RECIPE).exists() and (changed := config.differences(config.load(out / RECIPE), recipe)):
         raise AsrError(
             f"{out}: holds a run of another recipe ({'; '.join(changed)}); remove it or choose another --out"
         )
-    try:
-        facts = bundle.load(out / LAST).facts
-        bundle.load(out / BEST)
-    except BundleError:
-        return False
-    if facts["finished"] and facts["data"] != data:
-        raise AsrError(f"{out}: holds a run on other data than what now lies there; remove it or choose another --out")
-    return bool(facts["finished"])
 
 
-def _start(recipe: Recipe, corpus: Path, device: torch.device) -> Run:
+@contextmanager
+def _held(out: Path, group: Group) -> Iterator[None]:
+    """Hold the run's folder against other runs; before the work, so that what cannot be written is known at once."""
+    if group.leads:
+        with files.locked(files.folder(out) / LOCK):
+            yield
+    else:
+        yield
+
+
+def _newest(out: Path) -> Checkpoint | None:
+    """Return the checkpoint to go on from; none where the best system, which it counts on, is lost."""
+    stands = checkpoint.newest(out)
+    if stands and stands.progress.best is not None:
+        try:
+            bundle.load(out / BEST)
+        except BundleError as error:
+            print(f"{error}; the run starts again", file=sys.stderr)
+            return None
+    return stands
+
+
+def _start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: Group) -> Run:
     """Load the data, build the system, and name what cannot be learned from."""
     features = bundle.build_features(recipe.features)
     utterances, store = recognize.load(features, corpus / "train.jsonl")
@@ -120,96 +162,200 @@ def _start(recipe: Recipe, corpus: Path, device: torch.device) -> Run:
     train = batch.dataset(utterances, store, system.normaliser, system.units)
     dev = recognize.dataset(system, corpus / "dev.jsonl")
     system.model.to(device)
-    _say(
-        f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances, on {device}"
-    )
+    size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
+    _say(group, f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))
     settings = recipe.training
-    places = _learnable(train)
-    optimizer = AdamW(system.model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    steps = settings.epochs * len(batch.shuffled(train.lengths[places], settings.batch, settings.seed, 0))
-    schedule = OneCycleLR(optimizer, settings.learning_rate, total_steps=steps + 1, pct_start=settings.warmup)
-    return Run(recipe, system, train, dev, places, optimizer, schedule, device)
+    places = _learnable(train, group)
+    steps = settings.epochs * math.ceil(len(places) / settings.batch)
+    learner = Learner(system.model, settings, steps, device, group)
+    return Run(recipe, out, system, train, dev, places, learner, group)
 
 
-def _learnable(train: Dataset) -> Ints:
+def _learnable(train: Dataset, group: Group) -> Ints:
     """Return the places of the utterances that CTC can align; name the others."""
     short = batch.too_short(train)
     for i in short:
         units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
-        _say(f"{train.ids[i]}: {train.lengths[i]} frames cannot hold {units} units (needs {needed}); left out")
+        _say(group, f"{train.ids[i]}: {train.lengths[i]} frames cannot hold {units} units (needs {needed}); left out")
     if short:
-        _say(f"{len(short)} of {len(train)} utterances left out of training")
+        _say(group, f"{len(short)} of {len(train)} utterances left out of training")
     if len(short) == len(train):
         raise InputError("no utterance is long enough for its transcript; check the transcripts and `features.shift`")
     return batch.without(len(train), short)
 
 
-def _epoch(this: Run, epoch: int) -> dict[str, Any]:
-    """Train on every utterance once; return what the epoch's JSON line says of it."""
-    settings = this.recipe.training
-    lengths = this.train.lengths[this.places]
-    plan = [this.places[rows] for rows in batch.shuffled(lengths, settings.batch, settings.seed, epoch)]
+def _circumstances(device: torch.device, group: Group) -> dict[str, Any]:
+    """Return what, beside recipe and data, the last bits of a run depend on."""
+    threads = torch.get_num_threads()
+    return {"torch": torch.__version__, "device": device.type, "threads": threads, "processes": group.size}
+
+
+def _go_on(this: Run, stands: Checkpoint) -> None:
+    """Continue from a checkpoint; say so, and what makes the end differ from an uninterrupted run's."""
+    stands.restore(this.system.model, this.learner.optimizer)
+    this.progress = stands.progress
+    _say(this.group, f"{this.out}: goes on at {this.progress}, from {stands.path.name}")
+    for key, value in _circumstances(this.learner.device, this.group).items():
+        if stands.facts.get(key) != value:
+            _say(this.group, f"{key} was {stands.facts.get(key)} and is {value}: the last bits will differ")
+
+
+def _train(this: Run) -> None:
+    """Train epoch by epoch until nothing is left to do or somebody asks to stop."""
+    try:
+        while not this.progress.finished:
+            _epoch(this)
+            _close(this, *_dev(this))
+    except _Stopped:
+        _save(this)
+        why = this.caught.name if this.caught.number else "another process"
+        _say(this.group, f"stopped by {why} at {this.progress}; the same command goes on from there")
+        raise SystemExit(128 + (this.caught.number or signal.SIGTERM)) from None
+
+
+def _epoch(this: Run) -> None:
+    """Take the epoch's remaining steps."""
+    progress, sums = this.progress, this.progress.sums
+    plan = this.plan(progress.epoch)
+    title = f"epoch {progress.epoch + 1}/{this.recipe.training.epochs}"
     this.system.model.train()
-    begin = time.perf_counter()
-    loss = units = norm = 0.0
-    bar = tqdm(plan, desc=f"epoch {epoch + 1}/{settings.epochs}", unit="batch", leave=False, disable=None)
-    for step, rows in enumerate(bar):
-        now = this.train.batch(rows.tolist()).to(this.device)
-        step_loss, step_norm = _step(this, now, epoch, step)
-        loss += step_loss
-        norm += step_norm / len(plan)
-        units += int(now.target_lengths.sum())
-        bar.set_postfix(loss=f"{loss / units:.3f}", refresh=False)
-    seconds = time.perf_counter() - begin
-    return {
-        "epoch": epoch + 1,
-        "loss": loss / units,  # nats per unit
-        "learning_rate": this.schedule.get_last_lr()[0],
-        "gradient_norm": norm,  # mean over steps, before clipping
-        "frames_per_second": int(lengths.sum()) / seconds,
-        "padding": batch.padding(this.train.lengths, plan),  # share of frames
-        "seconds": seconds,
-    }
+    bar = tqdm(total=len(plan), initial=progress.step, desc=title, unit="batch", leave=False, disable=this.silent)
+    with bar:
+        for step in range(progress.step, len(plan)):
+            begin = time.perf_counter()
+            position = Position(progress.epoch, step, progress.epoch * len(plan) + step, len(plan[step]))
+            share = batch.share(this.train.lengths, plan[step], this.group.size)[this.group.rank]
+            now = this.train.batch(share.tolist()).to(this.learner.device) if len(share) else None
+            outcome = this.learner.step(now, position, bool(this.caught.number))
+            _count(this, outcome, [this.train.targets[i] for i in plan[step]])
+            progress.step = step + 1
+            sums.seconds += time.perf_counter() - begin
+            bar.update()
+            bar.set_postfix(loss=f"{sums.loss / max(sums.units, 1):.3f}", refresh=False)
+            if outcome.stop:
+                raise _Stopped
+            if time.monotonic() - this.saved > OFTEN and not progress.streak:
+                _save(this)
 
 
-def _step(this: Run, now: Batch, epoch: int, step: int) -> tuple[float, float]:
-    """Take one optimiser step; return the batch's loss in nats and the gradient's norm."""
-    settings = this.recipe.training
-    with torch.random.fork_rng(devices=[this.device] if this.device.type == "cuda" else []):
-        torch.manual_seed(seeds.integer(settings.seed, "noise", epoch, step))
-        inputs = now.features
-        if settings.noise:
-            inputs = inputs + settings.noise * torch.randn_like(inputs)
-        log_probs, lengths = this.system.model(inputs, now.lengths.to(this.device))
-    loss = ctc.loss(log_probs, lengths, now.targets, now.target_lengths.to(this.device)).sum()
-    this.optimizer.zero_grad()
-    (loss / len(now.ids)).backward()  # type: ignore[no-untyped-call]
-    norm = clip_grad_norm_(this.system.model.parameters(), settings.clip)
-    if not torch.isfinite(norm + loss):
+def _count(this: Run, outcome: Outcome, targets: Sequence[Sequence[int]]) -> None:
+    """Add up a step that was taken; name and count one that was not."""
+    progress, sums = this.progress, this.progress.sums
+    if outcome.taken:
+        progress.streak = 0
+        sums.loss += outcome.loss
+        sums.units += sum(map(len, targets))
+        sums.norm += outcome.norm
+        sums.largest = max(sums.largest, outcome.norm)
+        return
+    progress.streak += 1
+    sums.skipped += 1
+    suspects = this.group.merged(outcome.suspects)
+    what = "; ".join(f"{id}: {fault}" for id, fault in list(suspects.items())[:NAMED])
+    more = f"; and {len(suspects) - NAMED} more" if len(suspects) > NAMED else ""
+    where = f"epoch {progress.epoch + 1}, step {progress.step + 1}"
+    _say(this.group, f"{where}: skipped, loss {outcome.loss}, gradient norm {outcome.norm} ({what}{more})")
+    if progress.streak == TOLERATED:
+        last = checkpoint.found(this.out)
+        number = progress.epoch * len(this.plan(0)) + progress.step
         raise AsrError(
-            f"epoch {epoch + 1}, step {step + 1}: loss {loss.item()}, gradient norm {norm.item()} on "
-            f"{', '.join(now.ids)}; lower training.learning_rate"
+            f"{this.out}: {where}: {TOLERATED} steps in a row gave no number ({what}{more}); the run is back at "
+            f"{last[0].name if last else 'its start'}; mend these utterances, or lower training.learning_rate "
+            f"(it is {this.learner.rate(number):.1e} here) in a run of its own"
         )
-    this.optimizer.step()
-    this.schedule.step()
-    return loss.item(), norm.item()
 
 
-def _dev(this: Run) -> ErrorCount:
-    """Return the dev set's errors by greedy decoding."""
-    hypotheses = Recognizer(this.system, Greedy(), this.device).decode(this.dev)
-    return score.total(by_units(this.system.units, this.dev, hypotheses))
+def _dev(this: Run) -> tuple[ErrorCount, float, float]:
+    """Return the dev set's errors by greedy decoding, its loss in nats per unit, and its share of blank frames."""
+    recognizer = Recognizer(this.system, Greedy(), this.learner.device)
+    targets = dict(zip(this.dev.ids, this.dev.targets, strict=True))
+    found: dict[str, tuple[Hypothesis, float, int]] = {}
+    for id, log_probs in recognizer.emissions(this.dev, this.group):
+        if this.caught.number and this.group.size == 1:
+            raise _Stopped  # the epoch's steps are taken; its dev set is decoded when the run goes on
+        blank = int((log_probs.argmax(axis=1) == BLANK).sum())
+        found[id] = recognizer.decoder(log_probs)[0], _loss(log_probs, targets[id]), blank
+    everything = this.group.merged(found)
+    hypotheses = {id: hypothesis for id, (hypothesis, _, _) in everything.items()}
+    count = score.total(by_units(this.system.units, this.dev, hypotheses))
+    loss = sum(loss for _, loss, _ in everything.values()) / sum(map(len, this.dev.targets))
+    blanks = sum(blank for _, _, blank in everything.values())
+    return count, loss, blanks / int(this.dev.lengths.sum())
+
+
+def _loss(log_probs: LogProbs, target: Sequence[int]) -> float:
+    """Return one utterance's loss in nats; 0 where its frames cannot hold its transcript."""
+    if len(log_probs) < ctc.frames_needed(target):
+        return 0.0
+    values = torch.from_numpy(log_probs)[None]
+    lengths, target_lengths = torch.tensor([len(log_probs)]), torch.tensor([len(target)])
+    return float(ctc.loss(values, lengths, torch.tensor([list(target)]), target_lengths))
+
+
+def _close(this: Run, count: ErrorCount, loss: float, blank: float) -> None:
+    """End an epoch: its record, the best system if this is it, a checkpoint."""
+    progress, settings = this.progress, this.recipe.training
+    better = progress.best is None or count.rate < progress.best
+    dev = asdict(count) | {"rate": count.rate}
+    progress.records.append(_record(this) | {"dev": dev, "dev_loss": loss, "blank": blank, "best": better})
+    progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, Sums()
+    progress.best, progress.since_best = (count.rate, 0) if better else (progress.best, progress.since_best + 1)
+    progress.finished = progress.epoch == settings.epochs or 0 < settings.patience <= progress.since_best
+    this.system.facts |= {"epoch": progress.epoch, "dev": count.rate, "finished": progress.finished}
+    if this.group.leads:
+        _still_there(this.out)
+        if better:
+            this.system.save(this.out / BEST)
+        files.write_json_lines(this.out / EPOCHS, progress.records)
+    _save(this)
+    _say(this.group, _line(progress.records[-1], settings.epochs, this.system.units.metric))
+
+
+def _save(this: Run) -> None:
+    """Write a checkpoint."""
+    this.saved = time.monotonic()
+    if this.group.leads:
+        _still_there(this.out)
+        progress = this.progress
+        number = progress.epoch * len(this.plan(0)) + progress.step
+        checkpoint.save(this.out, number, this.system, this.learner.optimizer, progress)
+
+
+def _still_there(out: Path) -> None:
+    """Refuse to make a run's folder anew: a run that was moved has its checkpoints with it."""
+    if not out.is_dir():
+        raise AsrError(f"{out}: is gone, removed or moved while training; put it back and start again")
+
+
+def _record(this: Run) -> dict[str, Any]:
+    """Return what an epoch's JSON line says of its training."""
+    progress, sums = this.progress, this.progress.sums
+    plan = this.plan(progress.epoch)
+    taken = max(len(plan) - sums.skipped, 1)
+    return {
+        "epoch": progress.epoch + 1,
+        "loss": sums.loss / max(sums.units, 1),  # nats per unit
+        "learning_rate": this.learner.rate((progress.epoch + 1) * len(plan) - 1),
+        "gradient_norm": sums.norm / taken,  # mean over steps, before clipping
+        "gradient_norm_max": sums.largest,
+        "skipped": sums.skipped,  # steps
+        "frames_per_second": int(this.train.lengths[this.places].sum()) / sums.seconds,
+        "padding": batch.padding(this.train.lengths, plan),  # share of frames
+        "seconds": sums.seconds,
+    }
 
 
 def _line(record: dict[str, Any], epochs: int, metric: str) -> str:
     """Return an epoch's record as people read it."""
+    skipped = f"  {record['skipped']} steps skipped" if record["skipped"] else ""
     return (
         f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}  loss {record['loss']:6.3f}  "
         f"dev {metric} {100 * record['dev']['rate']:6.2f} %  lr {record['learning_rate']:.1e}  "
         f"|g| {record['gradient_norm']:5.1f}  {record['frames_per_second'] / 1000:4.0f}k frames/s  "
-        f"{record['seconds']:4.1f} s{'  best' if record['best'] else ''}"
+        f"{record['seconds']:4.1f} s{skipped}{'  best' if record['best'] else ''}"
     )
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _say(group: Group, line: str) -> None:
+    if group.leads:
+        print(line, file=sys.stderr, flush=True)

@@ -10,12 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "asr"
 FLOORS = [
     {"errors"},
-    {"units", "phones", "config", "files", "seeds", "jit"},
+    {"units", "phones", "config", "files", "seeds", "jit", "interrupt", "schedule"},
     {"audio", "manifest", "score", "formats", "calibration", "lexicon"},
-    {"features", "cells", "ctc", "lm"},
+    {"features", "cells", "ctc", "lm", "tensors", "parallel"},
     {"model", "batch", "decoders", "corpora"},
     {"bundle"},
-    {"recognize", "transcripts"},
+    {"recognize", "transcripts", "checkpoint", "learner"},
     {"train", "tune", "evaluate", "report"},
     {"cli"},
     {"__main__"},
@@ -27,6 +27,7 @@ SAME_FLOOR = {
     ("formats", "manifest"),  # a transcript is made of segments
 }
 TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "tune", "evaluate"}
+TORCH |= {"tensors", "parallel", "checkpoint", "learner"}
 
 
 def floor(part):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr import bundle, config, evaluate, manifest, train
+from asr import bundle, checkpoint, config, evaluate, manifest, train
 from asr.errors import AsrError, InputError
 
 CPU = torch.device("cpu")
@@ -34,7 +34,8 @@ def test_tones_are_learned_without_error(trained, toy, tmp_path):
 
 def test_a_run_folder_holds_what_it_promises(trained):
     names = {path.name for path in trained.parent.iterdir()}
-    assert names == {"best.safetensors", "last.safetensors", "epochs.jsonl", "recipe.toml"}
+    checkpoints = {"step-00000132.safetensors", "step-00000144.safetensors"}
+    assert names == {"best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"} | checkpoints
     assert config.load(trained.parent / "recipe.toml") == recipe()
 
 
@@ -43,11 +44,13 @@ def test_each_epoch_is_one_json_line(trained):
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert {"loss", "dev", "learning_rate", "gradient_norm", "frames_per_second", "padding", "seconds"} <= set(rows[0])
+    assert {"dev_loss", "blank", "skipped", "gradient_norm_max"} <= set(rows[0])
+    assert 0 < rows[-1]["dev_loss"] < rows[0]["dev_loss"] and 0 < rows[-1]["blank"] < 1
 
 
 def test_the_best_epoch_is_kept_beside_the_last(trained):
     rows = lines(trained.parent)
-    best, last = bundle.load(trained).facts, bundle.load(trained.parent / "last.safetensors").facts
+    best, last = bundle.load(trained).facts, bundle.load(checkpoint.found(trained.parent)[0]).facts
     assert best["dev"] == min(row["dev"]["rate"] for row in rows) and rows[best["epoch"] - 1]["best"]
     assert last["epoch"] == 12 and last["finished"]
 
@@ -101,15 +104,6 @@ def test_an_utterance_too_short_for_its_transcript_is_named_and_counted(toy, tmp
 def test_a_transcript_with_an_unknown_symbol_is_named(toy, tmp_path):
     with pytest.raises(InputError, match=r"00.wav \(train-00\): 'é' is not a unit"):
         train.run(recipe(), shortened(toy, tmp_path, "abé"), tmp_path / "run", CPU)
-
-
-def test_a_loss_that_is_no_number_stops_with_the_utterances_named(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(train.ctc, "loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan"))
-    with pytest.raises(
-        AsrError, match=r"epoch 1, step 1: loss nan, .* on train-\d\d, .*; lower training.learning_rate"
-    ):
-        train.run(recipe(), toy, tmp_path, CPU)
-    assert not (tmp_path / "best.safetensors").exists()
 
 
 def test_a_run_on_other_data_is_not_taken_for_this_one(toy, tmp_path):

@@ -1,0 +1,86 @@
+"""Several processes that work as one, on one machine or many, as `torchrun` starts them; alone, nothing of it costs.
+
+Each holds a replica of the model and takes its share of every batch; one sum over all gradients makes them one step.
+The sum is one flat tensor, since even 3 × 250 units have no more than 4 M parameters: nothing is gained by overlapping
+buckets with the backward pass, and a mean over ranks, as torch's wrapper takes, is wrong where shares are unequal.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of one job.
+
+    Attributes:
+        rank: This process's number, from 0.
+        size: How many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.rank == 0
+
+    def add(self, values: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over all processes, in place.
+
+        Args:
+            values: Tensors of one type and device, of the same shapes everywhere.
+        """
+        if self.size == 1:
+            return
+        flat = torch.cat([value.reshape(-1) for value in values])
+        distributed.all_reduce(flat)
+        for value, part in zip(values, torch.split(flat, [value.numel() for value in values]), strict=True):
+            value.copy_(part.view_as(value))
+
+    def merged(self, mine: Mapping[str, Value]) -> dict[str, Value]:
+        """Return what all processes hold, by key, the same in each."""
+        if self.size == 1:
+            return dict(mine)
+        parts: list[dict[str, Value]] = [{}] * self.size
+        distributed.all_gather_object(parts, dict(mine))
+        return {key: value for part in parts for key, value in part.items()}
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """Let the leader do what is inside before the others do, who then find it done."""
+        if not self.leads:
+            distributed.barrier()
+        yield
+        if self.leads and self.size > 1:
+            distributed.barrier()
+
+
+ALONE = Group()
+
+
+@contextmanager
+def group(device: torch.device) -> Iterator[Group]:
+    """Join the processes that `torchrun` started together with this one; without it, be alone.
+
+    Args:
+        device: Where this process computes; NCCL connects CUDA devices, gloo the rest.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    cuda = device.type == "cuda"
+    distributed.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
+    try:
+        yield Group(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
