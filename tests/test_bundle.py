@@ -88,12 +88,12 @@ def resealed(path, change):
     """Write a bundle whose header was changed by somebody who also mended the checksum."""
     with safetensors.safe_open(path, "pt") as file:
         metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     header = json.loads(metadata["header"])
     change(header)
     metadata["header"] = json.dumps(header)
-    metadata["sha256"] = bundle._digest(tensors, metadata["header"])
-    safetensors.torch.save_file(tensors, path, metadata)
+    metadata["sha256"] = bundle.tensors._digest(held, metadata["header"])
+    safetensors.torch.save_file(held, path, metadata)
 
 
 def test_weights_for_other_units_are_refused(saved):
