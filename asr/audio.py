@@ -20,6 +20,14 @@ BLOCK = 1 << 16  # values read at once, so that a header that lies cannot claim 
 STREAMED = 0x7FFF_F000  # bytes; what a header says from here on was written before the length was known
 
 
+class Truncated(InputError):
+    """A recording that holds less than its header announces."""
+
+
+class NotFinite(InputError):
+    """A recording with samples that are no numbers."""
+
+
 def read(source: Path | BinaryIO) -> tuple[Samples, int]:
     """Return a recording's samples (S,), float32 in [−1, 1], channels averaged, and its rate in Hz.
 
@@ -27,8 +35,10 @@ def read(source: Path | BinaryIO) -> tuple[Samples, int]:
         source: A path, or an open binary file that can seek.
 
     Raises:
-        InputError: The file is missing, is no audio that libsndfile reads, is shorter than its header says, is
-            empty, carries NaN or infinite samples, or claims an absurd rate, channel count or duration.
+        Truncated: The file is shorter than its header says.
+        NotFinite: It carries NaN or infinite samples.
+        InputError: It is missing, is no audio that libsndfile reads, is empty, or claims an absurd rate, channel count
+            or duration.
     """
     import soundfile
 
@@ -46,12 +56,12 @@ def read(source: Path | BinaryIO) -> tuple[Samples, int]:
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error}); see that you may open it") from error
     if missing:
-        raise InputError(f"{name}: holds only {missing} its header announces; copy it again")
+        raise Truncated(f"{name}: holds only {missing} its header announces; copy it again")
     if not len(samples):
         raise InputError(f"{name}: holds no samples; record it again")
     if not np.isfinite(samples).all():
         where = int(np.flatnonzero(~np.isfinite(samples))[0])
-        raise InputError(f"{name}: sample {where} is {samples[where]}, not a number; write the file again")
+        raise NotFinite(f"{name}: sample {where} is {samples[where]}, not a number; write the file again")
     return samples, rate
 
 

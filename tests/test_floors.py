@@ -16,7 +16,7 @@ FLOORS = [
     {"model", "batch", "decoders", "corpora"},
     {"bundle"},
     {"recognize", "transcripts", "checkpoint", "learner"},
-    {"train", "tune", "evaluate", "report"},
+    {"train", "tune", "evaluate", "report", "doctor"},
     {"cli"},
     {"__main__"},
 ]
@@ -70,7 +70,7 @@ def test_torch_is_an_upper_floor():
 
 
 @pytest.mark.parametrize(
-    "module", ["asr", "asr.cli", "asr.audio", "asr.score", "asr.decoders", "asr.corpora", "asr.features"]
+    "module", ["asr", "asr.cli", "asr.audio", "asr.score", "asr.decoders", "asr.corpora", "asr.features", "asr.doctor"]
 )
 def test_importing_it_costs_neither_torch_nor_numba_nor_librosa(module):
     code = f"import sys, {module}; print([m for m in ('torch', 'numba', 'librosa', 'scipy') if m in sys.modules])"

@@ -1,0 +1,44 @@
+"""The doctor: names bad data before training.
+
+A check is a function from what is examined to findings, and one line in a table here.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from asr.doctor import sets, sound
+from asr.doctor.finding import SEVERITIES, Finding
+from asr.doctor.recordings import Data
+
+Subject = TypeVar("Subject")
+Check = Callable[[Subject], Iterable[Finding]]
+
+DATA_CHECKS: dict[str, Check[Data]] = {
+    "unreadable": sound.unreadable,
+    "truncated": sound.truncated,
+    "not-finite": sound.not_finite,
+    "shifted": sound.shifted,
+    "newlines": sound.newlines,
+    "silent": sound.silent,
+    "clipped": sound.clipped,
+    "offset": sound.offset,
+    "length": sound.length,
+    "sampling": sound.sampling,
+    "seconds": sound.seconds,
+    "empty": sets.empty,
+    "symbols": sets.symbols,
+    "unfit": sets.unfit,
+    "unseen": sets.unseen,
+    "tempo": sets.tempo,
+    "segments": sets.segments,
+    "duplicates": sets.duplicates,
+    "speakers": sets.speakers,
+    "texts": sets.texts,
+}
+
+
+def examine(subject: Subject, checks: Mapping[str, Check[Subject]]) -> list[Finding]:
+    """Return what the checks find, the worst severity first."""
+    found = [replace(finding, check=name) for name, check in checks.items() for finding in check(subject)]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
