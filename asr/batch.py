@@ -3,6 +3,7 @@
 A batch is index arithmetic and one gather from the array that holds all frames: no Python runs per utterance.
 """
 
+import heapq
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from asr.units import Units
 Ints = npt.NDArray[np.int64]
 
 PIECE = 1 << 20  # frames copied to a device at once
+JITTER = 0.03  # of the lengths by which batches are made; it is nearly the share of padding
 
 
 class Batch(NamedTuple):
@@ -244,9 +246,32 @@ def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> list[Ints]:
     if epoch == 0:
         return _cut(np.argsort(lengths, kind="stable"), size)
     generator = seeds.generator(seed, "batches", epoch)
-    jittered = lengths * generator.uniform(0.9, 1.1, len(lengths))
+    jittered = lengths * generator.uniform(1 - JITTER, 1 + JITTER, len(lengths))
     batches = _cut(np.argsort(jittered, kind="stable"), size)
     return [batches[i] for i in generator.permutation(len(batches))]
+
+
+def share(lengths: Ints, rows: Ints, ranks: int) -> list[Ints]:
+    """Return which utterances of a batch each of several processes takes, so that all have about as many frames.
+
+    The longest that is left goes to whoever has fewest frames, which makes the largest share at most 4/3 of what is
+    possible (R. Graham, "Bounds on multiprocessing timing anomalies", SIAM Journal on Applied Mathematics 17(2), 1969).
+
+    Args:
+        lengths: (N,), frames.
+        rows: (B,), places of the batch's utterances.
+        ranks: Processes.
+
+    Returns:
+        Each rank's places, in the batch's order: at least one where B ≥ ranks; else the last ranks − B have none.
+    """
+    loads = [(0, 0, rank) for rank in range(ranks)]  # frames, utterances, rank
+    takers = np.zeros(len(rows), np.int64)
+    for place in np.argsort(-lengths[rows], kind="stable").tolist():
+        frames, count, rank = loads[0]
+        takers[place] = rank
+        heapq.heapreplace(loads, (frames + int(lengths[rows[place]]), count + 1, rank))
+    return [rows[takers == rank] for rank in range(ranks)]
 
 
 def without(count: int, places: Sequence[int]) -> Ints:
