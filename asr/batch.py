@@ -265,6 +265,8 @@ def share(lengths: Ints, rows: Ints, ranks: int) -> list[Ints]:
     Returns:
         Each rank's places, in the batch's order: at least one where B ≥ ranks; else the last ranks − B have none.
     """
+    if ranks == 1:
+        return [rows]
     loads = [(0, 0, rank) for rank in range(ranks)]  # frames, utterances, rank
     takers = np.zeros(len(rows), np.int64)
     for place in np.argsort(-lengths[rows], kind="stable").tolist():
@@ -289,8 +291,3 @@ def padding(lengths: Ints, batches: Sequence[Ints]) -> float:
 
 def _cut(order: Ints, size: int) -> list[Ints]:
     return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-def share(lengths: Ints, rows: Ints, parts: int) -> list[Ints]:
-    """Placeholder until the data path lands."""
-    return [rows[part::parts] for part in range(parts)]
