@@ -1,34 +1,23 @@
 """Evaluation: decode a set, score it, and write the result together with what it takes to believe it."""
 
-import os
-import platform
-import shlex
-import subprocess
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from asr import bundle, calibration, ctc, decoders, files, manifest, recognize, score, seeds
+from asr import borders, bundle, calibration, conventions, ctc, decoders, files, manifest, recognize, seeds, witnesses
+from asr.borders import Borders
 from asr.bundle import Bundle
 from asr.calibration import Reliability
+from asr.conventions import Score
 from asr.decoders import Hypothesis, Search
-from asr.decoders.base import LogProbs
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
 from asr.score import Alignment, ErrorCount
-from asr.transcripts import by_units, by_words, confidences
-
-CONVENTION = {
-    "PER": "standard: 39 phones, silence counted, nothing merged",
-    "CER": "every character counted, spaces too",
-    "WER": "lower case, no punctuation",
-}
+from asr.transcripts import Compared, confidences, in_units, in_words
 
 
 @dataclass(frozen=True)
@@ -36,64 +25,41 @@ class Result:
     """A set scored in one kind of symbol.
 
     Attributes:
-        metric: PER, CER or WER.
-        count: Errors over the whole set.
-        interval: 95 %, by speaker.
-        alignments: By utterance id.
+        scores: By every convention that the symbols allow; the headline first.
         reliability: Of the confidences; None where the decoder gives none.
     """
 
-    metric: str
-    count: ErrorCount
-    interval: tuple[float, float]
-    alignments: dict[str, Alignment]
+    scores: list[Score]
     reliability: Reliability | None = None
 
+    @property
+    def metric(self) -> str:
+        """PER, CER or WER."""
+        return self.scores[0].metric
+
+    @property
+    def count(self) -> ErrorCount:
+        """The headline's errors over the whole set."""
+        assert self.scores[0].count is not None
+        return self.scores[0].count
+
+    @property
+    def alignments(self) -> dict[str, Alignment]:
+        """The headline's, by utterance id."""
+        return self.scores[0].alignments
+
     def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.metric} {self.count}, 95 % interval {100 * low:.2f}–{100 * high:.2f} by speaker"
+        return str(self.scores[0])
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the result file says."""
-        found = {
-            "metric": self.metric,
-            "rate": self.count.rate,
-            "interval": self.interval,
-            "convention": CONVENTION[self.metric],
-            **asdict(self.count),
-            "errors": self.count.errors,
-            "total": self.count.total,
-        }
+        found = self.scores[0].as_dict()
+        found["convention"] = found.pop("title")
+        del found["name"]
         if self.reliability:
             found["calibration_error"] = self.reliability.error
             found["reliability"] = {key: value.tolist() for key, value in self.reliability._asdict().items()}
         return found
-
-
-@dataclass(frozen=True)
-class Borders:
-    """How far forced alignment puts the units' borders from where they were transcribed.
-
-    Attributes:
-        errors: (N,), seconds, found minus transcribed.
-        peaks: Share of the units whose peak lies inside the transcribed unit.
-    """
-
-    errors: np.ndarray[tuple[int], np.dtype[np.float64]]
-    peaks: float
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the field's figures: shares within 10, 20 and 50 ms, mean distance and mean shift."""
-        distance = np.abs(self.errors)
-        within = {f"within_{limit}_ms": float((distance <= limit / 1000).mean()) for limit in (10, 20, 50)}
-        shift = {"mean_distance": float(distance.mean()), "mean_shift": float(self.errors.mean())}
-        return {"count": len(self.errors), **within, **shift, "peaks_inside": self.peaks}
-
-    def __str__(self) -> str:
-        row = self.as_dict()
-        shares = ", ".join(f"{100 * row[f'within_{limit}_ms']:.1f} % within {limit} ms" for limit in (10, 20, 50))
-        mean = f"mean {1000 * row['mean_distance']:.1f} ms, shift {1000 * row['mean_shift']:+.1f} ms"
-        return f"borders {shares}; {mean}; peaks inside {100 * row['peaks_inside']:.1f} %"
 
 
 @dataclass(frozen=True)
@@ -104,12 +70,14 @@ class Evaluation:
         results: The headline first.
         borders: Where units' times are transcribed and torchaudio can align; else None.
         utterances: By id.
+        remark: What must be said of how the search's weights were chosen; empty for nothing.
         seconds: What decoding took.
     """
 
     results: list[Result]
     borders: Borders | None
     utterances: dict[str, Utterance]
+    remark: str
     seconds: float = field(compare=False)
 
     @property
@@ -129,7 +97,9 @@ class Evaluation:
         return "\n".join(f"{name:<11}{value}" for name, value in rows)
 
 
-def run(system: Path, data: Path, out: Path, device: torch.device, search: Search | None = None) -> Evaluation:
+def run(
+    system: Path, data: Path, out: Path, device: torch.device, search: Search | None = None, force: bool = False
+) -> Evaluation:
     """Score a bundle on a manifest; write `out`.json and, by utterance, `out`.utterances.jsonl.
 
     Args:
@@ -138,6 +108,7 @@ def run(system: Path, data: Path, out: Path, device: torch.device, search: Searc
         out: The result's name, without ending.
         device: Where the network runs.
         search: How to decode; greedy when left out.
+        force: Score a set even with weights that were chosen on it, other than dev; the result says so.
 
     Raises:
         AsrError: The bundle, the manifest or the search cannot be used, or the result cannot be written.
@@ -147,6 +118,7 @@ def run(system: Path, data: Path, out: Path, device: torch.device, search: Searc
     search = search or Search()
     loaded = bundle.load(system)
     recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
+    witnesses.refuse_tuned(search, data, force)
     dataset = recognize.dataset(loaded, data)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
@@ -155,62 +127,44 @@ def run(system: Path, data: Path, out: Path, device: torch.device, search: Searc
     for id, log_probs in recognizer.emissions(dataset):
         hypotheses[id] = recognizer.decoder(log_probs)[0]
         if align:
-            found.append(_borders(recognizer, log_probs, targets[id], utterances[id]))
+            found.append(borders.of(recognizer, log_probs, targets[id], utterances[id]))
     seconds = time.perf_counter() - begin
 
-    scored = [_result(loaded, loaded.units.metric, by_units(loaded.units, dataset, hypotheses), utterances, hypotheses)]
+    units = loaded.units
+    scored = [_result(loaded, units.kind, in_units(units, dataset, hypotheses), utterances, hypotheses)]
     if search.lexicon:
-        words = by_words(list(utterances.values()), hypotheses)
-        scored.insert(0, _result(loaded, "WER", words, utterances, hypotheses))
-    evaluation = Evaluation(scored, _joined(found), utterances, seconds)
+        words = in_words(list(utterances.values()), hypotheses)
+        scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
+    proof = witnesses.of(system, data, loaded, search, device)
+    remark = witnesses.remark(proof["search"], data.stem)
+    evaluation = Evaluation(scored, borders.joined(found), utterances, remark, seconds)
     details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
     files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
-    summary = _summary(evaluation) | _witnesses(system, data, loaded, search, device)
-    files.write_json(out.with_name(f"{out.name}.json"), summary)
+    files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
     return evaluation
 
 
 def _result(
     loaded: Bundle,
-    metric: str,
-    alignments: dict[str, Alignment],
+    kind: str,
+    compared: Compared,
     utterances: Mapping[str, Utterance],
     hypotheses: Mapping[str, Hypothesis],
 ) -> Result:
-    speakers = {id: utterance.speaker or id for id, utterance in utterances.items()}
+    speakers = {id: utterance.speaker for id, utterance in utterances.items()}
     generator = seeds.generator(loaded.recipe.training.seed, "bootstrap")
-    interval = score.interval(alignments, speakers, generator)
-    sure, right = confidences(loaded.units, alignments, hypotheses, metric == "WER")
-    reliability = calibration.reliability(sure, right) if sure else None
-    return Result(metric, score.total(alignments), interval, alignments, reliability)
-
-
-def _borders(
-    recognizer: Recognizer, log_probs: LogProbs, target: Sequence[int], utterance: Utterance
-) -> tuple[list[float], list[bool]]:
-    """Return one utterance's border errors in seconds, and which units peak inside themselves."""
-    starts = recognizer.bundle.units.starts(utterance.phones)
-    if len(starts) != len(target) or len(log_probs) < ctc.frames_needed(target):
-        return [], []
-    peaks = ctc.align(torch.from_numpy(log_probs), target)
-    placed = recognizer.seconds(ctc.borders(log_probs, target, peaks))
-    centres = recognizer.seconds([(first + last) / 2 for first, last in peaks])
-    ends = [*starts[1:], utterance.seconds]
-    inside = [start <= centre <= end for start, centre, end in zip(starts, centres, ends, strict=True)]
-    return [one - other for one, other in zip(placed, starts[1:], strict=True)], inside
-
-
-def _joined(found: Sequence[tuple[list[float], list[bool]]]) -> Borders | None:
-    errors = [error for own, _ in found for error in own]
-    inside = [one for _, own in found for one in own]
-    return Borders(np.array(errors), float(np.mean(inside))) if errors else None
+    scores = conventions.scores(kind, *compared, speakers, generator)
+    sure, right = confidences(loaded.units, scores[0].alignments, hypotheses, kind == "words")
+    return Result(scores, calibration.reliability(sure, right) if sure else None)
 
 
 def _details(recognizer: Recognizer, evaluation: Evaluation, hypothesis: Hypothesis, id: str) -> dict[str, Any]:
     """Return what the details say of one utterance."""
     units = recognizer.bundle.units
     spans = zip(units.names(hypothesis.ids), recognizer.times(hypothesis.frames), strict=True)
-    details: dict[str, Any] = {"id": id, "speaker": evaluation.utterances[id].speaker}
+    utterance = evaluation.utterances[id]
+    details: dict[str, Any] = {"id": id, "speaker": utterance.speaker, "text": utterance.text}
+    details["seconds"] = round(utterance.seconds, 4)
     details |= asdict(evaluation.results[-1].alignments[id].count)
     details |= {"score": round(hypothesis.score, 4), "alignment": evaluation.results[-1].alignments[id].pairs}
     details["units"] = [[symbol, round(start, 4), round(end, 4)] for symbol, (start, end) in spans]
@@ -222,6 +176,7 @@ def _details(recognizer: Recognizer, evaluation: Evaluation, hypothesis: Hypothe
 def _summary(evaluation: Evaluation) -> dict[str, Any]:
     headline, *others = evaluation.results
     summary = headline.as_dict()
+    summary["conventions"] = [score.as_dict() for result in evaluation.results for score in result.scores]
     summary |= {"others": [other.as_dict() for other in others]} if others else {}
     summary |= {"borders": evaluation.borders.as_dict()} if evaluation.borders else {}
     summary["utterances"] = len(headline.alignments)
@@ -229,45 +184,6 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
     return summary
 
 
-def _witnesses(system: Path, data: Path, loaded: Bundle, search: Search, device: torch.device) -> dict[str, Any]:
-    """Return who measured: everything needed to measure again."""
-    settings = {key: value for key, value in asdict(search).items() if value not in (None, "")}
-    return {
-        "set": data.stem,
-        "manifest_sha256": files.sha256(data),
-        "bundle": system.name,
-        "bundle_sha256": files.sha256(system),
-        "search": settings | {key: settings[key].name for key in ("language", "lexicon") if key in settings},
-        "seed": loaded.recipe.training.seed,
-        "commit": commit(),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(device),
-    }
-
-
 def _from_here(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def commit() -> str | None:
-    """Return the commit of this source, with `-dirty` where files were changed; None where git does not know it."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        tracked = subprocess.run(
-            ["git", "-C", str(here), "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True
-        )
-        if tracked.returncode:
-            return None
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def machine(device: torch.device) -> str:
-    """Return what computed: device, processor, cores, and the versions that matter."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
-    return f"{device.type} ({name}, {os.cpu_count()} cores, {platform.system()}), {versions}"

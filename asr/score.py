@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from asr import bootstrap
 from asr.errors import InputError
 
 Symbols = Sequence[str]
@@ -62,16 +63,18 @@ class Alignment:
 
     Attributes:
         pairs: (reference symbol, hypothesis symbol) in order; None on one side is an insertion or a deletion.
+        free: Symbols of the reference that may be missed: their deletion counts as a hit.
     """
 
     pairs: tuple[tuple[str | None, str | None], ...]
+    free: frozenset[str] = frozenset()
 
     @property
     def count(self) -> ErrorCount:
         """The alignment's errors."""
-        hits = sum(r == h for r, h in self.pairs)
+        hits = sum(r == h or (h is None and r in self.free) for r, h in self.pairs)
         insertions = sum(r is None for r, _ in self.pairs)
-        deletions = sum(h is None for _, h in self.pairs)
+        deletions = sum(h is None and r not in self.free for r, h in self.pairs)
         return ErrorCount(hits, len(self.pairs) - hits - insertions - deletions, deletions, insertions)
 
     def __str__(self) -> str:
@@ -82,8 +85,19 @@ class Alignment:
         return "\n".join(row.rstrip() for row in rows)
 
 
-def align(reference: Symbols, hypothesis: Symbols) -> Alignment:
-    """Return a cheapest alignment of two symbol sequences (every error costs 1), by jiwer."""
+def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozenset()) -> Alignment:
+    """Return a cheapest alignment of two symbol sequences.
+
+    Every error costs 1 and jiwer aligns, except where symbols may be missed: their deletion costs nothing, which moves
+    the cheapest alignment, and no library has such a price for single symbols.
+
+    Args:
+        reference: What was said.
+        hypothesis: What was recognised.
+        free: Symbols of the reference that may be missed.
+    """
+    if not free.isdisjoint(reference):
+        return _align_free(reference, hypothesis, free)
     import jiwer
 
     codes = {symbol: chr(_PLANE + i) for i, symbol in enumerate(dict.fromkeys([*reference, *hypothesis]))}
@@ -102,11 +116,43 @@ def align(reference: Symbols, hypothesis: Symbols) -> Alignment:
         left += [None] * (length - len(left))
         right += [None] * (length - len(right))
         pairs += zip(left, right, strict=True)
-    return Alignment(tuple(pairs))
+    return Alignment(tuple(pairs), free)
 
 
-def align_all(references: Mapping[str, Symbols], hypotheses: Mapping[str, Symbols]) -> dict[str, Alignment]:
+def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -> Alignment:
+    """Return a cheapest alignment where deleting a free symbol costs nothing, row by row of the textbook's table."""
+    said = np.array([*hypothesis, ""], dtype=object)[:-1]
+    place = np.arange(len(said) + 1)
+    costs = [place]
+    for symbol in reference:
+        above = costs[-1]
+        row = above + (symbol not in free)  # deleted
+        row[1:] = np.minimum(row[1:], above[:-1] + (said != symbol))
+        costs.append(np.minimum.accumulate(row - place) + place)  # insertions: each step to the right costs 1
+    pairs: list[tuple[str | None, str | None]] = []
+    i, j = len(reference), len(said)
+    while i or j:
+        if i and j and costs[i][j] == costs[i - 1][j - 1] + (said[j - 1] != reference[i - 1]):
+            i, j = i - 1, j - 1
+            pairs.append((reference[i], hypothesis[j]))
+        elif i and costs[i][j] == costs[i - 1][j] + (reference[i - 1] not in free):
+            i -= 1
+            pairs.append((reference[i], None))
+        else:
+            j -= 1
+            pairs.append((None, hypothesis[j]))
+    return Alignment(tuple(reversed(pairs)), free)
+
+
+def align_all(
+    references: Mapping[str, Symbols], hypotheses: Mapping[str, Symbols], free: frozenset[str] = frozenset()
+) -> dict[str, Alignment]:
     """Return each utterance's alignment, by id; a missing hypothesis is aligned as an empty one.
+
+    Args:
+        references: What was said.
+        hypotheses: What was recognised.
+        free: Symbols of the references that may be missed.
 
     Raises:
         InputError: There is no reference, or a hypothesis has none.
@@ -116,7 +162,7 @@ def align_all(references: Mapping[str, Symbols], hypotheses: Mapping[str, Symbol
     extra = sorted(set(hypotheses) - set(references))
     if extra:
         raise InputError(f"{extra[0]}: has a hypothesis and no reference ({len(extra)} such); score the same set")
-    return {id: align(reference, hypotheses.get(id, ())) for id, reference in references.items()}
+    return {id: align(reference, hypotheses.get(id, ()), free) for id, reference in references.items()}
 
 
 def total(alignments: Mapping[str, Alignment]) -> ErrorCount:
@@ -124,25 +170,26 @@ def total(alignments: Mapping[str, Alignment]) -> ErrorCount:
     return sum((alignment.count for alignment in alignments.values()), ErrorCount())
 
 
+def by_speaker(alignments: Mapping[str, Alignment], speakers: Mapping[str, str]) -> dict[str, ErrorCount]:
+    """Return the counts of each speaker, by name; an utterance that `speakers` does not know is one of its own."""
+    counts: dict[str, ErrorCount] = {}
+    for id in sorted(alignments):
+        speaker = speakers.get(id) or id
+        counts[speaker] = counts.get(speaker, ErrorCount()) + alignments[id].count
+    return counts
+
+
 def interval(
     alignments: Mapping[str, Alignment], speakers: Mapping[str, str], generator: np.random.Generator
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """Return the 95 % bootstrap interval of the error rate, resampling speakers since errors cluster in them.
+
+    None where it cannot be known: one speaker, no errors (`asr.bootstrap.interval` says when).
 
     Args:
         alignments: By utterance id.
         speakers: Each utterance's speaker, by utterance id.
         generator: Draws the 10,000 resamples.
-
-    Source: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP
-    2004, section 3, with speakers in the place of utterances.
     """
-    names = sorted({speakers[id] for id in alignments})
-    row = {name: i for i, name in enumerate(names)}
-    counts = np.zeros((len(names), 2))  # errors, symbols
-    for id, alignment in alignments.items():
-        counts[row[speakers[id]]] += alignment.count.errors, alignment.count.total
-    draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=10_000) @ counts
-    rates = draws[:, 0] / np.maximum(draws[:, 1], 1)
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return float(low), float(high)
+    counts = by_speaker(alignments, speakers).values()
+    return bootstrap.interval([c.errors for c in counts], [c.total for c in counts], generator)

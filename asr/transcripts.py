@@ -1,12 +1,20 @@
 """What is compared when scoring: an utterance's transcript and a hypothesis, as units or as words."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from asr.batch import Dataset
 from asr.decoders import Hypothesis
 from asr.manifest import Utterance
 from asr.score import Alignment, align_all
 from asr.units import Units
+
+
+class Compared(NamedTuple):
+    """Both sides of a score, by utterance id."""
+
+    references: dict[str, list[str]]
+    hypotheses: dict[str, list[str]]
 
 
 def words(utterance: Utterance) -> list[str]:
@@ -16,17 +24,28 @@ def words(utterance: Utterance) -> list[str]:
     return "".join(c for c in utterance.text.lower() if c.isalnum() or c in " '-").split()
 
 
+def in_units(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]) -> Compared:
+    """Return the references and what was recognised in the system's units, by id."""
+    references = {id: units.names(ids) for id, ids in zip(dataset.ids, dataset.targets, strict=True)}
+    return Compared(references, {id: units.names(hypothesis.ids) for id, hypothesis in hypotheses.items()})
+
+
+def in_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesis]) -> Compared:
+    """Return the references and what was recognised in words, by id."""
+    references = {utterance.id: words(utterance) for utterance in utterances}
+    return Compared(references, {id: list(hypothesis.words) for id, hypothesis in hypotheses.items()})
+
+
 def by_units(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]) -> dict[str, Alignment]:
     """Return each utterance's alignment in the symbols that are scored (phones folded to 39), by id."""
-    references = {id: units.scored(units.names(ids)) for id, ids in zip(dataset.ids, dataset.targets, strict=True)}
-    said = {id: units.scored(units.names(hypothesis.ids)) for id, hypothesis in hypotheses.items()}
+    compared = in_units(units, dataset, hypotheses)
+    references, said = ({id: units.scored(symbols) for id, symbols in side.items()} for side in compared)
     return align_all(references, said)
 
 
 def by_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesis]) -> dict[str, Alignment]:
     """Return each utterance's alignment in words, by id."""
-    references = {utterance.id: words(utterance) for utterance in utterances}
-    return align_all(references, {id: hypothesis.words for id, hypothesis in hypotheses.items()})
+    return align_all(*in_words(utterances, hypotheses))
 
 
 def confidences(

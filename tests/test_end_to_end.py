@@ -67,7 +67,7 @@ def test_evaluate_prints_the_rate_and_writes_its_witnesses(place):
     done = asr("evaluate", "runs/toy", "--set", "dev", "--set", "test", cwd=place)
     assert done.returncode == 0, done.stderr
     dev, test = done.stdout.splitlines()
-    assert dev.startswith("dev  CER ") and test.startswith("test CER ") and "95 % interval" in test
+    assert dev.startswith("dev  CER ") and test.startswith("test CER ") and "interval" in test
     assert "reference" in done.stderr and "hypothesis" in done.stderr
     result = json.loads((place / "runs/toy/test.json").read_text())
     assert {"seed", "commit", "command", "machine", "manifest_sha256", "bundle_sha256", "interval"} <= set(result)
@@ -217,10 +217,13 @@ def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
     assert search["decoder"] == "beam" and search["tuned_on"]
     asr("evaluate", tmp_path / "run", "--set", "test", "--decoder", "greedy", cwd=place)
     search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
-    assert search["decoder"] == "greedy" and "tuned_on" not in search
+    assert search["decoder"] == "greedy" and search["tuned_on"] == ""
     asr("evaluate", tmp_path / "run", "--set", "test", "--width", "4", cwd=place)
     search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
-    assert search["width"] == 4 and "tuned_on" not in search, "a changed setting was tuned on nothing"
+    assert search["width"] == 4 and search["tuned_on_set"] == "dev", "the weights are still those chosen on dev"
+    done = asr("evaluate", tmp_path / "run", "--set", "test", "--bonus", "0.5", cwd=place)
+    search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
+    assert search["tuned_on"] == "" and search["by_hand"] and done.stdout.endswith("(weights given by hand)\n")
 
 
 def test_a_language_model_is_trained_and_scores_text(place, tmp_path):

@@ -10,12 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "asr"
 FLOORS = [
     {"errors"},
-    {"units", "phones", "config", "files", "seeds", "jit", "interrupt", "schedule"},
+    {"units", "phones", "config", "files", "seeds", "bootstrap", "jit", "interrupt", "schedule"},
     {"audio", "manifest", "score", "formats", "calibration", "lexicon"},
-    {"features", "cells", "ctc", "lm", "tensors", "parallel"},
+    {"features", "cells", "ctc", "lm", "conventions", "tensors", "parallel"},
     {"model", "batch", "decoders", "corpora"},
     {"bundle"},
     {"recognize", "transcripts", "checkpoint", "learner"},
+    {"borders", "witnesses"},
     {"train", "tune", "evaluate", "report", "doctor"},
     {"cli"},
     {"__main__"},
@@ -27,7 +28,7 @@ SAME_FLOOR = {
     ("formats", "manifest"),  # a transcript is made of segments
 }
 TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "tune", "evaluate"}
-TORCH |= {"tensors", "parallel", "checkpoint", "learner"}
+TORCH |= {"borders", "witnesses", "tensors", "parallel", "checkpoint", "learner"}
 
 
 def floor(part):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from asr import bundle, config, evaluate
+from asr import borders, bundle, config
+from asr.borders import Borders
 from asr.calibration import Calibration
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.search import Calibrated
-from asr.evaluate import Borders
 from asr.manifest import Segment, Utterance
 from asr.recognize import Recognizer
 from asr.score import align
@@ -43,7 +43,7 @@ def test_borders_are_found_minus_transcribed(recognizer):
 
     def found(border):
         phones = (Segment(first, 0.0, border), Segment(second, border, 0.12))
-        return evaluate._borders(recognizer, log_probs, (1, 2), Utterance("a", Path("a.wav"), 0.12, phones=phones))
+        return borders.of(recognizer, log_probs, (1, 2), Utterance("a", Path("a.wav"), 0.12, phones=phones))
 
     errors, inside = found(0.05)
     assert errors == pytest.approx([0.0575 - 0.05]) and inside == [True, True]

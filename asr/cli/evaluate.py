@@ -16,6 +16,7 @@ from asr.errors import AsrError
 @click.option("--out", type=options.FOLDER, help="Where results go; beside the bundle when left out.")
 @options.search
 @options.weights
+@click.option("--force", is_flag=True, help="Score a set even with weights that were chosen on it, and say so.")
 @options.DATA
 @options.DEVICE
 def evaluate(
@@ -23,6 +24,7 @@ def evaluate(
     names: tuple[str, ...],
     manifest: Path | None,
     out: Path | None,
+    force: bool,
     data: Path,
     device: str | None,
     **search: Any,  # noqa: ANN401
@@ -39,9 +41,9 @@ def evaluate(
     with output.timed("evaluation"):
         for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:
             where = (out or file.parent) / path.stem
-            found = evaluation.run(file, path, where, recognize.choose_device(device), settings)
+            found = evaluation.run(file, path, where, recognize.choose_device(device), settings, force)
             for result in found.results:
-                output.result(f"{path.stem:<5}{result}")
+                output.result(f"{path.stem:<5}{result}" + (f" ({found.remark})" if found.remark else ""))
             report.reliability(where.with_name(f"{where.name}.json"))
             if found.borders:
                 output.say(f"{path.stem:<5}{found.borders}")

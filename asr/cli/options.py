@@ -60,7 +60,7 @@ def settings(system: Path | None, given: dict[str, Any]) -> "Search":
     changed = {key: value for key, value in given.items() if value is not None}
     if changed.get("decoder", search.decoder) != search.decoder:
         search = Search()
-    if set(changed) - {"decoder"}:
+    if {"weight", "bonus"} & set(changed):
         search = replace(search, tuned_on="", tuned_for="")
     return replace(search, **changed)
 

@@ -1,0 +1,186 @@
+"""The scorings in circulation, side by side: one system has as many error rates as there are conventions.
+
+A convention is a line in the tables below. The first of each table, the standard one, is the headline; the others are
+there to be compared with papers and toolkits that used them, and with nothing else. What each of them is:
+
+* **standard**: Lee and Hon's 39 phones, silence is a phone, nothing is merged: TIMIT's core test set has 7215 of them.
+* **optional silence**: what pytorch-kaldi reports. Kaldi's TIMIT recipe marked each `sil` of the reference as optional
+  and had sclite (`-D`) count one that is not recognised as correct, so the denominator stays 7215; a `sil` recognised
+  where none stands is an insertion, one recognised as something else a substitution. Here the alignment is the cheapest
+  at these prices; sclite's is the cheapest at its own (substitution 4, insertion and deletion 3, missed optional 2),
+  which may come to a few errors more.
+* **merged silence**: runs of `sil` are one `sil`. SpeechBrain merges them when it prepares TIMIT, in the references it
+  trains and tests on; to compare a system that was trained on unmerged ones, both sides are merged here.
+* **48 phones**, **61 phones**, **61 phones without q**: scored finer than 39, only where the system writes that finely.
+* **mean of utterances**: standard, but the mean of each utterance's rate: a short utterance weighs as much as a long
+  one. Utterances without a reference have no rate and are left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from asr import bootstrap, score
+from asr.errors import choose
+from asr.phones import DELETED, fold
+from asr.score import Alignment, ErrorCount, Symbols
+
+SILENCE = "sil"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What is compared, and what is called an error.
+
+    Attributes:
+        title: What a reader must know to compare the rate.
+        level: The number of phones both sides are folded to; 0 leaves the symbols as they are.
+        dropped: Symbols left out on both sides.
+        merged: Symbols of which a run counts once, on both sides.
+        free: Symbols of the reference that may be missed.
+        mean: The rate is the mean of the utterances' rates, not that of the corpus.
+    """
+
+    title: str
+    level: int = 0
+    dropped: frozenset[str] = frozenset()
+    merged: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
+    mean: bool = False
+
+    def __call__(self, symbols: Symbols) -> list[str]:
+        """Return what is compared of a transcript or a hypothesis."""
+        folded = fold(symbols, self.level) if self.level else list(symbols)
+        kept = [symbol for symbol in folded if symbol not in self.dropped]
+        return [s for i, s in enumerate(kept) if not (i and s in self.merged and s == kept[i - 1])]
+
+
+_MEAN = "mean of utterances"
+_39 = {
+    "standard": Convention("39 phones, silence counted, nothing merged", 39),
+    "optional silence": Convention("39 phones, a missed silence is no error", 39, free=frozenset({SILENCE})),
+    "merged silence": Convention("39 phones, a run of silences counts once", 39, merged=frozenset({SILENCE})),
+    _MEAN: Convention("39 phones, mean of the utterances' rates", 39, mean=True),
+}
+_48 = _39 | {"48 phones": Convention("48 phones, silences counted, nothing merged", 48)}
+_61 = _48 | {
+    "61 phones": Convention("61 phones, q among them, nothing merged", 61),
+    "61 phones without q": Convention("61 phones, q left out, nothing merged", 61, dropped=frozenset({DELETED})),
+}
+_CHARACTERS = {
+    "standard": Convention("every character counted, spaces too"),
+    _MEAN: Convention("every character counted, mean of the utterances' rates", mean=True),
+}
+_WORDS = {
+    "standard": Convention("lower case, no punctuation"),
+    _MEAN: Convention("lower case, no punctuation, mean of the utterances' rates", mean=True),
+}
+
+# What a system writes → the conventions it can be scored by, the headline first.
+CONVENTIONS: dict[str, dict[str, Convention]] = {
+    "phones39": _39,
+    "phones48": _48,
+    "phones61": _61,
+    "characters": _CHARACTERS,
+    "words": _WORDS,
+}
+
+
+def metric(kind: str) -> str:
+    """Return what the error rate of a kind of symbols is called: PER, CER or WER."""
+    return {"characters": "CER", "words": "WER"}.get(kind, "PER")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A set scored by one convention.
+
+    Attributes:
+        name: The convention's, a key of `CONVENTIONS[kind]`.
+        metric: PER, CER or WER.
+        title: The convention's.
+        rate: Errors per reference symbol, or the mean of the utterances' rates.
+        interval: 95 %, by speaker; None where it cannot be known.
+        alignments: By utterance id.
+        count: Errors over the set; None for a mean of rates, which has none.
+    """
+
+    name: str
+    metric: str
+    title: str
+    rate: float
+    interval: tuple[float, float] | None
+    alignments: dict[str, Alignment]
+    count: ErrorCount | None
+
+    def __str__(self) -> str:
+        rate = self.count or f"{100 * self.rate:.2f} %"
+        return f"{self.metric} {rate}, {said(self.interval)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a result file says."""
+        row = {"name": self.name, "title": self.title, "metric": self.metric, "rate": self.rate}
+        row["interval"] = self.interval
+        if self.count:
+            row |= asdict(self.count) | {"errors": self.count.errors, "total": self.count.total}
+        return row
+
+
+def said(interval: tuple[float, float] | None) -> str:
+    """Return an interval as people read it."""
+    if interval is None:
+        return "no interval: too few speakers with errors"
+    return f"95 % interval {100 * interval[0]:.2f}–{100 * interval[1]:.2f} by speaker"
+
+
+def scores(
+    kind: str,
+    references: Mapping[str, Symbols],
+    hypotheses: Mapping[str, Symbols],
+    speakers: Mapping[str, str],
+    generator: np.random.Generator,
+) -> list[Score]:
+    """Return a set's scores by every convention that its symbols allow, the headline first.
+
+    Args:
+        kind: What the symbols are: a key of `CONVENTIONS`.
+        references: By utterance id, as finely as the kind says.
+        hypotheses: Likewise; one that is missing counts as deletions.
+        speakers: Each utterance's speaker, by utterance id.
+        generator: Draws the resamples of the intervals.
+
+    Raises:
+        AsrError: The kind is unknown, there is no reference, or a hypothesis has none.
+    """
+    found: list[Score] = []
+    for name, convention in choose(CONVENTIONS, kind, "kind of symbols").items():
+        if convention.mean:
+            found.append(_mean(name, metric(kind), convention.title, found[0].alignments, speakers, generator))
+            continue
+        compared = {id: convention(symbols) for id, symbols in references.items()}
+        recognised = {id: convention(symbols) for id, symbols in hypotheses.items()}
+        alignments = score.align_all(compared, recognised, convention.free)
+        count, interval = score.total(alignments), score.interval(alignments, speakers, generator)
+        found.append(Score(name, metric(kind), convention.title, count.rate, interval, alignments, count))
+    return found
+
+
+def _mean(
+    name: str,
+    metric: str,
+    title: str,
+    alignments: dict[str, Alignment],
+    speakers: Mapping[str, str],
+    generator: np.random.Generator,
+) -> Score:
+    """Return the mean of the utterances' rates; its interval is that of sums of rates over numbers of utterances."""
+    rates: dict[str, list[float]] = {}
+    for id, alignment in sorted(alignments.items()):
+        if alignment.count.total:
+            rates.setdefault(speakers.get(id) or id, []).append(alignment.count.rate)
+    every = [rate for own in rates.values() for rate in own]
+    rate = float(np.mean(every)) if every else score.total(alignments).rate
+    interval = bootstrap.interval([sum(own) for own in rates.values()], [len(own) for own in rates.values()], generator)
+    return Score(name, metric, title, rate, interval, alignments, None)

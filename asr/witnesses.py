@@ -1,0 +1,120 @@
+"""Who measured: what a result file says so that its numbers can be believed, and measured again."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from asr import files
+from asr.bundle import Bundle
+from asr.decoders import Search
+from asr.errors import AsrError
+
+HERE = Path(__file__).resolve()
+
+
+def of(system: Path, data: Path, loaded: Bundle, search: Search, device: torch.device) -> dict[str, Any]:
+    """Return everything needed to measure again.
+
+    Args:
+        system: The bundle's file.
+        data: The manifest that was scored.
+        loaded: The bundle.
+        search: How it was decoded.
+        device: Where the network ran.
+    """
+    return {
+        "set": data.stem,
+        "manifest_sha256": files.sha256(data),
+        "bundle": system.name,
+        "bundle_sha256": files.sha256(system),
+        "search": searched(search, data),
+        "seed": loaded.recipe.training.seed,
+        "commit": commit(),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(device),
+    }
+
+
+def searched(search: Search, data: Path) -> dict[str, Any]:
+    """Return how a set was decoded, and on what the weights were chosen.
+
+    `tuned_on_set` names the manifest beside `data` on which they were. `tuned_here` marks weights chosen on this very
+    set, as is usual for dev; `tuned_on_test` such weights on any other set; `by_hand` weights of which nobody recorded
+    where they come from.
+    """
+    row = {key: value for key, value in asdict(search).items() if value not in (None, "")}
+    row |= {key: row[key].name for key in ("language", "lexicon") if key in row}
+    row["tuned_on"] = search.tuned_on
+    if search.tuned_on:
+        sets = {files.sha256(path): path.stem for path in sorted(data.parent.glob("*.jsonl"))}
+        row["tuned_on_set"] = sets.get(search.tuned_on, "")
+        if search.tuned_on == files.sha256(data):
+            row["tuned_here" if is_dev(data) else "tuned_on_test"] = True
+    elif search.weight or search.bonus:
+        row["by_hand"] = True
+    return row
+
+
+def is_dev(data: Path) -> bool:
+    """Return whether a manifest is there to choose on: whether it is called dev, or dev-something."""
+    return data.stem.split("-")[0] == "dev"
+
+
+def refuse_tuned(search: Search, data: Path, force: bool) -> None:
+    """Refuse to score a set on which the search's own weights were chosen, unless it is there to choose on.
+
+    Raises:
+        AsrError: They were, and nobody forces it.
+    """
+    if search.tuned_on and not is_dev(data) and search.tuned_on == files.sha256(data) and not force:
+        raise AsrError(
+            f"{data}: the parameters of the decoder '{search.decoder}' were chosen on this very set; "
+            "choose them on dev (`asr tune`), or give --force, and the result will say so"
+        )
+
+
+def remark(row: dict[str, Any], name: str) -> str:
+    """Return what must be said beside a rate of how its weights were chosen, from a result's `search`; or nothing.
+
+    Args:
+        row: As `searched` returns it.
+        name: The set's.
+    """
+    if row.get("tuned_on_test"):
+        return f"parameters chosen on {name} itself: no test"
+    if row.get("tuned_here"):
+        return f"parameters chosen on {name} itself"
+    if row.get("by_hand"):
+        return "weights given by hand"
+    return ""
+
+
+def commit() -> str | None:
+    """Return the commit of this source, with `-dirty` where files were changed; None where git does not know it."""
+    command = ["git", "-C", str(HERE.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        tracked = subprocess.run(
+            ["git", "-C", str(HERE.parent), "ls-files", "--error-unmatch", HERE.name], capture_output=True
+        )
+        if tracked.returncode:
+            return None
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def machine(device: torch.device) -> str:
+    """Return what computed: device, processor, cores, and the versions that matter."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
+    return f"{device.type} ({name}, {os.cpu_count()} cores, {platform.system()}), {versions}"

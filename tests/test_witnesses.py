@@ -1,0 +1,79 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from asr import evaluate, files, train, witnesses
+from asr.config import parse
+from asr.decoders import Search
+from asr.errors import AsrError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def system(toy, tmp_path_factory):
+    """A system of one epoch: enough to be scored."""
+    parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "encoder": {"hidden": 8, "layers": 1}}
+    recipe = parse(parts | {"training": {"epochs": 1, "batch": 16}}, "test")
+    return train.run(recipe, toy, tmp_path_factory.mktemp("runs") / "toy", CPU)
+
+
+def tuned_on(path, **settings):
+    return Search("beam", width=4, bonus=1.0, tuned_on=files.sha256(path), **settings)
+
+
+def scored(system, data, out, search, force=False):
+    found = evaluate.run(system, data, out, CPU, search, force)
+    return found, json.loads(out.with_name(f"{out.name}.json").read_text())
+
+
+def test_parameters_chosen_on_dev_are_named_and_marked_only_on_dev(system, toy, tmp_path):
+    found, row = scored(system, toy / "test.jsonl", tmp_path / "test", tuned_on(toy / "dev.jsonl"))
+    assert row["search"]["tuned_on_set"] == "dev" and found.remark == ""
+    assert not {"tuned_here", "tuned_on_test", "by_hand"} & set(row["search"])
+    found, row = scored(system, toy / "dev.jsonl", tmp_path / "dev", tuned_on(toy / "dev.jsonl"))
+    assert row["search"]["tuned_here"] is True and found.remark == "parameters chosen on dev itself"
+
+
+def test_parameters_chosen_on_the_set_are_refused_unless_forced_and_then_marked(system, toy, tmp_path):
+    search = tuned_on(toy / "test.jsonl")
+    with pytest.raises(AsrError, match=r"test\.jsonl: the parameters .* chosen on this very set; .* --force"):
+        scored(system, toy / "test.jsonl", tmp_path / "test", search)
+    assert not (tmp_path / "test.json").exists()
+    found, row = scored(system, toy / "test.jsonl", tmp_path / "test", search, force=True)
+    assert row["search"]["tuned_on_test"] is True and found.remark == "parameters chosen on test itself: no test"
+
+
+def test_a_copy_of_the_set_under_another_name_is_the_set(system, toy, tmp_path):
+    shutil.copytree(toy, tmp_path / "toy")
+    shutil.copy(tmp_path / "toy" / "test.jsonl", tmp_path / "toy" / "mine.jsonl")
+    with pytest.raises(AsrError, match="chosen on this very set"):
+        scored(system, tmp_path / "toy" / "mine.jsonl", tmp_path / "mine", tuned_on(toy / "test.jsonl"))
+
+
+def test_weights_given_by_hand_are_marked(system, toy, tmp_path):
+    found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search("beam", width=4, bonus=1.0))
+    assert row["search"]["by_hand"] is True and row["search"]["tuned_on"] == ""
+    assert found.remark == "weights given by hand"
+    found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search())
+    assert found.remark == "" and "by_hand" not in row["search"]
+
+
+def test_a_result_names_all_that_it_came_from(system, toy, tmp_path):
+    _, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search("beam", width=4))
+    assert row["manifest_sha256"] == files.sha256(toy / "test.jsonl")
+    assert row["bundle_sha256"] == files.sha256(system)
+    assert row["set"] == "test" and row["seed"] == 1 and row["date"] and row["command"]
+    assert row["search"]["decoder"] == "beam" and row["search"]["width"] == 4
+    assert "torch" in row["machine"]
+    assert [one["name"] for one in row["conventions"]] == ["standard", "mean of utterances"]
+    assert row["conventions"][0]["rate"] == row["rate"] and row["convention"] == row["conventions"][0]["title"]
+    rows = [json.loads(line) for line in (tmp_path / "test.utterances.jsonl").read_text().splitlines()]
+    assert all({"id", "speaker", "text", "seconds", "alignment", "units"} <= set(one) for one in rows)
+
+
+@pytest.mark.parametrize(("name", "dev"), [("dev", True), ("dev-noisy", True), ("test", False), ("developed", False)])
+def test_what_is_there_to_choose_on_is_called_dev(tmp_path, name, dev):
+    assert witnesses.is_dev(tmp_path / f"{name}.jsonl") is dev
