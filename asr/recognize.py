@@ -33,8 +33,9 @@ def choose_device(name: str | None = None) -> torch.device:
     Raises:
         AsrError: There is no such device here.
     """
-    if not name:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not name or name == "cuda":
+        own = os.environ.get("LOCAL_RANK", "")  # of several processes that torchrun started each takes its own
+        name = f"cuda:{own}".rstrip(":") if name or torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()

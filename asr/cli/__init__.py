@@ -40,12 +40,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         cli.main(standalone_mode=False)
-    except AsrError as error:
-        output.say(f"asr: {error}")
-        sys.exit(error.status)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+    except AsrError as fault:
+        output.error(f"asr: {fault}")
+        sys.exit(fault.status)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(fault.exit_code)
     except click.Abort:
         output.say("asr: interrupted")
         sys.exit(128 + signal.SIGINT)

@@ -11,6 +11,9 @@ import click
 
 from asr.errors import AsrError
 
+# Of several processes that torchrun started, one speaks.
+SPEAKS = os.environ.get("RANK", "0") == "0"
+
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
@@ -22,6 +25,8 @@ def timed(what: str) -> Iterator[None]:
 
 def result(value: object, end: str = "\n") -> None:
     """Write a result to standard output; end quietly where nobody reads on, as in `| head`."""
+    if not SPEAKS:
+        return
     try:
         print(value, end=end, flush=True)
     except BrokenPipeError:
@@ -35,4 +40,10 @@ def result(value: object, end: str = "\n") -> None:
 
 def say(line: str) -> None:
     """Write a line to standard error."""
+    if SPEAKS:
+        click.echo(line, err=True)
+
+
+def error(line: str) -> None:
+    """Write what went wrong to standard error, whichever process it was."""
     click.echo(line, err=True)

@@ -47,7 +47,7 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
         raise InputError(f"{corpus}: holds no prepared corpus; run `asr prepare {settings.corpus.name}` first")
     with output.timed("training"):
         best = training.run(settings, corpus, out, recognize.choose_device(device))
-    picture = report.curves(out)
+    picture = report.curves(out) if output.SPEAKS else None
     output.say(f"curves: {picture}" if picture else 'curves: not drawn; `pip install "asr[plots]"` draws them')
     output.result(best)
 
