@@ -136,6 +136,8 @@ def _held(out: Path, group: Group) -> Iterator[None]:
     """Hold the run's folder against other runs; before the work, so that what cannot be written is known at once."""
     if group.leads:
         with files.locked(files.folder(out) / LOCK):
+            for left in out.glob(".*.tmp"):  # by a run that was killed while it wrote
+                left.unlink(missing_ok=True)
             yield
     else:
         yield
@@ -161,6 +163,7 @@ def _start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group:
     system = bundle.build(recipe, statistics)
     train = batch.dataset(utterances, store, system.normaliser, system.units)
     dev = recognize.dataset(system, corpus / "dev.jsonl")
+    train, dev = train.to(device), dev.to(device)
     system.model.to(device)
     size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
     _say(group, f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))

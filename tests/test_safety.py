@@ -270,3 +270,9 @@ def test_progress_survives_json():
     progress = checkpoint.Progress(2, 3, checkpoint.Sums(loss=0.1 + 0.2, seconds=1 / 3), [{"a": 1e-300}], 0.5, 1, 2)
     row = json.loads(json.dumps(checkpoint.asdict(progress)))
     assert checkpoint.Progress.of(row) == progress
+
+
+def test_what_a_killed_write_left_is_removed(toy, tmp_path):
+    (tmp_path / ".best.safetensors.123.tmp").write_bytes(b"half")
+    train.run(recipe(epochs=1), toy, tmp_path, CPU)
+    assert not list(tmp_path.glob(".*.tmp"))
