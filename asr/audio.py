@@ -20,11 +20,11 @@ BLOCK = 1 << 16  # values read at once, so that a header that lies cannot claim 
 STREAMED = 0x7FFF_F000  # bytes; what a header says from here on was written before the length was known
 
 
-class Truncated(InputError):
+class TruncatedError(InputError):
     """A recording that holds less than its header announces."""
 
 
-class NotFinite(InputError):
+class NotFiniteError(InputError):
     """A recording with samples that are no numbers."""
 
 
@@ -35,8 +35,8 @@ def read(source: Path | BinaryIO) -> tuple[Samples, int]:
         source: A path, or an open binary file that can seek.
 
     Raises:
-        Truncated: The file is shorter than its header says.
-        NotFinite: It carries NaN or infinite samples.
+        TruncatedError: The file is shorter than its header says.
+        NotFiniteError: It carries NaN or infinite samples.
         InputError: It is missing, is no audio that libsndfile reads, is empty, or claims an absurd rate, channel count
             or duration.
     """
@@ -56,12 +56,12 @@ def read(source: Path | BinaryIO) -> tuple[Samples, int]:
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error}); see that you may open it") from error
     if missing:
-        raise Truncated(f"{name}: holds only {missing} its header announces; copy it again")
+        raise TruncatedError(f"{name}: holds only {missing} its header announces; copy it again")
     if not len(samples):
         raise InputError(f"{name}: holds no samples; record it again")
     if not np.isfinite(samples).all():
         where = int(np.flatnonzero(~np.isfinite(samples))[0])
-        raise NotFinite(f"{name}: sample {where} is {samples[where]}, not a number; write the file again")
+        raise NotFiniteError(f"{name}: sample {where} is {samples[where]}, not a number; write the file again")
     return samples, rate
 
 

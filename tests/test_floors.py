@@ -28,7 +28,7 @@ SAME_FLOOR = {
     ("formats", "manifest"),  # a transcript is made of segments
 }
 TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "tune", "evaluate"}
-TORCH |= {"borders", "witnesses", "tensors", "parallel", "checkpoint", "learner"}
+TORCH |= {"doctor", "borders", "witnesses", "tensors", "parallel", "checkpoint", "learner"}
 
 
 def floor(part):

@@ -14,6 +14,7 @@ from types import FrameType
 import click
 
 from asr.cli import output
+from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
 from asr.cli.language_model import language_model
 from asr.cli.train import prepare, train, tune
@@ -27,7 +28,7 @@ def cli() -> None:
     """Speech recognition with one idea: a bidirectional LSTM trained with CTC."""
 
 
-for command in (prepare, train, tune, evaluate, transcribe, align, language_model):
+for command in (prepare, doctor, train, tune, evaluate, transcribe, align, language_model):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""The doctor: names bad data before training.
+"""The doctor: names bad data before training and bad training after.
 
 A check is a function from what is examined to findings, and one line in a table here.
 """
@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from asr.doctor import sets, sound
+from asr.doctor import sets, sound, training
 from asr.doctor.finding import SEVERITIES, Finding
 from asr.doctor.recordings import Data
+from asr.doctor.runs import Run
 
 Subject = TypeVar("Subject")
 Check = Callable[[Subject], Iterable[Finding]]
@@ -35,6 +36,24 @@ DATA_CHECKS: dict[str, Check[Data]] = {
     "duplicates": sets.duplicates,
     "speakers": sets.speakers,
     "texts": sets.texts,
+}
+
+RUN_CHECKS: dict[str, Check[Run]] = {
+    "damaged": training.damaged,
+    "weights": training.weights,
+    "started": training.started,
+    "blank": training.blank,
+    "units": training.units,
+    "hidden": training.hidden,
+    "loss": training.loss,
+    "skipped": training.skipped,
+    "gradients": training.gradients,
+    "overfit": training.overfit,
+    "best": training.best,
+    "improving": training.improving,
+    "unfinished": training.unfinished,
+    "data": training.data,
+    "results": training.results,
 }
 
 

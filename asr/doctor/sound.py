@@ -23,17 +23,17 @@ SECONDS, PART = 0.05, 0.01  # the manifest may round by so many seconds, or by t
 
 def unreadable(data: Data) -> Iterator[Finding]:
     """Find audio that is missing or cannot be decoded."""
-    return _faults(data, lambda fault: not isinstance(fault, audio.Truncated | audio.NotFinite))
+    return _faults(data, lambda fault: not isinstance(fault, audio.TruncatedError | audio.NotFiniteError))
 
 
 def truncated(data: Data) -> Iterator[Finding]:
     """Find files that hold less than their header announces."""
-    return _faults(data, lambda fault: isinstance(fault, audio.Truncated))
+    return _faults(data, lambda fault: isinstance(fault, audio.TruncatedError))
 
 
 def not_finite(data: Data) -> Iterator[Finding]:
     """Find samples that are NaN or infinite."""
-    return _faults(data, lambda fault: isinstance(fault, audio.NotFinite))
+    return _faults(data, lambda fault: isinstance(fault, audio.NotFiniteError))
 
 
 def shifted(data: Data) -> Iterator[Finding]:

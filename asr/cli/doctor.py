@@ -1,0 +1,100 @@
+"""The command that names bad data before training and bad training after."""
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asr.cli import options, output
+from asr.errors import AsrError, InputError
+
+if TYPE_CHECKING:
+    from asr.config import Recipe
+    from asr.doctor.finding import Finding
+
+Examined = tuple[str, list[str], "list[Finding]"]  # what was examined, the checks' names, what they found
+
+
+@click.command()
+@click.argument("subjects", nargs=-1, required=True, metavar="RECIPE.toml | MANIFEST.jsonl… | RUN", type=options.FILE)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with every id, for programs.")
+@options.SET
+@options.DATA
+@options.DEVICE
+def doctor(
+    subjects: tuple[Path, ...], as_json: bool, overrides: tuple[str, ...], data: Path, device: str | None
+) -> None:
+    """Say what is wrong with data before training, or with a run after.
+
+    A recipe's corpus is checked against its features and units; so are manifests given after a recipe, and alone
+    they are taken as they are. An error stops training or makes what is learned or measured wrong, and the exit
+    status 1; a warning is probably wrong; a note is harmless.
+    """
+    if len(subjects) == 1 and subjects[0].is_dir():
+        examined, checks, findings = _run(subjects[0], data, device)
+    else:
+        examined, checks, findings = _data(subjects, overrides, data)
+    from asr.doctor.table import as_dict, table, tally
+
+    if as_json:
+        output.result(json.dumps(as_dict(map(str, subjects), checks, findings), ensure_ascii=False, indent=2))
+    else:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        if findings:
+            output.result(table(findings, shutil.get_terminal_size().columns if sys.stdout.isatty() else None, colour))
+            output.say(f"{examined}: {tally(findings)}")
+        else:
+            line = f"{examined}: nothing wrong, by {len(checks)} checks"
+            output.result(click.style(line, fg="green") if colour else line)
+    if any(finding.severity == "error" for finding in findings):
+        sys.exit(1)
+
+
+def _run(folder: Path, data: Path, device: str | None) -> Examined:
+    from asr import recognize
+    from asr.doctor import RUN_CHECKS, examine, runs
+
+    run = runs.read(folder, data, recognize.choose_device(device))
+    return f"{folder}: {len(run.epochs)} epochs", list(RUN_CHECKS), examine(run, RUN_CHECKS)
+
+
+def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) -> Examined:
+    from asr import config, manifest
+    from asr.doctor import DATA_CHECKS, examine, recordings
+
+    recipes = [path for path in subjects if path.suffix == ".toml"]
+    manifests = [path for path in subjects if path not in recipes]
+    if len(recipes) > 1:
+        raise AsrError(f"{recipes[1]}: is a second recipe; give one at a time")
+    if folders := [path for path in manifests if path.is_dir()]:
+        raise AsrError(f"{folders[0]}: is a folder among other things; give a run alone, or manifests")
+    recipe = config.load(recipes[0], overrides) if recipes else None
+    if overrides and not recipe:
+        raise AsrError(f"--set {overrides[0]}: changes a recipe, and there is none; give one before the manifests")
+    paths = _named(manifests) if manifests else _corpus(recipe, data)
+    found = recordings.listen({name: manifest.read(path) for name, path in paths.items()}, recipe)
+    hours = sum(recording.seconds for recording in found.heard) / 3600
+    examined = f"{len(found.recordings)} utterances, {hours:.2f} h, in {' '.join(paths)}"
+    return examined, list(DATA_CHECKS), examine(found, DATA_CHECKS)
+
+
+def _corpus(recipe: "Recipe | None", data: Path) -> dict[str, Path]:
+    """Return the manifests of a recipe's corpus by set; a test set may be missing."""
+    assert recipe, "click asks for at least one argument"
+    folder = data / recipe.corpus.name
+    paths = {name: folder / f"{name}.jsonl" for name in ("train", "dev", "test")}
+    found = {name: path for name, path in paths.items() if name != "test" or path.is_file()}
+    if not paths["train"].is_file():
+        raise InputError(f"{folder}: holds no prepared corpus; run `asr prepare {recipe.corpus.name}` first")
+    return found
+
+
+def _named(manifests: list[Path]) -> dict[str, Path]:
+    """Return manifests by set: the file's name, or the whole path where two have the same."""
+    times = Counter(path.stem for path in manifests)
+    return {path.stem if times[path.stem] == 1 else str(path): path for path in manifests}
