@@ -199,7 +199,7 @@ def _changed(learned: Mapping[str, str], corpus: Path) -> dict[str, str]:
         if not path.is_file():
             changed[name] = f"{path} is gone"
         elif files.sha256(path) != digest:
-            changed[name] = f"{path} is another than was trained on"
+            changed[name] = f"{path} is not what was trained on"
     return changed
 
 

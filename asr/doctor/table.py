@@ -26,7 +26,9 @@ def table(findings: Sequence[Finding], width: int | None = None, colour: bool = 
     widths = [max(len(row[column]) for row in rows) for column in range(5)] if rows else []
     lines = []
     for finding, row in zip(findings, rows, strict=True):
-        cells = [cell.rjust(w) if i == 3 else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.rjust(w) if i == 3 else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
         head = "  ".join(cells) + "  "
         said = _wrapped(f"{finding.what}; {finding.remedy}", len(head), width)
         if colour:
