@@ -14,7 +14,7 @@ sets   := $(foreach setting,$(SET),--set $(setting))
 source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe test check bench clean
+.PHONY: help setup train evaluate tune transcribe test check bench torture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ check: setup ## format, lint, types
 
 bench: setup ## measure speed beside the peers
 	@for file in tests/bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+torture: setup ## kill, stop, poison and starve trainings, and see that nothing is lost (ten minutes)
+	@$(BIN)/python tests/bench/torture.py
 
 clean: ## remove what was made here: .venv, runs, corpora that can be made again
 	rm -rf .venv runs data/espeak data/timit data/timit-sample .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,10 +23,8 @@ def tones(text, generator):
     return (samples + 1e-3 * generator.standard_normal(len(samples))).astype(np.float32)
 
 
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory):
-    """A prepared corpus of 48 + 12 + 12 utterances by a few speakers; a recipe's units for it are `abcd`."""
-    corpus = tmp_path_factory.mktemp("data") / "toy"
+def make_toy(corpus):
+    """Write a prepared corpus of 48 + 12 + 12 utterances by a few speakers; a recipe's units for it are `abcd`."""
     generator = np.random.default_rng(7)
     for name, count in (("train", 48), ("dev", 12), ("test", 12)):
         utterances = []
@@ -39,3 +37,9 @@ def toy(tmp_path_factory):
             utterances.append(Utterance(f"{name}-{i:02}", path, len(samples) / RATE, f"{name}{i % 4}", text))
         manifest.write(corpus / f"{name}.jsonl", utterances)
     return corpus
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """The toy corpus, prepared once."""
+    return make_toy(tmp_path_factory.mktemp("data") / "toy")
