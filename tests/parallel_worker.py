@@ -9,7 +9,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from asr import config, train
+from asr import cli, config, train
 from asr.parallel import Group
 
 
@@ -34,7 +34,9 @@ def gradients_kept(path):
 def main(corpus, out):
     torch.set_num_threads(1)
     Group.add = gradients_kept(out.with_suffix(".gradient"))
-    train.run(recipe(), corpus, out, torch.device("cpu"))
+    best = train.run(recipe(), corpus, out, torch.device("cpu"))
+    sys.argv = ["asr", "transcribe", "--bundle", str(best), str(corpus / "test.jsonl")]
+    cli.main()
 
 
 if __name__ == "__main__":

@@ -181,6 +181,17 @@ def test_transcribe_writes_files_that_keep_their_folders(place, tmp_path, kind):
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == [f"a/one.wav.{kind}", f"b/one.wav.{kind}"]
 
 
+def test_a_manifest_names_recordings_and_its_ids_the_files(place, tmp_path):
+    done = asr("transcribe", "--bundle", "runs/toy", "data/toy/test.jsonl", cwd=place)
+    assert [Path(line.split("\t")[0]).name for line in done.stdout.splitlines()] == [f"{i:02}.wav" for i in range(12)]
+    rows = [json.loads(line) for line in (place / "data/toy/test.jsonl").read_text().splitlines()[:2]]
+    rows[0]["id"], rows[1]["id"] = "/../up", "a/b"
+    (place / "data/toy/odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = asr("transcribe", "--bundle", "runs/toy", "--output-dir", tmp_path / "o", "data/toy/odd.jsonl", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert sorted(str(p.relative_to(tmp_path / "o")) for p in tmp_path.rglob("*.txt")) == ["a/b.txt", "up.txt"]
+
+
 def test_files_of_one_name_from_two_places_do_not_collide(place, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

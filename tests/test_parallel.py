@@ -1,6 +1,8 @@
 """Two processes that train together give what one gives."""
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -29,12 +31,15 @@ def torchrun(*arguments):
 def both(toy, tmp_path_factory):
     """The folder of a run by one process, and of the same by two."""
     folder = tmp_path_factory.mktemp("parallel")
-    with pytest.MonkeyPatch.context() as patch:
+    heard = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(heard):
         patch.setattr(parallel.Group, "add", parallel.Group.add)  # what is put back
+        patch.setattr(sys, "argv", sys.argv)
         parallel_worker.main(toy, folder / "one")
     two = torchrun(WORKER, toy, folder / "two")
     assert two.returncode == 0, two.stderr
     assert "2 processes" in two.stderr
+    assert two.stdout == heard.getvalue() and len(two.stdout.splitlines()) == 12
     return folder / "one", folder / "two"
 
 

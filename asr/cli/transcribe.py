@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ from asr.errors import AsrError, InputError
 
 if TYPE_CHECKING:
     from asr.audio import Samples
+    from asr.formats import Transcript
+    from asr.parallel import Group
+    from asr.recognize import Recognizer
     from asr.units import Units
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="FILE… | DIR | -")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE… | DIR | MANIFEST.jsonl | -")
 @options.BUNDLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, with times of every unit.")
 @click.option("--format", "kind", help="txt, json, jsonl, srt, vtt, tsv, ctm, trn or TextGrid.")
@@ -38,7 +42,7 @@ def transcribe(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Print what is said in recordings: files, folders of them, or - for standard input."""
+    """Print what is said in recordings: files, folders of them, a manifest's, or - for standard input."""
     from asr.errors import choose
     from asr.formats import FORMATS
 
@@ -47,32 +51,50 @@ def transcribe(
     kind = "jsonl" if as_json else kind
     write = choose(FORMATS, kind or "txt", "format")
     found = _recordings(sources)
-    from asr import bundle, decoders, recognize
+    from asr import bundle, decoders, files, parallel, recognize
 
     file = options.bundle_of(system)
     loaded = bundle.load(file)
     decoder = decoders.build(options.settings(file, search), loaded.units)
-    recognizer = recognize.Recognizer(loaded, decoder, recognize.choose_device(device))
+    on = recognize.choose_device(device)
+    recognizer = recognize.Recognizer(loaded, decoder, on)
     failed = 0
-    for source, below in found:
-        try:
-            samples, rate = _read(source)
-            transcript = recognizer.transcript(source, samples, rate)
-        except AsrError as error:
-            failed += 1
-            output.say(f"asr: {error}")
-            continue
-        if out:
-            from asr import files
-
-            files.write_text(out / f"{below}.{kind or 'txt'}", write(transcript))
-        elif kind:
-            output.result(write(transcript), end="")
-        else:
-            output.result(f"{source}\t{transcript.text}")
+    with parallel.group(on) as group:
+        for (source, below), transcript in _transcripts(recognizer, found, group):
+            if transcript is None:
+                failed += 1
+            elif out and group.leads:
+                files.write_text(out / f"{below}.{kind or 'txt'}", write(transcript))
+            elif kind:
+                output.result(write(transcript), end="")
+            else:
+                output.result(f"{source}\t{transcript.text}")
     if failed:
         output.say(f"asr: {failed} of {len(found)} recordings failed")
         sys.exit(InputError.status if failed == len(found) else 1)
+
+
+def _transcripts(
+    recognizer: "Recognizer", found: list[tuple[str, Path]], group: "Group"
+) -> Iterator[tuple[tuple[str, Path], "Transcript | None"]]:
+    """Yield each recording and what is said in it, in order; None where that failed, which is said.
+
+    Alone, each comes as soon as it is there; of several processes each works on its share, and then they exchange.
+    """
+    if group.size == 1:
+        yield from ((recording, _transcript(recognizer, recording[0])) for recording in found)
+        return
+    mine = {str(i): _transcript(recognizer, found[i][0]) for i in range(group.rank, len(found), group.size)}
+    everything = group.merged(mine)
+    yield from ((recording, everything[str(i)]) for i, recording in enumerate(found))
+
+
+def _transcript(recognizer: "Recognizer", source: str) -> "Transcript | None":
+    try:
+        return recognizer.transcript(source, *_read(source))
+    except AsrError as error:
+        output.error(f"asr: {error}")
+        return None
 
 
 @click.command()
@@ -143,6 +165,8 @@ def _recordings(sources: tuple[str, ...]) -> list[tuple[str, Path]]:
     for source in sources:
         if source == "-":
             found.append((source, Path("stdin")))
+        elif source.endswith(".jsonl"):
+            found += _listed(Path(source))
         elif source and Path(source).is_dir():
             found += [(str(path), path.relative_to(source)) for path in _inside(Path(source))]
         else:
@@ -152,6 +176,14 @@ def _recordings(sources: tuple[str, ...]) -> list[tuple[str, Path]]:
         (source, place.with_name(f"{number}-{place.name}") if times[place] > 1 else place)
         for number, (source, place) in enumerate(found, 1)
     ]
+
+
+def _listed(path: Path) -> list[tuple[str, Path]]:
+    """Return the recordings of a manifest's utterances, and their ids as places that lie below any folder."""
+    from asr import manifest
+
+    found = ((str(utterance.audio), Path(utterance.id)) for utterance in manifest.read(path))
+    return [(audio, Path(*(part for part in id.parts if part not in ("..", id.anchor)))) for audio, id in found]
 
 
 def _inside(folder: Path) -> list[Path]:
