@@ -66,6 +66,8 @@ class _Spread:
         self, values: npt.ArrayLike, sizes: npt.ArrayLike, generator: np.random.Generator, logarithmic: bool
     ) -> None:
         e, n = np.asarray(values, np.float64), np.asarray(sizes, np.float64)
+        order = np.lexsort((n, e))  # whatever the speakers are called, the same draws meet the same sums
+        e, n = e[order], n[order]
         self._speakers, self._logarithmic = len(e), logarithmic
         self._rows = np.stack([e, n, e * e, e * n, n * n], axis=1)  # (K, 5): all that a draw's ratio and error need
         ratio, error = self._of(np.ones((1, len(e))))

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from asr import bootstrap, score
-from asr.errors import choose
-from asr.phones import DELETED, fold
+from asr.errors import InputError, choose
+from asr.phones import DELETED, PHONES_39, PHONES_48, PHONES_61, fold
 from asr.score import Alignment, ErrorCount, Symbols
 
 SILENCE = "sil"
@@ -93,6 +93,18 @@ def metric(kind: str) -> str:
     return {"characters": "CER", "words": "WER"}.get(kind, "PER")
 
 
+def kind_of(references: Mapping[str, Symbols]) -> str:
+    """Return what symbols a set is written in: the coarsest phones that hold them all, or words."""
+    used = {symbol for symbols in references.values() for symbol in symbols}
+    levels = {"phones39": PHONES_39, "phones48": PHONES_48, "phones61": PHONES_61}
+    return next((kind for kind, phones in levels.items() if used <= set(phones)), "words")
+
+
+def spelled(words: Mapping[str, Symbols]) -> dict[str, list[str]]:
+    """Return the characters of every utterance's words, one space between two words."""
+    return {id: list(" ".join(symbols)) for id, symbols in words.items()}
+
+
 @dataclass(frozen=True)
 class Score:
     """A set scored by one convention.
@@ -152,19 +164,28 @@ def scores(
         generator: Draws the resamples of the intervals.
 
     Raises:
-        AsrError: The kind is unknown, there is no reference, or a hypothesis has none.
+        AsrError: The kind is unknown, there is no reference, a hypothesis has none, or a symbol is none of the kind.
     """
     found: list[Score] = []
     for name, convention in choose(CONVENTIONS, kind, "kind of symbols").items():
         if convention.mean:
             found.append(_mean(name, metric(kind), convention.title, found[0].alignments, speakers, generator))
             continue
-        compared = {id: convention(symbols) for id, symbols in references.items()}
-        recognised = {id: convention(symbols) for id, symbols in hypotheses.items()}
+        compared, recognised = _compared(convention, references), _compared(convention, hypotheses)
         alignments = score.align_all(compared, recognised, convention.free)
         count, interval = score.total(alignments), score.interval(alignments, speakers, generator)
         found.append(Score(name, metric(kind), convention.title, count.rate, interval, alignments, count))
     return found
+
+
+def _compared(convention: Convention, utterances: Mapping[str, Symbols]) -> dict[str, list[str]]:
+    compared = {}
+    for id, symbols in utterances.items():
+        try:
+            compared[id] = convention(symbols)
+        except KeyError as error:
+            raise InputError(f"{id}: {error} is not one of TIMIT's phones; correct it, or score words") from error
+    return compared
 
 
 def _mean(

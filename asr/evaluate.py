@@ -8,7 +8,20 @@ from typing import Any
 
 import torch
 
-from asr import borders, bundle, calibration, conventions, ctc, decoders, files, manifest, recognize, seeds, witnesses
+from asr import (
+    borders,
+    bundle,
+    calibration,
+    conventions,
+    ctc,
+    decoders,
+    files,
+    manifest,
+    recognize,
+    seeds,
+    trn,
+    witnesses,
+)
 from asr.borders import Borders
 from asr.bundle import Bundle
 from asr.calibration import Reliability
@@ -142,6 +155,26 @@ def run(
     files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
     files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
     return evaluation
+
+
+def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
+    """Write the headline's references and hypotheses as trn, for NIST sclite, and return where.
+
+    Ids begin with the speaker, as sclite wants them; characters are written as the words that they spell.
+
+    Raises:
+        AsrError: A file cannot be written, or a symbol cannot stand in trn.
+    """
+    headline = evaluation.results[0]
+    paths = out.with_name(f"{out.name}.ref.trn"), out.with_name(f"{out.name}.hyp.trn")
+    for side, path in enumerate(paths):
+        rows = {}
+        for id, alignment in headline.alignments.items():
+            symbols = [pair[side] or "" for pair in alignment.pairs if pair[side] is not None]
+            spelled = "".join(symbols).split() if headline.metric == "CER" else symbols
+            rows[trn.named(id, evaluation.utterances[id].speaker)] = spelled
+        trn.write(path, rows)
+    return paths
 
 
 def _result(

@@ -70,6 +70,11 @@ class Alignment:
     free: frozenset[str] = frozenset()
 
     @property
+    def reference(self) -> tuple[str, ...]:
+        """What was said."""
+        return tuple(r for r, _ in self.pairs if r is not None)
+
+    @property
     def count(self) -> ErrorCount:
         """The alignment's errors."""
         hits = sum(r == h or (h is None and r in self.free) for r, h in self.pairs)

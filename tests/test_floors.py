@@ -11,13 +11,13 @@ PACKAGE = Path(__file__).parent.parent / "asr"
 FLOORS = [
     {"errors"},
     {"units", "phones", "config", "files", "seeds", "bootstrap", "jit", "interrupt", "schedule"},
-    {"audio", "manifest", "score", "formats", "calibration", "lexicon"},
+    {"audio", "manifest", "score", "formats", "calibration", "lexicon", "trn", "results"},
     {"features", "cells", "ctc", "lm", "conventions", "tensors", "parallel"},
     {"model", "batch", "decoders", "corpora"},
     {"bundle"},
     {"recognize", "transcripts", "checkpoint", "learner"},
     {"borders", "witnesses"},
-    {"train", "tune", "evaluate", "report", "doctor"},
+    {"train", "tune", "evaluate", "compare", "report", "doctor"},
     {"cli"},
     {"__main__"},
 ]

@@ -14,9 +14,11 @@ from types import FrameType
 import click
 
 from asr.cli import output
+from asr.cli.compare import compare
 from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
 from asr.cli.language_model import language_model
+from asr.cli.score import score
 from asr.cli.train import prepare, train, tune
 from asr.cli.transcribe import align, transcribe
 from asr.errors import AsrError
@@ -28,7 +30,19 @@ def cli() -> None:
     """Speech recognition with one idea: a bidirectional LSTM trained with CTC."""
 
 
-for command in (prepare, doctor, train, tune, evaluate, transcribe, align, language_model):
+COMMANDS = (
+    prepare,
+    doctor,
+    train,
+    tune,
+    evaluate,
+    score,
+    compare,
+    transcribe,
+    align,
+    language_model,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

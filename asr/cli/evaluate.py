@@ -16,6 +16,7 @@ from asr.errors import AsrError
 @click.option("--out", type=options.FOLDER, help="Where results go; beside the bundle when left out.")
 @options.search
 @options.weights
+@click.option("--trn", is_flag=True, help="Write NAME.ref.trn and NAME.hyp.trn too, for NIST sclite.")
 @click.option("--force", is_flag=True, help="Score a set even with weights that were chosen on it, and say so.")
 @options.DATA
 @options.DEVICE
@@ -24,6 +25,7 @@ def evaluate(
     names: tuple[str, ...],
     manifest: Path | None,
     out: Path | None,
+    trn: bool,
     force: bool,
     data: Path,
     device: str | None,
@@ -45,6 +47,8 @@ def evaluate(
             for result in found.results:
                 output.result(f"{path.stem:<5}{result}" + (f" ({found.remark})" if found.remark else ""))
             report.reliability(where.with_name(f"{where.name}.json"))
+            if trn:
+                evaluation.write_trn(found, where)
             if found.borders:
                 output.say(f"{path.stem:<5}{found.borders}")
     output.say(found.example())

@@ -1,0 +1,35 @@
+"""The command that compares two systems."""
+
+import json
+from pathlib import Path
+
+import click
+
+from asr.cli import options, output
+
+SHOWN = 5  # of the utterances that changed most
+
+
+@click.command()
+@click.argument("one", type=options.FILE)
+@click.argument("other", type=options.FILE)
+@click.option("--set", "name", default="test", show_default=True, help="Where runs are given: which of their results.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with every utterance that changed.")
+def compare(one: Path, other: Path, name: str, as_json: bool) -> None:
+    """Say which of two runs (or result files) is better on a set, or that chance may have made the difference."""
+    from asr import compare as comparing
+    from asr import results
+
+    paths = results.file(one, name), results.file(other, name)
+    found = comparing.run(*paths)
+    if as_json:
+        row = {"files": [str(path) for path in paths]} | found.as_dict()
+        output.result(json.dumps(row, ensure_ascii=False, indent=2))
+        return
+    for path, count in zip(paths, (found.one, found.other), strict=True):
+        output.result(f"{path}  {found.metric} {count}")
+    output.result(found.said())
+    better = {"one": f"{one} is better", "other": f"{other} is better"}.get(found.verdict, found.verdict)
+    output.result(better)
+    for change in found.changed[:SHOWN]:
+        output.say(f"{change.id}: {change.one} and {change.other} errors of {change.total}")

@@ -1,0 +1,40 @@
+"""The command that scores transcripts, whoever made them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from asr.cli import options, output
+
+
+@click.command()
+@click.argument("reference", type=options.FILE)
+@click.argument("hypothesis", type=options.FILE)
+@click.option("--kind", help="phones39, phones48, phones61, characters or words; told by the symbols when left out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, as in a result file.")
+def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) -> None:
+    """Print the error rate of transcripts by every convention, with its 95 % interval by speaker.
+
+    Both files are NIST's trn: `sh iy hh ae d (speaker-utterance)`, an utterance a line.
+    """
+    from asr import conventions, seeds, trn
+
+    references, hypotheses = trn.read(reference), trn.read(hypothesis)
+    kind = kind or conventions.kind_of(references)
+    if kind == "characters":
+        references, hypotheses = conventions.spelled(references), conventions.spelled(hypotheses)
+    speakers = {id: trn.speaker(id) for id in references}
+    found = conventions.scores(kind, references, hypotheses, speakers, seeds.generator(1, "bootstrap"))
+    missing = sorted(set(references) - set(hypotheses))
+    if missing:
+        output.say(
+            f"{hypothesis}: {len(missing)} of {len(references)} utterances are missing, {', '.join(missing[:5])}"
+            f"{' …' if len(missing) > 5 else ''}: counted as deletions"
+        )
+    if as_json:
+        row = {"kind": kind, "utterances": len(references), "speakers": len(set(speakers.values())), "missing": missing}
+        output.result(json.dumps(row | {"conventions": [one.as_dict() for one in found]}, ensure_ascii=False, indent=2))
+        return
+    for one in found:
+        output.result(f"{one.name:<20} {one}")
