@@ -98,8 +98,8 @@ class Comparison:
             by_speaker = "no interval: too few speakers that differ"
         else:
             low, high = self.interval
-            by_speaker = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} by speaker, p = {self.p:.4f}"
-        return f"{points}, {by_speaker}; MAPSSWE {self.mapsswe.segments} segments, p = {self.mapsswe.p:.4f}"
+            by_speaker = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} by speaker, {_p(self.p)}"
+        return f"{points}, {by_speaker}; MAPSSWE {self.mapsswe.segments} segments, {_p(self.mapsswe.p)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for a file."""
@@ -128,16 +128,15 @@ def run(one: Path, other: Path) -> Comparison:
             f"{one} and {other}: were measured on different sets ({first['set']}, {first['manifest_sha256'][:8]} and "
             f"{second['set']}, {second['manifest_sha256'][:8]}); evaluate both on the same manifest"
         )
-    if first["metric"] != second["metric"]:
+    metric = _shared(first, second)
+    if metric is None:
         raise InputError(
-            f"{one} and {other}: are {first['metric']} and {second['metric']}; evaluate both with the same decoder"
+            f"{one} and {other}: are {first['metric']} and {second['metric']}; compare systems that write the same"
         )
-    key = "words" if first["metric"] == "WER" else "alignment"
-    rows = results.utterances(one)
+    key = "words" if metric == "WER" else "alignment"
+    rows, others = results.utterances(one), results.utterances(other)
     speakers = {row["id"]: row["speaker"] for row in rows}
-    return of(
-        first["set"], first["metric"], _alignments(rows, key), _alignments(results.utterances(other), key), speakers
-    )
+    return of(first["set"], metric, _alignments(rows, key), _alignments(others, key), speakers)
 
 
 def of(
@@ -176,6 +175,10 @@ def of(
     ]
     changed.sort(key=lambda u: (-abs(u.one - u.other), u.id))
     return Comparison(name, metric, score.total(one), score.total(other), interval, p, mapsswe(one, other), changed)
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.4f}" if value >= 1e-4 else "p < 0.0001"
 
 
 def mapsswe(one: Mapping[str, Alignment], other: Mapping[str, Alignment]) -> Mapsswe:
@@ -217,6 +220,12 @@ def _steps(alignment: Alignment) -> Iterator[tuple[int, int]]:
             yield inserted, int(reference != hypothesis)
             inserted = 0
     yield inserted, 0
+
+
+def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Return the first metric that both results have: words where both know words, else units."""
+    metrics = {convention["metric"] for convention in other["conventions"]}
+    return next((c["metric"] for c in one["conventions"] if c["metric"] in metrics), None)
 
 
 def _alignments(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Alignment]:

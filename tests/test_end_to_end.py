@@ -291,3 +291,46 @@ def test_settings_tuned_for_another_bundle_are_not_used(place, tmp_path):
     done = asr("evaluate", tmp_path / "run", cwd=place)
     assert "was tuned for another bundle and is not used" in done.stderr
     assert json.loads((tmp_path / "run" / "test.json").read_text())["search"]["decoder"] == "greedy"
+
+
+def test_two_runs_are_compared_and_trn_scored(place):
+    for name in ("one", "two"):
+        asr("evaluate", "runs/toy", "--set", "test", "--trn", "--out", place / name, cwd=place)
+    done = asr("compare", "one", "two", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "no difference"
+    row = json.loads(asr("compare", "one/test.json", "two", "--json", cwd=place).stdout)
+    assert row["verdict"] == "no difference" and row["difference"] == 0 and row["changed"] == []
+    asr("evaluate", "runs/toy", "--set", "dev", "--out", place / "two", cwd=place)
+    done = asr("compare", "one", "two/dev.json", cwd=place)
+    assert done.returncode == 4 and "were measured on different sets" in done.stderr
+
+    expected = json.loads((place / "one" / "test.json").read_text())
+    done = asr("score", "one/test.ref.trn", "one/test.hyp.trn", "--kind", "characters", cwd=place)
+    assert done.returncode == 0 and done.stdout.startswith("standard             CER ")
+    row = json.loads(
+        asr("score", "one/test.ref.trn", "one/test.hyp.trn", "--kind", "characters", "--json", cwd=place).stdout
+    )
+    assert row["conventions"][0]["errors"] == expected["errors"] and row["speakers"] == expected["speakers"] == 4
+
+
+def test_trn_is_scored_by_every_convention_its_symbols_allow(tmp_path):
+    (tmp_path / "ref.trn").write_text("sil sh iy sil sil (a-1)\naa b (b-1)\nsil (b-2)\n")
+    (tmp_path / "hyp.trn").write_text("sh iy sil (a-1)\naa d (b-1)\n")
+    done = asr("score", "ref.trn", "hyp.trn", cwd=tmp_path)
+    rates = {line[:20].strip(): line[25:].split(" %")[0] for line in done.stdout.splitlines()}
+    assert rates == {
+        "standard": "50.00",
+        "optional silence": "12.50",
+        "merged silence": "42.86",
+        "mean of utterances": "63.33",
+    }
+    assert done.stderr == "hyp.trn: 1 of 3 utterances are missing, b-2: counted as deletions\n"
+    (tmp_path / "more.trn").write_text("b (c-1)\n")
+    done = asr("score", "ref.trn", "more.trn", cwd=tmp_path)
+    assert done.returncode == 4 and "c-1: has a hypothesis and no reference" in done.stderr
+    (tmp_path / "odd.trn").write_text("sh zz (a-1)\n")
+    done = asr("score", "ref.trn", "odd.trn", cwd=tmp_path)
+    assert done.returncode == 4 and "a-1: 'zz' is not one of TIMIT's phones" in done.stderr
+    done = asr("score", "ref.trn", "odd.trn", "--kind", "words", cwd=tmp_path)
+    assert done.returncode == 0 and "WER" in done.stdout

@@ -89,3 +89,17 @@ def test_help_is_printed_without_torch_or_numpy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "transcribe" in done.stdout
+
+
+def test_transcripts_are_scored_without_torch(tmp_path):
+    (tmp_path / "a.trn").write_text("sh iy (s-1)\n")
+    code = f"""if True:
+        import sys
+        sys.argv = ["asr", "score", {str(tmp_path / "a.trn")!r}, {str(tmp_path / "a.trn")!r}]
+        from asr.cli import main
+        main()
+        assert not {{"torch", "numba", "librosa"}} & set(sys.modules), "slow imports"
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("standard")
