@@ -46,6 +46,18 @@ PHONES_61: tuple[str, ...] = tuple(sorted([*_SAME.split(), *_FOLDED, DELETED]))
 PHONES_48: tuple[str, ...] = tuple(sorted(set(TO_48.values())))
 PHONES_39: tuple[str, ...] = tuple(sorted(set(TO_39.values())))
 
+# The 39 as TIMIT's documentation groups them (PHONCODE.DOC), from the lips inwards; vowels from front to back and high
+# to low within, diphthongs last. The order in which tables and pictures list phones.
+CLASSES: dict[str, tuple[str, ...]] = {
+    "stops": ("p", "b", "t", "d", "dx", "k", "g"),
+    "affricates": ("ch", "jh"),
+    "fricatives": ("f", "v", "th", "dh", "s", "z", "sh"),
+    "nasals": ("m", "n", "ng"),
+    "semivowels and glides": ("w", "l", "r", "y", "hh"),
+    "vowels": ("iy", "ih", "ey", "eh", "ae", "ah", "er", "uw", "uh", "ow", "aa", "ay", "aw", "oy"),
+    "silence": ("sil",),
+}
+
 
 def fold(symbols: Iterable[str], to: int) -> list[str]:
     """Return the symbols at a coarser level, `q` deleted below 61.

@@ -18,6 +18,7 @@ from asr.cli.compare import compare
 from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
 from asr.cli.language_model import language_model
+from asr.cli.report import plot, report
 from asr.cli.score import score
 from asr.cli.train import prepare, train, tune
 from asr.cli.transcribe import align, transcribe
@@ -38,6 +39,8 @@ COMMANDS = (
     evaluate,
     score,
     compare,
+    report,
+    plot,
     transcribe,
     align,
     language_model,

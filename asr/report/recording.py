@@ -1,0 +1,103 @@
+"""One recording as a PNG: waveform, spectrogram, MFCCs, and the posteriors of a system, on one time axis."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asr import audio
+from asr.audio import Samples
+from asr.errors import AsrError, InputError
+from asr.features.mfcc import MFCC
+from asr.report import plots
+from asr.report.confusions import order
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEAST = 0.1  # probability that a unit must reach to get a row
+
+
+def draw(path: Path, out: Path, system: Path | None = None) -> Path:
+    """Draw a recording, and return the picture.
+
+    Args:
+        path: The recording.
+        out: The picture.
+        system: The bundle whose posteriors are drawn.
+
+    Raises:
+        AsrError: The recording or the bundle cannot be used, or matplotlib is not installed.
+    """
+    plots.need()
+    samples, rate = audio.read(path)
+    panels = 3 + (system is not None)
+    figure = plots.new(max(8.0, min(40.0, 3.2 * len(samples) / rate)), 2.6 * panels)
+    assert figure is not None  # plots.need
+    axes = figure.subplots(panels, sharex=True)
+    wave, spectrum, cepstrum = axes[:3]
+    wave.plot(np.arange(len(samples)) / rate, samples, linewidth=0.5, color="0.2")
+    wave.set_ylabel("amplitude")
+    _spectrogram(spectrum, samples, rate)
+    _cepstrogram(cepstrum, samples, rate, path)
+    if system:
+        _posteriors(axes[3], samples, rate, system, path)
+    for one in axes[:-1]:
+        one.label_outer()
+    axes[-1].set_xlim(0, len(samples) / rate)
+    axes[-1].set_xlabel("seconds")
+    figure.suptitle(path.name)
+    return plots.save(figure, out)
+
+
+def _spectrogram(axes: "Axes", samples: Samples, rate: int) -> None:
+    from librosa import amplitude_to_db, stft
+    from librosa.display import specshow
+
+    step = max(1, round(rate * 0.002))
+    level = amplitude_to_db(np.abs(stft(samples, n_fft=_power(rate * 0.016), hop_length=step)), ref=np.max, top_db=70)
+    specshow(level, sr=rate, hop_length=step, x_axis="time", y_axis="linear", ax=axes, cmap="Greys", rasterized=True)
+    axes.set_ylabel("Hz")
+
+
+def _cepstrogram(axes: "Axes", samples: Samples, rate: int, path: Path) -> None:
+    from librosa.display import specshow
+
+    features = MFCC()
+    values = features(audio.resample(samples, rate, features.rate))
+    if not len(values):
+        raise InputError(f"{path}: is shorter than one window of {features.window:g} s; record more")
+    spread = values.std(axis=0) + 1e-6  # each coefficient in its own standard deviations, or C0 hides the rest
+    times = (features.window / 2) + features.shift * np.arange(len(values))
+    specshow(((values - values.mean(axis=0)) / spread).T, x_coords=times, x_axis="time", ax=axes, cmap="RdBu_r")
+    axes.set_ylabel("MFCC")
+
+
+def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path, path: Path) -> None:
+    from librosa.display import specshow
+
+    from asr import bundle, recognize
+    from asr.decoders import Greedy
+
+    recognizer = recognize.Recognizer(bundle.load(system), Greedy(), recognize.choose_device("cpu"))
+    try:
+        probabilities = np.exp(recognizer.log_probs(samples, rate))
+    except AsrError as error:
+        raise InputError(f"{path}: {error}") from error
+    units = recognizer.bundle.units
+    rows = list(_rows(units.symbols, probabilities.max(axis=0)))
+    centres = np.asarray(recognizer.seconds(range(len(probabilities)))) + recognizer.bundle.features.shift / 2
+    specshow(probabilities[:, rows].T, x_coords=centres, x_axis="time", ax=axes, cmap="Greys", vmin=0, vmax=1)
+    axes.set_yticks(np.arange(len(rows)), [units.symbols[row] for row in rows], fontsize=7)
+    axes.set_ylabel("units")
+
+
+def _rows(symbols: tuple[str, ...], largest: "np.ndarray[tuple[int], np.dtype[np.floating]]") -> Iterator[int]:
+    """Yield the ids of the units that are probable anywhere, in the order in which phones are listed."""
+    ids = {symbol: id for id, symbol in enumerate(symbols)}
+    yield from (ids[symbol] for symbol in order(symbols) if largest[ids[symbol]] >= LEAST)
+
+
+def _power(width: float) -> int:
+    return 1 << (round(width) - 1).bit_length()

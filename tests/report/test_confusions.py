@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from asr.phones import CLASSES, PHONES_39
+from asr.report import confusions, results
+from asr.score import Alignment, ErrorCount, align
+
+
+def test_the_classes_hold_each_of_the_39_phones_once():
+    assert sorted(phone for members in CLASSES.values() for phone in members) == list(PHONES_39)
+
+
+def test_phones_come_by_class_and_what_is_no_phone_after_them():
+    assert confusions.order(["é", "sil", "iy", "b", "p", "s", "a"]) == ["p", "b", "s", "iy", "sil", "a", "é"]
+
+
+def test_the_matrix_adds_up_to_the_result(trained):
+    found = results.read(trained, "test")
+    matrix = confusions.count(found.alignments.values())
+    size = len(matrix.symbols)
+    inner = matrix.counts[:size, :size]
+    assert inner.trace() == found.result["hits"] > 0
+    assert inner.sum() - inner.trace() == found.result["substitutions"]
+    assert matrix.counts[:size, size].sum() == found.result["deletions"] > 0
+    assert matrix.counts[size].sum() == found.result["insertions"]
+    assert matrix.counts[:size].sum() == found.result["total"]
+
+
+def test_the_symbols_errors_add_up_to_the_result(trained):
+    found = results.read(trained, "test")
+    symbols = confusions.count(found.alignments.values()).by_symbol()
+    total = sum((symbol.count for symbol in symbols), ErrorCount())
+    expected = {key: found.result[key] for key in ("hits", "substitutions", "deletions", "insertions")}
+    assert vars(total) == expected
+
+
+def test_a_symbols_errors_are_told_apart():
+    pairs = (("p", "p"), ("p", "b"), ("p", "b"), ("p", "k"), ("p", None), (None, "p"), ("b", "b"))
+    matrix = confusions.count([Alignment(pairs)])
+    assert matrix.symbols == ("p", "b", "k")
+    p = matrix.by_symbol()[0]
+    assert p.count == ErrorCount(1, 3, 1, 1)
+    assert [(heard.heard, heard.count, heard.share) for heard in p.heard_as] == [
+        ("b", 2, 0.4),
+        ("k", 1, 0.2),
+        (None, 1, 0.2),
+    ]
+    assert matrix.errors()[0] == confusions.Heard("p", "b", 2, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "kind", "said"),
+    [
+        (["p"], ["b"], "s", "p heard as b: 1, 100.0 % of its row"),
+        (["p"], [], "d", "p deleted: 1, 100.0 % of its row"),
+        ([], ["b"], "i", "b was inserted: 1, 100.0 % of all insertions"),
+    ],
+)
+def test_an_error_is_told_in_words(reference, hypothesis, kind, said):
+    error = confusions.count([align(reference, hypothesis)]).errors()[0]
+    assert (error.kind, error.said) == (kind, said)
+
+
+def test_nothing_is_confused_in_an_empty_set():
+    assert confusions.count([Alignment(())]).errors() == []
+
+
+def test_results_read_what_evaluation_wrote(trained):
+    found = results.read(trained, "test")
+    rows = [json.loads(line) for line in (trained / "test.utterances.jsonl").read_text().splitlines()]
+    assert list(found.rows) == [row["id"] for row in rows]
+    assert found.alignments[rows[0]["id"]].count.hits == rows[0]["hits"]
+    assert found.in_phones and found.run == "tones"

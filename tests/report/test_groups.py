@@ -1,0 +1,80 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from asr import score
+from asr.report import groups, results
+from asr.report.results import Results
+from asr.score import ErrorCount, align
+
+
+@pytest.fixture
+def found(trained):
+    return results.read(trained, "test")
+
+
+def titles(found, audio=None):
+    return [breakdown.title for breakdown in groups.breakdowns(found, audio or {})]
+
+
+def test_a_timit_set_is_divided_in_five_ways(found):
+    assert titles(found) == ["phone class", "length", "dialect region", "sex", "speaker"]
+
+
+def test_every_division_adds_up_to_the_result(found):
+    for breakdown in groups.breakdowns(found, {}):
+        total = sum((group.count for group in breakdown.groups), ErrorCount())
+        assert total == score.total(found.alignments), breakdown.title
+
+
+def test_regions_and_sexes_are_named(found):
+    by = {breakdown.title: breakdown for breakdown in groups.breakdowns(found, {})}
+    regions = ["DR1 New England", "DR2 Northern", "DR5 Southern", "DR8 Army Brat"]
+    assert [group.name for group in by["dialect region"].groups] == regions
+    assert [(group.name, group.speakers, group.utterances) for group in by["sex"].groups] == [
+        ("women", 3, 12),
+        ("men", 3, 12),
+    ]
+    assert len(by["speaker"].groups) == 6
+
+
+def test_an_interval_is_scores_own(found):
+    by = {breakdown.title: breakdown for breakdown in groups.breakdowns(found, {})}
+    mine = {id: alignment for id, alignment in found.alignments.items() if "fabc0" in id}
+    group = next(group for group in by["speaker"].groups if group.name == "fabc0")
+    assert group.count == score.total(mine)
+    rates = [alignment.count.rate for alignment in mine.values()]
+    assert min(rates) <= group.interval[0] <= group.count.rate <= group.interval[1] <= max(rates)
+
+
+def test_five_speakers_or_more_are_resampled_as_speakers():
+    """Two kinds of speaker, each the same in every utterance: utterances resampled would look surer than speakers."""
+    rows = {f"{s}-{i}": {"speaker": f"s{s}", "alignment": align("abcd", "abcd" if s % 2 else "xbcd").pairs}
+            for s in range(6) for i in range(50)}  # fmt: skip
+    result = {"metric": "CER", "rate": 0.125, "seed": 1}
+    whole = groups._group(Results("r", result, rows, [], None), "all", Results("r", result, rows, [], None).alignments)
+    few = {id: row for id, row in rows.items() if row["speaker"] in {"s0", "s1", "s2", "s3"}}
+    part = groups._group(Results("r", result, few, [], None), "few", Results("r", result, few, [], None).alignments)
+    assert np.diff(whole.interval) > 3 * np.diff(part.interval)
+
+
+def test_a_division_that_is_not_known_is_left_out(found):
+    rows = {id.removeprefix("dr"): row | {"speaker": "anna"} for id, row in found.rows.items()}
+    unknown = dataclasses.replace(found, rows=rows)
+    assert titles(unknown) == ["phone class", "length"]
+    characters = dataclasses.replace(unknown, result=found.result | {"metric": "CER"})
+    assert titles(characters) == ["length"]
+
+
+def test_a_dialect_is_found_in_the_recordings_path(found):
+    rows = {f"u{place}": row for place, row in enumerate(found.rows.values())}
+    audio = {id: f"/timit/TEST/DR{1 + place % 2}/FABC0/{id}.WAV" for place, id in enumerate(rows)}
+    assert "dialect region" in titles(dataclasses.replace(found, rows=rows), audio)
+    assert "dialect region" not in titles(dataclasses.replace(found, rows=rows), {})
+
+
+def test_equal_lengths_are_one_quarter_and_no_division(found):
+    row = next(iter(found.rows.values()))
+    equal = dataclasses.replace(found, rows={f"u{i}": row for i in range(8)})
+    assert "length" not in titles(equal)

@@ -1,0 +1,229 @@
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr import report
+from asr.errors import AsrError, InputError
+from asr.report import page as pages
+from asr.report import results
+
+pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Document(HTMLParser):
+    """Collects tags with their attributes and texts, and complains where they are not nested."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.stack, self.texts = [], [], []
+        self.feed(html)
+        self.close()
+        assert self.stack == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.stack[-1] if self.stack else "", data))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def text(self):
+        return re.sub(r"\s+", " ", "".join(data for tag, data in self.texts if tag not in {"script", "style"}))
+
+
+@pytest.fixture(scope="session")
+def html(page):
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def document(html):
+    return Document(html)
+
+
+def rendered(run):
+    return pages.render(results.read(run, "test"), (), pages._environment())
+
+
+def change(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_every_tag_is_closed_where_it_was_opened(document):
+    assert document.all("main") and document.all("table")
+
+
+def test_the_page_asks_for_nothing_from_anywhere(html, document):
+    for _, attributes in document.tags:
+        for name in ("src", "href", "data", "poster", "srcset", "action"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), attributes
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "@import" not in style and re.findall(r"url\((?!#)", style) == []
+    policy = next(a["content"] for a in document.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'") and "http" not in policy
+
+
+def test_a_transcript_that_is_a_script_stays_a_transcript(html, document):
+    assert "<script>alert" not in html and "<b>tone" not in html
+    assert len(document.all("script")) == 1
+    assert "</title><script>alert(1)</script> & “quoted”" in document.text()
+
+
+def test_the_policy_allows_the_pages_own_script_and_no_other(html):
+    import hashlib
+
+    script = re.search(r"<script>(.*)</script>", html, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in html.replace("&#39;", "'")
+
+
+def test_the_headline_is_the_results(document, trained):
+    result = json.loads((trained / "test.json").read_text())
+    text = document.text().replace("\xa0", " ")
+    assert f"PER{100 * result['rate']:.2f} %" in text
+    assert f"95 % interval {100 * result['interval'][0]:.2f}–{100 * result['interval'][1]:.2f} by speaker" in text
+    for name in ("substitutions", "deletions", "insertions"):
+        assert f"{result[name]} {name}" in text
+
+
+def test_the_witnesses_stand_at_the_end(document, trained):
+    result = json.loads((trained / "test.json").read_text())
+    assert result["bundle_sha256"] in document.text() and result["manifest_sha256"] in document.text()
+    assert result["machine"] in document.text()
+
+
+def test_headings_do_not_skip_a_level(document):
+    levels = [int(tag[1]) for tag, _ in document.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_ids_are_unique_and_every_anchor_has_its_target(document):
+    ids = [attributes["id"] for _, attributes in document.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for a in document.all("a")} <= set(ids)
+    labels = [attributes["aria-labelledby"] for _, attributes in document.tags if "aria-labelledby" in attributes]
+    assert set(labels) <= set(ids)
+
+
+def test_pictures_say_what_they_show_and_tables_what_they_hold(document):
+    pictures = [svg for svg in document.all("svg") if "role" in svg]
+    assert len(pictures) > 10 and all(len(svg["aria-label"]) > 20 for svg in pictures)
+    assert len(document.all("caption")) == len(document.all("table"))
+    assert all(th.get("scope") in {"row", "col", "rowgroup"} for th in document.all("th"))
+    assert all(a["aria-label"] for _, a in document.tags if a.get("role") == "region")
+
+
+def test_the_recordings_are_inside_as_they_were(document, data):
+    source = document.all("audio")[0]["src"]
+    kind, _, content = source.partition(";base64,")
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)), dtype="float32")
+    assert (kind, rate) == ("data:audio/flac", 16000)
+    id = document.all("audio")[0]["aria-label"].removeprefix("Recording of ")
+    original, _ = soundfile.read(data / "timit-tones" / f"{id}.wav", dtype="float32")
+    np.testing.assert_array_equal(samples, original)
+
+
+def test_the_same_run_gives_the_same_bytes(trained, data, page, tmp_path):
+    again = report.write(trained, "test", data, tmp_path / "again.html")
+    assert again.read_bytes() == page.read_bytes()
+
+
+def test_the_page_lies_beside_the_result_and_a_bundle_finds_its_folder(run, data):
+    assert report.write(run, "test", data, examples=False) == run / "test.html"
+    (run / "test.html").unlink()
+    assert report.write(run / "best.safetensors", "test", data) == run / "test.html"
+
+
+def test_without_utterances_neither_bundle_nor_corpus_is_needed(run, tmp_path):
+    (run / "best.safetensors").unlink()
+    html = report.write(run, "test", tmp_path / "nowhere", examples=False).read_text()
+    assert 'id="utterances"' not in html and "<audio" not in html and 'id="groups"' in html
+
+
+def test_sections_are_left_out_where_nothing_is_known(run):
+    (run / "epochs.jsonl").unlink()
+    (run / "recipe.toml").unlink()
+    result = json.loads((run / "test.json").read_text())
+    for key in ("reliability", "borders"):
+        result.pop(key, None)
+    (run / "test.json").write_text(json.dumps(result))
+    document = Document(rendered(run))
+    here = {attributes["id"] for attributes in document.all("h2")}
+    assert here == {"scores", "symbols", "groups", "witnesses"}
+    assert [a["href"][1:] for a in document.all("a")][1:] == ["scores", "symbols", "groups", "witnesses"]
+
+
+def test_every_convention_is_a_row_and_a_mean_has_no_counts(run):
+    rows = [
+        {"name": "standard", "title": "A", "metric": "PER", "rate": 0.5, "interval": [0.4, 0.6], "substitutions": 1234,
+         "deletions": 2, "insertions": 3, "total": 9},
+        {"name": "mean", "title": "mean of <utterances>", "metric": "PER", "rate": 0.25, "interval": None},
+    ]  # fmt: skip
+    change(run / "test.json", conventions=rows)
+    text = "".join(Document(rendered(run)).text().split())
+    assert "APER50.00%40.0–60.0%1234239" in text
+    assert "meanof<utterances>PER25.00%–––––" in text
+
+
+def test_words_come_first_where_words_were_scored(run):
+    result = json.loads((run / "test.json").read_text())
+    words = {"metric": "WER", "convention": "words", "others": [result], "rate": 0.125}
+    change(run / "test.json", **words)
+    text = Document(rendered(run)).text().replace("\xa0", " ")
+    assert "WER12.50 %" in text and f"PER {100 * result['rate']:.2f} %" in text
+
+
+def test_the_recipes_differences_are_named_first(trained):
+    context = pages._changed(results.read(trained, "test").recipe)
+    assert ("encoder.hidden", 40, 24) in context and ("training.epochs", 20, 12) in context and len(context) == 6
+
+
+def test_a_set_that_was_not_scored_is_named_with_the_command(run, data):
+    with pytest.raises(InputError, match=r"nope\.json: no such result; run `asr evaluate .*tones --set nope` first"):
+        report.write(run, "nope", data)
+
+
+def test_another_bundle_or_manifest_than_the_scored_one_is_refused(run, data, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_bytes((data / "timit-tones" / "dev.jsonl").read_bytes())
+    with pytest.raises(InputError, match="is not the manifest that was evaluated"):
+        report.write(run, "test", data, manifest=other)
+    with pytest.raises(InputError, match="no such manifest; say where it lies, or .* --no-examples"):
+        report.write(run, "test", tmp_path)
+    with open(run / "best.safetensors", "ab") as file:
+        file.write(b"more")
+    with pytest.raises(InputError, match="is not the bundle that was evaluated"):
+        report.write(run, "test", data)
+
+
+def test_a_damaged_result_is_named(run, data):
+    (run / "test.utterances.jsonl").write_text('{"id": "one"\n')
+    with pytest.raises(InputError, match=r"test\.utterances\.jsonl: cannot be read"):
+        report.write(run, "test", data, examples=False)
+
+
+def test_without_the_extra_the_command_says_what_to_install(run, data, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(AsrError, match=r'report: needs PIL; `pip install "asr\[plots\]"`'):
+        report.write(run, "test", data)
