@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from asr import batch, ctc, manifest
 from asr.audio import Samples, resample
-from asr.batch import Dataset
+from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
 from asr.decoders import Decoder, Hypothesis
 from asr.errors import AsrError, InputError
@@ -175,14 +175,18 @@ class Recognizer:
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
 
     @torch.inference_mode()
-    def emissions(self, data: Dataset, group: Group = ALONE) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    def emissions(
+        self, data: Dataset, group: Group = ALONE, only: Ints | None = None
+    ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar.
 
         Args:
             data: The set.
             group: Who works on it; each process yields its own share of the utterances.
+            only: Places of the utterances that are wanted; all of them when left out.
         """
-        places = batch.in_order(data.lengths, BATCH)[group.rank :: group.size]
+        wanted = np.arange(len(data)) if only is None else only
+        places = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
         for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None):
             inputs = data.batch(rows.tolist()).to(self.device)
             log_probs, lengths = self._model(inputs.features, inputs.lengths.to(self.device))

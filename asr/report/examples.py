@@ -1,11 +1,12 @@
 """The utterances that a report shows: the worst, the median and the best, heard and seen."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from asr import audio, bundle, recognize
-from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Greedy
 from asr.errors import InputError
@@ -95,7 +96,8 @@ def _examples(results: Results, loaded: Bundle, path: Path) -> Iterator[Example]
     utterances = {utterance.id: utterance for utterance in read(path)}
     recognizer = Recognizer(loaded, Greedy(), recognize.choose_device("cpu"))
     chosen = choose(results)
-    log_probs = dict(recognizer.emissions(_only(recognize.dataset(loaded, path), [choice.id for choice in chosen])))
+    dataset = recognize.dataset(loaded, path)  # the whole set: where speakers are normalised, one needs all they said
+    log_probs = dict(recognizer.emissions(dataset, only=np.array([dataset.ids.index(one.id) for one in chosen])))
     for choice in chosen:
         utterance, row = utterances[choice.id], results.rows[choice.id]
         samples = audio.resample(*audio.read(utterance.audio), loaded.features.rate)
@@ -107,15 +109,3 @@ def _examples(results: Results, loaded: Bundle, path: Path) -> Iterator[Example]
         rate = loaded.features.rate
         drawn = picture.draw(utterance, samples, pairs, heard, posteriors, loaded.units, rate)
         yield Example(utterance, choice.why, said.count, pairs, drawn, sound.playable(samples, rate))
-
-
-def _only(data: Dataset, ids: Sequence[str]) -> Dataset:
-    """Return some utterances of a set, as the whole set would show them to the network."""
-    places = [data.ids.index(id) for id in ids]
-    return replace(
-        data,
-        ids=tuple(ids),
-        features=[data.features[place] for place in places],
-        lengths=data.lengths[places],
-        targets=tuple(data.targets[place] for place in places),
-    )

@@ -39,8 +39,8 @@ def draw(path: Path, out: Path, system: Path | None = None) -> Path:
     wave, spectrum, cepstrum = axes[:3]
     wave.plot(np.arange(len(samples)) / rate, samples, linewidth=0.5, color="0.2")
     wave.set_ylabel("amplitude")
+    _cepstrogram(cepstrum, samples, rate, path)  # refuses what is too short
     _spectrogram(spectrum, samples, rate)
-    _cepstrogram(cepstrum, samples, rate, path)
     if system:
         _posteriors(axes[3], samples, rate, system, path)
     for one in axes[:-1]:

@@ -1,9 +1,13 @@
 import json
+import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from asr import report
-from asr.errors import InputError
+from asr.errors import AsrError, InputError
+from asr.report import plots, recording
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -32,3 +36,34 @@ def test_reliability_is_drawn_where_there_are_confidences(tmp_path):
     path.write_text(json.dumps(row | {"reliability": bins}))
     assert report.reliability(path).read_bytes().startswith(PNG)
     assert report.reliability(path).name == "dev.v1-reliability.png"
+
+
+def test_a_run_is_drawn_as_its_curves_confusions_and_reliability(run):
+    names = ["curves.png", "test-confusions.png", "test-reliability.png"]
+    assert [path.name for path in plots.run(run)] == names
+    assert all((run / name).read_bytes().startswith(PNG) for name in names)
+
+
+def test_a_folder_with_nothing_to_draw_is_named(tmp_path):
+    with pytest.raises(InputError, match="holds neither epochs nor results"):
+        plots.run(tmp_path)
+
+
+@pytest.mark.parametrize("posteriors", [False, True])
+def test_a_recording_is_drawn(run, data, tmp_path, posteriors):
+    audio = next((data / "timit-tones").glob("*.wav"))
+    out = recording.draw(audio, tmp_path / "one.png", run / "best.safetensors" if posteriors else None)
+    assert out.read_bytes().startswith(PNG)
+
+
+def test_a_recording_shorter_than_a_window_is_named(tmp_path):
+    soundfile.write(tmp_path / "short.wav", np.zeros(100), 16000)
+    with pytest.raises(InputError, match=r"short\.wav: is shorter than one window of 0\.025 s"):
+        recording.draw(tmp_path / "short.wav", tmp_path / "short.png")
+
+
+def test_without_matplotlib_the_command_says_what_to_install(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    for draw in (lambda: plots.run(run), lambda: recording.draw(tmp_path / "one.wav", tmp_path / "one.png")):
+        with pytest.raises(AsrError, match=r'need matplotlib; `pip install "asr\[plots\]"`'):
+            draw()

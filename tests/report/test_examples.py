@@ -1,0 +1,134 @@
+import base64
+import dataclasses
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from asr import bundle, manifest, recognize
+from asr.decoders import Greedy
+from asr.manifest import Segment
+from asr.recognize import Recognizer
+from asr.report import examples, picture, results, sound
+from asr.score import Alignment
+from asr.units import Units
+
+pytest.importorskip("PIL", reason="the extra `plots` is not installed")
+
+
+@pytest.fixture(scope="session")
+def shown(trained, data):
+    return examples.make(results.read(trained, "test"), trained / "best.safetensors", None, data)
+
+
+def rate(example):
+    return example.count.rate
+
+
+def test_the_worst_come_first_and_the_best_last(trained, shown):
+    found = results.read(trained, "test")
+    rates = sorted((alignment.count.rate for alignment in found.alignments.values()), reverse=True)
+    assert [example.why for example in shown] == ["worst"] * 6 + ["median"] * 3 + ["best"]
+    assert [rate(example) for example in shown[:6]] == rates[:6]
+    assert [rate(example) for example in shown[6:9]] == rates[10:13]  # of 24
+    assert rate(shown[9]) == rates[-1]
+
+
+def test_each_utterance_of_a_small_set_is_shown_once(trained):
+    found = results.read(trained, "test")
+    for size in (1, 3, 6, 7, 9):
+        few = dataclasses.replace(found, rows=dict(list(found.rows.items())[:size]))
+        chosen = [choice.id for choice in examples.choose(few)]
+        assert len(chosen) == len(set(chosen)) >= min(size, 6)
+        assert set(chosen) <= set(few.rows)
+
+
+def test_log_probs_of_some_are_those_of_all(trained, data):
+    loaded = bundle.load(trained / "best.safetensors")
+    recognizer = Recognizer(loaded, Greedy(), torch.device("cpu"))
+    dataset = recognize.dataset(loaded, data / "timit-tones" / "test.jsonl")
+    every, some = dict(recognizer.emissions(dataset)), dict(recognizer.emissions(dataset, only=np.array([7, 2])))
+    assert sorted(some) == sorted([dataset.ids[2], dataset.ids[7]])
+    for id, log_probs in some.items():
+        np.testing.assert_allclose(log_probs, every[id], atol=1e-5)
+
+
+def test_a_picture_tells_its_errors_in_words(shown):
+    for example in shown:
+        assert example.picture.summary.count(" heard as ") == example.count.errors
+        assert sum(bool(pair.kind) for pair in example.pairs) == example.count.errors
+
+
+def test_reference_phones_lie_where_the_manifest_has_them(shown, data):
+    utterances = {u.id: u for u in manifest.read(data / "timit-tones" / "test.jsonl")}
+    example = shown[0]
+    phones = utterances[example.utterance.id].phones
+    said = [pair.said for pair in example.pairs if pair.reference is not None]
+    assert said == [phone for phone in phones if phone.symbol != "q"]
+    assert example.picture.borders == tuple(picture.at(phone.start) for phone in phones[1:])
+    q = next(label for label in example.picture.labels if label.text == "q")
+    assert q.kind == "quiet"
+
+
+def test_errors_keep_their_times_beside_a_deleted_q():
+    pairs = (("sil", "sil"), ("aa", "iy"), ("s", None), (None, "m"))
+    phones = [Segment("h#", 0, 1), Segment("q", 1, 2), Segment("ao", 2, 3), Segment("s", 3, 4)]
+    heard = [Segment("sil", 0.1, 0.2), Segment("iy", 2.1, 2.2), Segment("m", 3.5, 3.6)]
+    found = picture.pairs(Alignment(pairs), phones, heard, Units.of("phones39"))
+    assert [pair.kind for pair in found] == ["", "s", "d", "i"]
+    assert [pair.said for pair in found] == [phones[0], phones[2], phones[3], None]
+    assert [pair.spike for pair in found] == [heard[0], heard[1], None, heard[2]]
+    assert [pair.told for pair in found][1:] == [
+        "substitution: aa heard as iy",
+        "deletion: s heard as nothing",
+        "insertion: nothing heard as m",
+    ]
+
+
+def test_labels_that_would_touch_go_into_rows_and_what_lost_gives_way():
+    labels = [picture.Label(50.0 + place, 0, "sil", "") for place in range(3)]
+    rows = picture._rows([*labels, picture.Label(51.0, 0, "m", "", "other")], 10)
+    assert [label.y for label in rows.labels] == [10, 10 + picture.ROW, 10 + 2 * picture.ROW]
+    assert picture._rows([picture.Label(x, 0, "sil", "") for x in (0.0, 100.0)], 10).bottom == 10 + picture.ROW
+    assert picture._rows([], 10).bottom == 10
+
+
+def test_curves_are_where_a_unit_is_more_than_faint():
+    units = Units.of("characters", "ab")
+    probabilities = np.full((10, 3), 1e-4)
+    probabilities[2:5, 1], probabilities[7, 1], probabilities[4, 2] = (0.2, 0.9, 0.02), 0.5, 0.04
+    probabilities[:, 0] = 1 - probabilities[:, 1:].sum(axis=1)
+    times = [0.01 * frame for frame in range(11)]
+    heard = [Segment("a", 0.03, 0.04)]
+    first, second = picture._curves(times, np.log(probabilities), units, heard)
+    assert (first.symbol, first.heard, second.heard) == ("a", True, False)
+    assert first.times == pytest.approx((0.025, 0.035, 0.045)) and first.values == pytest.approx((0.2, 0.9, 0.02))
+    assert first.title == "a: 90 % at 0.04 s" and second.times == pytest.approx((0.075,))
+
+
+def test_a_tone_is_a_line_in_the_spectrogram_at_its_frequency():
+    time = np.arange(8000) / 16000
+    samples = np.sin(2 * np.pi * 2000 * time).astype(np.float32)
+    level = sound.decibels(samples, 16000, 0.005)
+    assert level.shape == (257, 100) and level.max() == 0
+    assert abs(int(level[:, 50].argmax()) - 2000 / 8000 * 256) <= 1
+    assert level[200, 50] < -40
+
+
+def test_the_spectrogram_is_ink_that_lies_on_any_paper():
+    from PIL import Image
+
+    samples = np.concatenate([np.zeros(1600), np.sin(2 * np.pi * 1000 * np.arange(1600) / 16000)]).astype(np.float32)
+    uri = sound.spectrogram(samples, 16000, 0.01)
+    image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA")
+    values = np.asarray(image)
+    assert values[:, :, :3].max() == 0 and values[:, 2, 3].max() == 0 and values[:, 15, 3].max() == 255
+    assert values[:, 15, 3].argmax() > 200  # 1 kHz is near the bottom
+
+
+def test_a_long_recording_does_not_go_into_the_page():
+    samples = np.zeros(40_000, np.float32)
+    assert sound.playable(samples, 1000) == ""
+    assert re.match("data:audio/flac;base64,", sound.playable(samples, 8000))
