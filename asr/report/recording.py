@@ -8,7 +8,7 @@ import numpy as np
 
 from asr import audio
 from asr.audio import Samples
-from asr.errors import AsrError, InputError
+from asr.errors import InputError
 from asr.features.mfcc import MFCC
 from asr.report import plots
 from asr.report.confusions import order
@@ -39,10 +39,13 @@ def draw(path: Path, out: Path, system: Path | None = None) -> Path:
     wave, spectrum, cepstrum = axes[:3]
     wave.plot(np.arange(len(samples)) / rate, samples, linewidth=0.5, color="0.2")
     wave.set_ylabel("amplitude")
-    _cepstrogram(cepstrum, samples, rate, path)  # refuses what is too short
+    try:
+        _cepstrogram(cepstrum, samples, rate)  # first: it refuses what is too short
+        if system:
+            _posteriors(axes[3], samples, rate, system)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     _spectrogram(spectrum, samples, rate)
-    if system:
-        _posteriors(axes[3], samples, rate, system, path)
     for one in axes[:-1]:
         one.label_outer()
     axes[-1].set_xlim(0, len(samples) / rate)
@@ -61,30 +64,25 @@ def _spectrogram(axes: "Axes", samples: Samples, rate: int) -> None:
     axes.set_ylabel("Hz")
 
 
-def _cepstrogram(axes: "Axes", samples: Samples, rate: int, path: Path) -> None:
+def _cepstrogram(axes: "Axes", samples: Samples, rate: int) -> None:
     from librosa.display import specshow
 
     features = MFCC()
     values = features(audio.resample(samples, rate, features.rate))
-    if not len(values):
-        raise InputError(f"{path}: is shorter than one window of {features.window:g} s; record more")
     spread = values.std(axis=0) + 1e-6  # each coefficient in its own standard deviations, or C0 hides the rest
     times = (features.window / 2) + features.shift * np.arange(len(values))
     specshow(((values - values.mean(axis=0)) / spread).T, x_coords=times, x_axis="time", ax=axes, cmap="RdBu_r")
     axes.set_ylabel("MFCC")
 
 
-def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path, path: Path) -> None:
+def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path) -> None:
     from librosa.display import specshow
 
     from asr import bundle, recognize
     from asr.decoders import Greedy
 
     recognizer = recognize.Recognizer(bundle.load(system), Greedy(), recognize.choose_device("cpu"))
-    try:
-        probabilities = np.exp(recognizer.log_probs(samples, rate))
-    except AsrError as error:
-        raise InputError(f"{path}: {error}") from error
+    probabilities = np.exp(recognizer.log_probs(samples, rate))
     units = recognizer.bundle.units
     rows = list(_rows(units.symbols, probabilities.max(axis=0)))
     centres = np.asarray(recognizer.seconds(range(len(probabilities)))) + recognizer.bundle.features.shift / 2
