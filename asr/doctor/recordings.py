@@ -19,8 +19,11 @@ from asr.phones import PHONES_61
 from asr.units import Units
 
 STEP = 1 / 32_768  # one of 16 bits
+CROWDED = 4  # times as many samples at the top as a step below; 2.4 in the worst of whole waves, a pure tone
 LOUD = 0.05  # of full scale; what is flat below it is silence and not a clipped wave
-BLOCK = 400  # samples in which a lost byte is looked for: 25 ms at 16 kHz
+BLOCK = 400  # samples looked at together: 25 ms at 16 kHz
+LOST = 3  # blocks that a lost byte spoils at the least; one alone may be chance
+FEW = 10  # blocks, too few to tell loud from quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Recording:
         rate: Hz.
         samples: How many it holds.
         level: RMS around the mean, 1 is full scale.
+        swing: How many times louder its loud blocks (one of 20 is above) are than its quiet ones (one of 20 is below).
         offset: The mean.
         clipped: Share of samples within a flat top or bottom of the wave.
         shifted: Share of blocks that are smoother when read from the other byte of each 16-bit sample.
@@ -64,6 +68,7 @@ class Recording:
     rate: int = 0
     samples: int = 0
     level: float = 0.0
+    swing: float = 0.0
     offset: float = 0.0
     clipped: float = 0.0
     shifted: float = 0.0
@@ -160,6 +165,7 @@ def measure(name: str, utterance: Utterance, units: Units | None = None) -> Reco
         rate=rate,
         samples=len(samples),
         level=float(np.sqrt(max(0.0, np.square(samples, dtype=np.float64).mean() - offset**2))),
+        swing=_swing(samples),
         offset=offset,
         clipped=_flat(samples) + _flat(-samples),
         shifted=_shifted(steps),
@@ -168,15 +174,29 @@ def measure(name: str, utterance: Utterance, units: Units | None = None) -> Reco
     )
 
 
+def _swing(samples: Samples) -> float:
+    """Return how many times louder loud blocks are than quiet ones; infinity where they are few or quite silent."""
+    count = len(samples) // BLOCK
+    if count < FEW:
+        return np.inf
+    quiet, loud = np.quantile(samples[: count * BLOCK].reshape(count, BLOCK).std(axis=1), [0.05, 0.95])
+    return float(loud / quiet) if quiet else (np.inf if loud else 1.0)
+
+
 def _flat(samples: Samples) -> float:
     """Return the share of samples that stand at the recording's own highest value, both neighbours too.
 
-    Its own, not full scale: a wave that was clipped once stays flat when it is made quieter.
+    Its own, not full scale: a wave that was clipped once stays flat when it is made quieter. In few bits every wave has
+    flat tops, but then as many samples stand a step below.
     """
     peak = float(samples.max())
     if peak < LOUD:
         return 0.0
     top = samples >= peak - 1.5 * STEP
+    below = samples[~top]
+    second = float(below.max()) if len(below) else -1.0
+    if top.sum() < CROWDED * (below >= second - 1.5 * STEP).sum():
+        return 0.0
     return float((top[1:-1] & top[:-2] & top[2:]).sum()) / len(samples)
 
 
@@ -185,14 +205,16 @@ def _shifted(steps: npt.NDArray[np.int16]) -> float:
 
     Speech read from the wrong byte is loud noise: its high bytes are the low ones of what was said. The other way
     round, noise that is none becomes speech again, and its steps from sample to sample shrink many times; a wave that
-    was right can only get rougher, whatever was recorded.
+    was right can only get rougher, whatever was recorded. Where the lowest bits never change, it was recorded in fewer
+    than 16, and its bytes tell nothing.
     """
     count = (len(steps) - 1) // BLOCK
-    if not count:
+    if not count or not np.bitwise_or.reduce(steps ^ steps[0]) & 15:
         return 0.0
     other = steps.view(np.uint8)[1:-1].view("<i2")
     rough, smooth = (_roughness(values[: count * BLOCK].reshape(count, BLOCK)) for values in (steps, other))
-    return float((4 * smooth < rough).mean())
+    worse = 4 * smooth < rough
+    return float(worse.mean()) if worse.sum() >= LOST else 0.0
 
 
 def _roughness(blocks: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:

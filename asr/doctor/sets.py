@@ -15,8 +15,8 @@ from asr.features.base import frames
 LETTERS = 12  # a text with fewer is a name, a number or a command, which all sets may hold
 ENOUGH = 10  # utterances of which a median says something
 SPREAD = 0.1  # least deviation, in log units per second, so that a machine's even pace makes nothing an outlier
-OUTLYING = 6.0  # deviations; 4.0 was the most in the TIMIT sample, 3.6 in the twin
-FACTOR = 2.0  # and at least twice or half the usual pace
+OUTLYING = 5.0  # deviations; 4.0 was the most in the TIMIT sample, 3.6 in the twin
+FACTOR = 1.75  # and at least so many times faster or slower than usual; 1.6 was the most
 OVERLAP, BEYOND = 0.001, 0.02  # seconds: rounding; two frames
 
 

@@ -14,11 +14,12 @@ from asr.doctor.recordings import Data, Recording
 
 T = TypeVar("T")
 
-SILENT = 5e-4  # RMS, −66 dB: a tenth of the quietest sentence of the TIMIT sample
+SILENT = 1e-4  # RMS, −80 dB, three steps of 16 bits: a fiftieth of the quietest sentence of the TIMIT sample
+STEADY = 1.6  # loud blocks over quiet ones: 28 and more in speech, 1.0 to 1.4 in hum, white and pink noise
 OFFSET = 0.02  # twice the largest of the twin
-CLIPPED = 1e-3  # share of samples, 50 in a sentence of 3 s; nothing sound had three neighbours at its peak at all
+CLIPPED = 2e-4  # share of samples, 10 in a sentence of 3 s; nothing sound had three neighbours at its peak at all
 SHORT, LONG = 0.1, 30.0  # seconds: no word is shorter; padding and memory grow with the longest of a batch
-SECONDS, PART = 0.05, 0.01  # the manifest may round by so many seconds, or by this part of them
+SECONDS, PART = 0.1, 0.01  # rounding, the last block of MP3 and ADPCM; or this part of the whole
 
 
 def unreadable(data: Data) -> Iterator[Finding]:
@@ -59,13 +60,21 @@ def newlines(data: Data) -> Iterator[Finding]:
 
 
 def silent(data: Data) -> Iterator[Finding]:
-    """Find recordings in which nothing is heard."""
-    return flagged(
+    """Find recordings without speech: silence, or a noise that never rises or falls."""
+    yield from flagged(
         data,
         "error",
         lambda r: r.level if r.level < SILENT else None,
-        lambda worst: f"nothing is heard (RMS {worst:.1e} of full scale, floor {SILENT:.0e})",
+        lambda worst: f"silence (RMS {worst:.1e} of full scale)",
         "record again, or leave these out",
+        worst_is_low=True,
+    )
+    yield from flagged(
+        data,
+        "warning",
+        lambda r: r.swing if r.swing < STEADY and r.level >= SILENT else None,
+        lambda worst: f"a steady noise: its loud parts are only {worst:.1f} times louder than its quiet ones",
+        "listen: does anybody speak?",
         worst_is_low=True,
     )
 

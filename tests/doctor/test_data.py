@@ -96,9 +96,11 @@ def newlines(corpus):
 
 
 def silent(corpus):
-    hiss = 1e-4 * np.random.default_rng(1).standard_normal(RATE // 2)
-    corpus.record("train-09", hiss, subtype="FLOAT")
-    return "train", {"train-09"}
+    hiss = np.random.default_rng(1).standard_normal(RATE // 2)
+    corpus.record("train-09", 3e-5 * hiss, subtype="FLOAT")
+    corpus.record("train-05", np.zeros(RATE // 2))
+    corpus.record("train-06", 0.1 * hiss)  # loud, and no speech
+    return "train", {"train-05", "train-06", "train-09"}
 
 
 def clipped(corpus):
@@ -186,7 +188,7 @@ PLANTS = {plant.__name__.replace("_", "-"): plant for plant in (
     unreadable, truncated, not_finite, shifted, newlines, silent, clipped, offset, length, sampling, seconds, empty,
     symbols, unfit, unseen, tempo, segments, duplicates, speakers, texts,
 )}  # fmt: skip
-BESIDES = {"unfit": {"tempo"}}  # what else is rightly said of a planted fault
+BESIDES = {"unfit": {"tempo"}, "length": {"tempo"}}  # what else is rightly said of a planted fault
 
 
 def test_a_sound_corpus_is_left_in_peace(corpus):
@@ -289,6 +291,13 @@ def test_without_a_recipe_any_symbol_will_do_and_frames_are_still_counted(corpus
 def test_units_that_do_not_exist_are_refused(corpus):
     with pytest.raises(AsrError, match="unknown units 'phonemes'"):
         corpus.findings(recipe=config.parse({"units": {"kind": "phonemes"}}, "test"))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "FLOAT", "ULAW", "ALAW", "IMA_ADPCM"])
+def test_what_was_stored_otherwise_is_not_taken_for_damage(corpus, subtype):
+    for id in list(corpus.sets["train"]):
+        corpus.record(id, corpus.samples(id), subtype=subtype)
+    assert corpus.findings() == []
 
 
 @pytest.mark.parametrize("seed", range(3))
