@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from asr.cells.fused import fused
+
 
 class LSTM(nn.LSTM):
     """One bidirectional layer; parameters and state dict are those of `torch.nn.LSTM`.
@@ -30,13 +32,23 @@ class LSTM(nn.LSTM):
             inputs: (B, T, F).
             lengths: (B,), int64, frames; at least 1 each.
         """
-        return self._packed(inputs, lengths) if inputs.is_cuda else self._reversed(inputs, lengths)
+        if inputs.is_cuda:
+            return self._packed(inputs, lengths)
+        if inputs.device.type == "cpu" and inputs.dtype in (torch.float32, torch.float64):
+            return self._fused(inputs, lengths)
+        return self._reversed(inputs, lengths)
 
     def _packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Take the packed call: cuDNN's own for unequal lengths; on a CPU it would be one small product a step."""
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
         outputs, _ = super().forward(packed)
         return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+
+    def _fused(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Take our own walks; Numba, which compiles them, is imported with the first."""
+        from asr.cells.lstm_gates import KERNEL
+
+        return fused(KERNEL, inputs, lengths, self._flat("") + self._flat("_reverse"))
 
     def _reversed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Take two one-directional calls, which oneDNN runs; the second on utterances turned round in their length."""
