@@ -169,7 +169,7 @@ class Dataset:
         Raises:
             InputError: A file of the features was truncated while in use.
         """
-        rows = np.asarray(rows, np.int64)
+        rows = np.array(rows, np.int64)
         return Batch(
             features=self.features(rows),
             lengths=torch.from_numpy(self.lengths[rows]),
