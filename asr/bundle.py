@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from asr import config, seeds, tensors
+from asr.augment import Augmentation
 from asr.cells import CELLS
 from asr.config import Recipe
 from asr.errors import AsrError, BundleError, choose
@@ -99,6 +100,12 @@ def build_features(settings: config.Features) -> Features:
             raise AsrError(f"[features]: {key} is no setting of '{settings.kind}'; leave it out")
     features: Features = kind(**arguments)
     return Deltas(features, settings.deltas) if settings.deltas else features
+
+
+def build_augmentation(recipe: Recipe) -> Augmentation:
+    """Return what training does to the features of each batch; speeds are another matter, of the whole set."""
+    settings = {key: value for key, value in vars(recipe.augment).items() if key != "speeds"}
+    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, **settings)
 
 
 def load(path: Path) -> Bundle:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from asr.errors import AsrError, suggest
 
 Part = TypeVar("Part")
+Value = bool | int | float | str | tuple[float, ...]
 
 
 def _setting(default: Any, low: float = 0.0, high: float = math.inf, above: float | None = None) -> Any:  # noqa: ANN401
@@ -86,6 +87,18 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Augment:
+    """What training changes in what it hears; noise is `training.noise`."""
+
+    speeds: tuple[float, ...] = _setting((1.0,), low=0.5, high=2.0)  # each utterance is learned from at each of them
+    time_masks: int = _setting(0, high=100)  # stretches of frames hidden in each utterance
+    time_width: int = _setting(25, above=0)  # frames hidden at a time, at most
+    time_share: float = _setting(0.2, above=0, high=1)  # of an utterance hidden at a time, at most
+    frequency_masks: int = _setting(0, high=100)  # bands hidden in each utterance
+    frequency_width: int = _setting(4, above=0)  # filters or coefficients hidden at a time, at most
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One experiment."""
 
@@ -94,6 +107,7 @@ class Recipe:
     features: Features = field(default_factory=Features)
     encoder: Encoder = field(default_factory=Encoder)
     training: Training = field(default_factory=Training)
+    augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return every setting, defaults included, by part and name."""
@@ -147,11 +161,17 @@ def differences(one: Recipe, other: Recipe) -> list[str]:
     for part, key in pairs:
         before, after = getattr(getattr(one, part), key), getattr(getattr(other, part), key)
         if before != after:
-            rows.append(f"{part}.{key}: {before} → {after}")
+            rows.append(f"{part}.{key}: {_shown(before)} → {_shown(after)}")
     return rows
 
 
-def _toml(value: bool | int | float | str) -> str:
+def _shown(value: Value) -> str:
+    return _toml(value) if isinstance(value, tuple) else str(value)
+
+
+def _toml(value: Value) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -193,6 +213,8 @@ def _fill(part: Part, table: Mapping[str, Any], where: str, section: str) -> Par
 
 def _checked(default: Any, value: Any, limits: Mapping[str, Any], what: str) -> Any:  # noqa: ANN401
     """Return the value in the field's type; the default carries the type."""
+    if isinstance(default, tuple):
+        return _checked_list(default, value, limits, what)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not type(default):
@@ -204,6 +226,16 @@ def _checked(default: Any, value: Any, limits: Mapping[str, Any], what: str) -> 
             need += f" and at most {high:g}" if high < math.inf else ""
             raise AsrError(f"{what}: must be {need}")
     return value
+
+
+def _checked_list(default: tuple[Any, ...], value: Any, limits: Mapping[str, Any], what: str) -> tuple[Any, ...]:  # noqa: ANN401
+    """Return a list's values, each once, as a tuple."""
+    if not isinstance(value, list | tuple) or not value:
+        raise AsrError(f"{what}: must be a list of at least one {_TYPES[type(default[0])]}, as in {_toml(default)}")
+    items = tuple(_checked(default[0], item, limits, f"{what}: {item!r}") for item in value)
+    if twice := [item for item in items if items.count(item) > 1]:
+        raise AsrError(f"{what}: {twice[0]!r} stands twice; name each once")
+    return items
 
 
 _TYPES = {bool: "truth value", int: "whole number", float: "number", str: "text in quotes"}

@@ -9,6 +9,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
 from asr import ctc, schedule, seeds
+from asr.augment import UNCHANGED, Augmentation
 from asr.batch import Batch
 from asr.config import Training
 from asr.errors import AsrError, choose
@@ -63,13 +64,23 @@ class Learner:
         steps: Of the whole run.
         device: The model's.
         group: The processes that take each step together.
+        augment: What is done to the features first.
 
     Raises:
         AsrError: The precision does not exist, or the device has it not.
     """
 
-    def __init__(self, model: Model, settings: Training, steps: int, device: torch.device, group: Group) -> None:
+    def __init__(
+        self,
+        model: Model,
+        settings: Training,
+        steps: int,
+        device: torch.device,
+        group: Group,
+        augment: Augmentation = UNCHANGED,
+    ) -> None:
         self.model, self.settings, self.steps, self.device, self.group = model, settings, steps, device, group
+        self._augment = augment
         self.optimizer = AdamW(
             model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -109,11 +120,10 @@ class Learner:
     def _losses(self, batch: Batch, position: Position) -> Tensor:
         """Return each utterance's loss, (B,)."""
         settings = self.settings
+        key = seeds.integer(settings.seed, "augment", position.epoch)
+        inputs = self._augment(batch.features, batch.lengths, batch.rows, key)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seeds.integer(settings.seed, "noise", position.epoch, position.step, self.group.rank))
-            inputs = batch.features
-            if settings.noise:
-                inputs = inputs + settings.noise * torch.randn_like(inputs)
+            torch.manual_seed(seeds.integer(settings.seed, "dropout", position.epoch, position.step, self.group.rank))
             with torch.autocast("cuda", torch.bfloat16) if self._autocast else nullcontext():
                 log_probs, lengths = self.model(inputs, batch.lengths.to(self.device))
         if settings.deterministic:

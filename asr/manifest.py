@@ -1,7 +1,7 @@
 """Manifests: JSON-lines files that list the utterances of a set.
 
-One line is one utterance, `{"id", "audio", "seconds", "speaker", "text", "phones", "words"}`; lines are sorted by
-id and audio paths are relative to the manifest, so that a corpus can be moved as a folder.
+One line is one utterance, `{"id", "audio", "seconds", "speaker", "text", "phones", "words", "speed"}`; lines are sorted
+by id and audio paths are relative to the manifest, so that a corpus can be moved as a folder.
 """
 
 import json
@@ -35,6 +35,7 @@ class Utterance:
         text: What was said, in words.
         phones: The phones with their times, as transcribed (TIMIT: 61 symbols, unfolded). Empty where unknown.
         words: The words with their times. Empty where unknown.
+        speed: How many times faster than recorded it is heard; `seconds` and all times are those at that speed.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Utterance:
     text: str = ""
     phones: tuple[Segment, ...] = ()
     words: tuple[Segment, ...] = ()
+    speed: float = 1.0
 
 
 def read(path: Path) -> list[Utterance]:
@@ -86,6 +88,8 @@ def write(path: Path, utterances: list[Utterance]) -> None:
         for name, segments in (("phones", utterance.phones), ("words", utterance.words)):
             if segments:
                 row[name] = [[s.symbol, round(s.start, 6), round(s.end, 6)] for s in segments]
+        if utterance.speed != 1:
+            row["speed"] = utterance.speed
         rows.append(row)
     write_json_lines(path, rows)
 
@@ -108,12 +112,15 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
             text=_text(row, "text", ""),
             phones=_segments(row.get("phones", [])),
             words=_segments(row.get("words", [])),
+            speed=float(row.get("speed", 1.0)),
         )
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where}: not an utterance ({reason}); needs id, audio, seconds") from error
     if not (math.isfinite(utterance.seconds) and utterance.seconds > 0):
         raise InputError(f"{where} ({utterance.id}): {utterance.seconds} seconds long; must be above 0")
+    if not 0.1 <= utterance.speed <= 10:
+        raise InputError(f"{where} ({utterance.id}): speed {utterance.speed}; must be at least 0.1 and at most 10")
     return utterance
 
 

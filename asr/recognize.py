@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from asr import batch, ctc, manifest
+from asr import augment, batch, ctc, manifest
 from asr.audio import Samples, resample
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
@@ -45,17 +45,18 @@ def choose_device(name: str | None = None) -> torch.device:
     return device
 
 
-def load(features: Features, path: Path) -> tuple[list[Utterance], Store]:
+def load(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:
     """Return a manifest's utterances and their features, which are computed at the first use.
 
     Args:
         features: From samples to feature vectors.
         path: The manifest; `features/` beside it keeps what was computed, or the user's cache where that cannot be.
+        speeds: At which each utterance is heard, once at each.
 
     Raises:
         InputError: The manifest or a recording of it cannot be used.
     """
-    utterances = manifest.read(path)
+    utterances = augment.at_speeds(manifest.read(path), speeds)
     return utterances, Store.open(_cache(path), path.stem, utterances, features)
 
 

@@ -158,7 +158,7 @@ def _newest(out: Path) -> Checkpoint | None:
 def _start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: Group) -> Run:
     """Load the data, build the system, and name what cannot be learned from."""
     features = bundle.build_features(recipe.features)
-    utterances, store = recognize.load(features, corpus / "train.jsonl")
+    utterances, store = recognize.load(features, corpus / "train.jsonl", recipe.augment.speeds)
     statistics = store.total() if recipe.features.normalise == "global" else None
     system = bundle.build(recipe, statistics)
     train = batch.dataset(utterances, store, system.normaliser, system.units)
@@ -170,7 +170,7 @@ def _start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group:
     settings = recipe.training
     places = _learnable(train, group)
     steps = settings.epochs * math.ceil(len(places) / settings.batch)
-    learner = Learner(system.model, settings, steps, device, group)
+    learner = Learner(system.model, settings, steps, device, group, bundle.build_augmentation(recipe))
     return Run(recipe, out, system, train, dev, places, learner, group)
 
 

@@ -15,8 +15,9 @@ from asr.parallel import Group
 
 def recipe():
     units = {"kind": "characters", "alphabet": "abcd"}
-    settings = {"epochs": 2, "batch": 7, "learning_rate": 0.03}
-    return config.parse({"units": units, "encoder": {"hidden": 16, "layers": 2}, "training": settings}, "test")
+    settings = {"epochs": 2, "batch": 7, "learning_rate": 0.03, "noise": 0.2}
+    parts = {"units": units, "encoder": {"hidden": 16, "layers": 2}, "training": settings}
+    return config.parse(parts | {"augment": {"time_masks": 1, "frequency_masks": 1}}, "test")
 
 
 def gradients_kept(path):

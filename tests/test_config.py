@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from asr import config
@@ -50,6 +52,14 @@ def test_overrides_take_the_same_typed_path(tmp_path):
         ("[encoder]\ndropout = 1.5", r"dropout = 1.5: must be at least 0 and at most 0.95"),
         ("[training]\nlearning_rate = nan", r"learning_rate = nan: must be above 0"),
         ("[training]\nclip = inf", r"clip = inf: must be above 0"),
+        ("[augment]\nspeeds = 0.9", r"\[augment\]: speeds = 0.9: must be a list of at least one number, as in \[1.0\]"),
+        ("[augment]\nspeeds = []", r"speeds = \[\]: must be a list of at least one number"),
+        ('[augment]\nspeeds = "0.9"', r"speeds = '0.9': must be a list"),
+        ("[augment]\nspeeds = [0.9, 3]", r"speeds = \[0.9, 3\]: 3: must be at least 0.5 and at most 2"),
+        ("[augment]\nspeeds = [0.9, nan]", r"speeds = \[0.9, nan\]: nan: must be at least 0.5"),
+        ("[augment]\nspeeds = [0.9, true]", r"speeds = \[0.9, True\]: True: must be a number"),
+        ("[augment]\nspeeds = [1, 0.9, 1.0]", r"speeds = .*: 1.0 stands twice; name each once"),
+        ("[augment]\ntime_share = 0", r"time_share = 0: must be above 0 and at most 1"),
         ("encoder = 3", r"encoder = 3 is no section"),
         ("[encoder]\nlayers = 2\nlayers = 3", r"not a recipe \(Cannot overwrite a value.*recipes are TOML"),
         ("layers: 3", r"not a recipe"),
@@ -82,3 +92,12 @@ def test_every_character_survives_a_dump(tmp_path):
     recipe = config.parse({"units": {"drop": drop}}, "test")
     (tmp_path / "again.toml").write_bytes(config.dump(recipe).encode())
     assert config.load(tmp_path / "again.toml") == recipe
+
+
+def test_a_list_is_typed_dumped_and_overridden_like_any_setting(tmp_path):
+    recipe = config.load(written(tmp_path, "[augment]\nspeeds = [0.9, 1, 1.1]\n"))
+    assert recipe.augment.speeds == (0.9, 1.0, 1.1) and all(isinstance(s, float) for s in recipe.augment.speeds)
+    assert config.load(written(tmp_path, config.dump(recipe))) == recipe
+    assert config.parse(json.loads(json.dumps(recipe.as_dict())), "test") == recipe
+    assert config.load(written(tmp_path, ""), ["augment.speeds=[0.9,1]"]).augment.speeds == (0.9, 1.0)
+    assert config.differences(config.Recipe(), recipe) == ["augment.speeds: [1.0] → [0.9, 1.0, 1.1]"]

@@ -13,7 +13,7 @@ FLOORS = [
     {"units", "phones", "config", "files", "seeds", "bootstrap", "jit", "interrupt", "schedule"},
     {"audio", "manifest", "score", "formats", "calibration", "lexicon", "trn", "results"},
     {"features", "cells", "ctc", "lm", "conventions", "tensors", "parallel"},
-    {"model", "batch", "decoders", "corpora"},
+    {"model", "batch", "augment", "decoders", "corpora"},
     {"bundle"},
     {"recognize", "transcripts", "checkpoint", "learner"},
     {"borders", "witnesses"},
@@ -27,7 +27,7 @@ SAME_FLOOR = {
     ("manifest", "files"),
     ("formats", "manifest"),  # a transcript is made of segments
 }
-TORCH = {"cells", "ctc", "model", "batch", "bundle", "train", "recognize", "tune", "evaluate"}
+TORCH = {"cells", "ctc", "model", "batch", "augment", "bundle", "train", "recognize", "tune", "evaluate"}
 TORCH |= {"doctor", "borders", "witnesses", "tensors", "parallel", "checkpoint", "learner"}
 
 

@@ -130,3 +130,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(AsrError, match="cannot be written"):
         manifest.write(tmp_path / "file" / "train.jsonl", [utterance()])
+
+
+def test_a_speed_is_kept_and_one_that_makes_no_sense_refused(tmp_path):
+    path = tmp_path / "train.jsonl"
+    manifest.write(path, [Utterance("a", tmp_path / "a.wav", 1.0, speed=0.9), Utterance("b", tmp_path / "b.wav", 1.0)])
+    assert [u.speed for u in manifest.read(path)] == [0.9, 1.0]
+    assert "speed" not in path.read_text().splitlines()[1]
+    path.write_text('{"id": "a", "audio": "a.wav", "seconds": 1, "speed": 0}\n')
+    with pytest.raises(InputError, match=r"train.jsonl:1 \(a\): speed 0.0; must be at least 0.1 and at most 10"):
+        manifest.read(path)

@@ -128,3 +128,18 @@ def test_every_way_to_normalise_learns(toy, tmp_path, normalise):
     train.run(config.parse(settings, "test"), toy, tmp_path, CPU)
     rows = lines(tmp_path)
     assert np.isfinite(rows[-1]["loss"]) and rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_every_augmentation_learns_and_speeds_are_for_training_alone(toy, tmp_path):
+    augment = {"speeds": [0.95, 1, 1.05], "time_masks": 1, "time_width": 3, "frequency_masks": 1, "frequency_width": 1}
+    settings = recipe(epochs=2, noise=0.1).as_dict() | {"augment": augment}
+    train.run(config.parse(settings, "test"), toy, tmp_path, CPU)
+    rows = lines(tmp_path)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    frames = [row["frames_per_second"] * row["seconds"] for row in rows]
+    once = sum(1 + (int(u.seconds * 16000 + 0.5) - 400) // 160 for u in manifest.read(toy / "train.jsonl"))
+    assert frames[0] == pytest.approx((1 / 0.95 + 1 + 1 / 1.05) * once, rel=0.02)
+    counts = rows[0]["dev"]
+    assert counts["hits"] + counts["substitutions"] + counts["deletions"] == sum(
+        len(u.text) for u in manifest.read(toy / "dev.jsonl")
+    )

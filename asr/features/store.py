@@ -193,7 +193,7 @@ def room() -> int:
 def _key(utterances: Sequence[Utterance], features: Features) -> str:
     digest = hashlib.sha256(json.dumps([FORMAT, dict(features.settings)], sort_keys=True).encode())
     for u in utterances:
-        digest.update(repr((u.id, os.path.abspath(u.audio), *_stamp(u.audio))).encode())
+        digest.update(repr((u.id, os.path.abspath(u.audio), u.speed, *_stamp(u.audio))).encode())
     return digest.hexdigest()[:16]
 
 
@@ -293,7 +293,7 @@ def _extracted(name: str, utterances: Sequence[Utterance], features: Features) -
 def _extract(utterance: Utterance, features: Features) -> Result:
     samples, rate = audio.read(utterance.audio)
     try:
-        matrix = features(audio.resample(samples, rate, features.rate))
+        matrix = features(audio.resample(samples, round(rate * utterance.speed), features.rate))
     except InputError as error:
         raise InputError(f"{utterance.audio} ({utterance.id}): {error}") from error
     return matrix, Statistics.of(matrix)

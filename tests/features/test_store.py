@@ -136,6 +136,22 @@ def test_a_recording_at_another_rate_is_resampled(folder, tmp_path):
     assert kept.lengths.tolist() == [98]
 
 
+@pytest.mark.parametrize("speed", [0.9, 1.1])
+def test_a_tone_at_another_speed_is_longer_or_shorter_and_has_another_pitch(folder, tmp_path, speed):
+    def tone(path, pitch, seconds):
+        soundfile.write(path, 0.3 * np.sin(2 * np.pi * pitch * np.arange(int(seconds * RATE)) / RATE), RATE)
+        return Utterance(path.stem, path, seconds)
+
+    recorded = replace(tone(tmp_path / "a.wav", 1000.0, 2.0), seconds=2.0 / speed, speed=speed)
+    other = tone(tmp_path / "b.wav", 1000.0 * speed, 2.0 / speed)
+    kept = Store.open(folder, "train", [recorded, other], Fbank())
+    assert kept.lengths[0] == kept.lengths[1]
+    loud = kept[1].max(axis=0) > kept[1].max() - 5  # filters that the tone is in
+    np.testing.assert_allclose(kept[0][5:-5, loud], kept[1][5:-5, loud], atol=0.05)
+    with pytest.raises(RuntimeError, match="computed although"):
+        Store.open(folder, "train", [replace(recorded, speed=1.0), other], frozen(Fbank()))
+
+
 def test_all_recordings_are_tried_and_the_first_few_of_the_unusable_are_named(folder, utterances, tmp_path):
     (tmp_path / "a0.wav").write_bytes(b"")
     (tmp_path / "a1.wav").unlink()
