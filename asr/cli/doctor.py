@@ -60,7 +60,11 @@ def _run(folder: Path, data: Path, device: str | None) -> Examined:
     from asr.doctor import RUN_CHECKS, examine, runs
 
     run = runs.read(folder, data, recognize.choose_device(device))
-    return f"{folder}: {len(run.epochs)} epochs", list(RUN_CHECKS), examine(run, RUN_CHECKS)
+    return (
+        f"{folder}: {len(run.epochs)} epoch{'' if len(run.epochs) == 1 else 's'}",
+        list(RUN_CHECKS),
+        examine(run, RUN_CHECKS),
+    )
 
 
 def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) -> Examined:

@@ -42,6 +42,7 @@ RUN_CHECKS: dict[str, Check[Run]] = {
     "damaged": training.damaged,
     "weights": training.weights,
     "started": training.started,
+    "guessing": training.guessing,
     "blank": training.blank,
     "units": training.units,
     "hidden": training.hidden,

@@ -9,6 +9,7 @@ from statistics import median
 
 from asr.doctor.finding import Finding, listed
 from asr.doctor.runs import BEST, Row, Run
+from asr.units import Units
 
 STILL = 0.01  # a sound run moves the weights by several times their length, its first epoch by more than a tenth
 MUTE = 0.1  # units written per reference unit
@@ -17,6 +18,7 @@ CONSTANT = 0.01  # spread of a unit's output; 0.31 was the least of 160 units
 STUCK = 0.95  # share of frames in which a unit is at its limit; 0.36 was the most
 MANY = 0.1  # of a layer's units
 EXPLODED = 10.0  # times a usual epoch's gradient; it varies by 2 once the plateau of blanks is left behind
+HUGE = 1e4  # mean gradient of an epoch; 26 and 35 were the most in both, once the plateau was left behind
 SPIKE = 100.0  # times a usual epoch's gradient, in one step; 7 was the most
 RISEN = 1.1  # times the lowest dev loss
 WORSE = 1.05  # times the lowest dev rate; 1.03 at the end of both runs
@@ -34,7 +36,7 @@ def damaged(run: Run) -> Iterator[Finding]:
     """Find bundles and checkpoints that cannot be loaded."""
     for name, reason in run.faults.items():
         if name == BEST:
-            yield Finding("error", "", (name,), reason, f"{name} {reason}", "train again; the same command goes on")
+            yield Finding("error", "", (name,), reason, f"{name}: {reason}", "train again; the same command goes on")
         else:
             what = f"checkpoint {name} {reason}"
             yield Finding("warning", "", (name,), reason, what, "nothing; training goes on from the one before it")
@@ -55,6 +57,16 @@ def started(run: Run) -> Iterator[Finding]:
         what = f"learning never started: the weights moved by {100 * run.moved:.2g} % of their length"
         remedy = f"raise training.learning_rate (it was {run.recipe.training.learning_rate:g}), or train for longer"
         yield Finding("error", "train", (), run.moved, what, remedy)
+
+
+def guessing(run: Run) -> Iterator[Finding]:
+    """Find systems that know no more than that there are units."""
+    rows, symbols = _scored(run), len(_units(run)) - 1
+    written, wanted = _written(run)
+    if rows and rows[-1]["loss"] >= math.log(symbols) and written >= MUTE * wanted and not any(started(run)):
+        what = f"a loss of {rows[-1]['loss']:.3g} nats a unit, no better than guessing ({math.log(symbols):.3g})"
+        remedy = "lower training.learning_rate, or train for longer; see that transcripts belong to their audio"
+        yield Finding("error", "train", (), rows[-1]["loss"], what, remedy)
 
 
 def blank(run: Run) -> Iterator[Finding]:
@@ -115,11 +127,8 @@ def gradients(run: Run) -> Iterator[Finding]:
     if not rows:
         return
     usual = max(median(row["gradient_norm"] for row in rows), run.recipe.training.clip)
-    odd = [
-        row
-        for row in rows
-        if row["gradient_norm"] > EXPLODED * usual or row.get("gradient_norm_max", 0) > SPIKE * usual
-    ]
+    limit = min(EXPLODED * usual, HUGE)
+    odd = [row for row in rows if row["gradient_norm"] > limit or row.get("gradient_norm_max", 0) > SPIKE * usual]
     if odd:
         most = max(max(row["gradient_norm"], row.get("gradient_norm_max", 0)) for row in odd)
         what = f"gradients exploded in {len(odd)} epochs: up to {most:.3g}, usually {usual:.3g}"
@@ -211,6 +220,11 @@ def _written(run: Run) -> tuple[int, int]:
     count = rows[-1]["dev"]
     said = count.get("hits", 0) + count.get("substitutions", 0)
     return said + count.get("insertions", 0), said + count.get("deletions", 0)
+
+
+def _units(run: Run) -> Units:
+    settings = run.recipe.units
+    return Units.of(settings.kind, settings.alphabet, settings.drop)
 
 
 def _scored(run: Run) -> list[Row]:

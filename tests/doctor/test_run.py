@@ -74,6 +74,11 @@ def started(run):
     return "error"
 
 
+def guessing(run):
+    rows(run, lambda old: [row | {"loss": 1.4, "dev_loss": 1.4} for row in old])  # ln 4 = 1.39
+    return "error"
+
+
 def blank(run):
     weights(run, bias("projection.bias", 0, 1e3))
     return "error"
@@ -147,7 +152,15 @@ def results(run):
     return "warning"
 
 
-PLANTS = {"damaged": damaged, "weights": broken, "started": started, "blank": blank, "units": units, "hidden": hidden}
+PLANTS = {
+    "damaged": damaged,
+    "weights": broken,
+    "started": started,
+    "guessing": guessing,
+    "blank": blank,
+    "units": units,
+    "hidden": hidden,
+}
 PLANTS |= {"loss": loss, "skipped": skipped, "gradients": gradients, "overfit": overfit, "best": best}
 PLANTS |= {"improving": improving, "unfinished": unfinished, "data": data, "results": results}
 
@@ -196,6 +209,19 @@ def test_records_of_before_newer_keys_will_do(sound, toy):
 def test_a_dev_loss_that_rises_while_the_rate_holds_is_a_note(sound, toy):
     rows(sound, lambda old: [*old, *(old[-1] | {"epoch": 13 + i, "dev_loss": 9, "loss": 1e-9} for i in range(5))])
     assert found(sound, toy) == {("note", "overfit")}
+
+
+def test_gradients_that_are_huge_throughout_are_found(sound, toy):
+    rows(sound, lambda old: [row | {"gradient_norm": 1e9} for row in old])
+    assert found(sound, toy) == {("warning", "gradients")}
+
+
+def test_one_step_that_exploded_is_found_and_large_gradients_on_the_plateau_are_not(sound, toy):
+    rows(sound, lambda old: [old[0] | {"gradient_norm": 1e4, "gradient_norm_max": 1e5}, *old[1:]])
+    assert findings(sound, toy) == []
+    rows(sound, lambda old: [*old[:-1], old[-1] | {"gradient_norm_max": 1e5}])
+    (finding,) = findings(sound, toy)
+    assert (finding.check, finding.ids, finding.value) == ("gradients", ("12",), 1e5)
 
 
 def test_units_at_their_limit_are_found(learned, toy):
