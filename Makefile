@@ -6,19 +6,21 @@ DEVICE ?=
 SET    ?=
 TIMIT  ?=
 PARTIAL ?=
+SEEDS  ?=
 BIN    := .venv/bin
 EXTRAS := dev,plots,synth
 
 device := $(if $(DEVICE),--device $(DEVICE))
 sets   := $(foreach setting,$(SET),--set $(setting))
+runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed)))
 source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe test check bench torture clean
+.PHONY: help setup train evaluate tune transcribe test check bench torture results clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "variables: RECIPE=espeak RUN=runs/RECIPE TIMIT=/where/it/lies PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=… LEXICON=…"
+	@echo "variables: RECIPE=espeak RUN=runs/RECIPE SEEDS=5 TIMIT=/where/it/lies PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=… LEXICON=…"
 
 setup: .venv/.ready ## make .venv and fill it (done by the others when needed)
 
@@ -31,10 +33,18 @@ setup: .venv/.ready ## make .venv and fill it (done by the others when needed)
 	    $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
 	fi && touch $@ && echo "set-up: $$(( $$(date +%s) - begin )) s" >&2
 
-train: setup ## prepare the corpus, train RECIPE, score it on dev and test
+train: setup ## prepare the corpus, train RECIPE, score it on dev and test (SEEDS=5: five seeds, mean and deviation)
 	@$(BIN)/asr prepare recipes/$(RECIPE).toml $(source) >/dev/null
+ifeq ($(SEEDS),)
 	@$(BIN)/asr train recipes/$(RECIPE).toml --out $(RUN) $(sets) $(device)
 	@$(BIN)/asr evaluate $(RUN) --set dev --set test $(device)
+else
+	@for run in $(runs); do \
+	    $(BIN)/asr train recipes/$(RECIPE).toml --out $$run $(sets) --set training.seed=$${run##*-seed} $(device) && \
+	    $(BIN)/asr evaluate $$run --set dev --set test $(device) || exit 1; \
+	done
+	@$(BIN)/asr summary $(runs)
+endif
 
 evaluate: setup ## score RUN on dev and test again
 	@$(BIN)/asr evaluate $(RUN) --set dev --set test $(device)
@@ -59,6 +69,9 @@ bench: setup ## measure speed beside the peers
 
 torture: setup ## kill, stop, poison and starve trainings, and see that nothing is lost (ten minutes)
 	@$(BIN)/python tests/bench/torture.py
+
+results: setup ## take the results of runs/ into recipes/results and write the table in recipes/README.md
+	@$(BIN)/asr table
 
 clean: ## remove what was made here: .venv, runs, corpora that can be made again
 	rm -rf .venv runs data/espeak data/timit data/timit-sample .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ FLOORS = [
     {"bundle"},
     {"recognize", "transcripts", "checkpoint", "learner"},
     {"borders", "witnesses"},
-    {"train", "tune", "evaluate", "compare", "report", "doctor"},
+    {"train", "tune", "evaluate", "compare", "table", "report", "doctor"},
     {"cli"},
     {"__main__"},
 ]

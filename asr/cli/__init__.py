@@ -19,6 +19,7 @@ from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
 from asr.cli.language_model import language_model
 from asr.cli.report import plot, report
+from asr.cli.results import summary, table
 from asr.cli.score import score
 from asr.cli.train import prepare, train, tune
 from asr.cli.transcribe import align, transcribe
@@ -41,6 +42,8 @@ COMMANDS = (
     compare,
     report,
     plot,
+    summary,
+    table,
     transcribe,
     align,
     language_model,

@@ -1,0 +1,41 @@
+"""Commands that gather results: over seeds, and for the table of recipes."""
+
+import json
+from pathlib import Path
+
+import click
+
+from asr.cli import options, output
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=options.FILE)
+@click.option("--set", "names", multiple=True, help="Of their results, dev and test when left out; may be given twice.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with every seed's rate.")
+def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> None:
+    """Print mean and standard deviation over runs of one recipe that differ in their seed."""
+    from asr import results
+
+    found = []
+    for name in names or ("dev", "test"):
+        found += results.summarise(results.of_runs(runs, name))
+    if as_json:
+        output.result(json.dumps([one.as_dict() for one in found], ensure_ascii=False, indent=2))
+        return
+    for one in found:
+        output.result(one)
+
+
+@click.command()
+@click.option("--runs", type=options.FOLDER, default=Path("runs"), show_default=True, help="Where runs lie.")
+@click.option("--recipes", type=options.FOLDER, default=Path("recipes"), show_default=True, help="Where recipes lie.")
+def table(runs: Path, recipes: Path) -> None:
+    """Copy the results of the recipes' runs to recipes/results, and write the table in recipes/README.md from them."""
+    from asr import table as standings
+
+    written, left_out = standings.collect(runs, recipes)
+    for line in left_out:
+        output.say(line)
+    standings.fill(recipes / "README.md", recipes)
+    for path in written:
+        output.result(path)

@@ -1,0 +1,129 @@
+"""The table of results in recipes/README.md: one row a recipe, made from result files and never typed.
+
+`recipes/results/RECIPE/` keeps a copy of what `asr evaluate` wrote: SET-seedN.json for each set and seed.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asr import config, files, results
+from asr.errors import InputError
+
+BEGIN = "<!-- results: from recipes/results, by `make results` -->"
+END = "<!-- results: end -->"
+SETS = ("dev", "test")
+COLUMNS = ("standard", "optional silence", "merged silence", "mean of utterances")
+
+
+def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
+    """Copy the results of each recipe's runs, runs/RECIPE and runs/RECIPE-seedN, to where the table takes them from.
+
+    Args:
+        runs: The folder of runs.
+        recipes: The folder of recipes.
+
+    Returns:
+        The files written, and a line for each run that was left out.
+
+    Raises:
+        AsrError: A run's recipe or a result cannot be read, or a copy not be written.
+    """
+    written, left_out = [], []
+    for recipe in sorted(recipes.glob("*.toml")):
+        for run in sorted([runs / recipe.stem, *runs.glob(f"{recipe.stem}-seed[0-9]*")]):
+            if not (run / "test.json").exists():
+                continue
+            if reason := _unfit(run, recipe):
+                left_out.append(f"{run}: {reason}; not taken")
+                continue
+            for name in SETS:
+                row = results.read(run / f"{name}.json")
+                path = recipes / "results" / recipe.stem / f"{name}-seed{row['seed']}.json"
+                files.write_json(path, row)
+                written.append(path)
+    return written, left_out
+
+
+def _unfit(run: Path, recipe: Path) -> str:
+    """Return why a run's results cannot stand for its recipe; nothing where they can."""
+    apart = config.differences(config.load(recipe), config.load(run / "recipe.toml"))
+    if others := [line for line in apart if not line.startswith("training.seed:")]:
+        return f"differs from {recipe} ({others[0]})"
+    for name in SETS:
+        row = results.read(run / f"{name}.json")
+        if row["search"].get("tuned_on_test"):
+            return f"{name}.json was tuned on {name} itself"
+        if row["search"].get("by_hand"):
+            return f"{name}.json has weights given by hand"
+        if not row["commit"] or row["commit"].endswith("-dirty"):
+            return f"{name}.json was measured by a source that no commit holds ({row['commit']})"
+    return ""
+
+
+def block(recipes: Path) -> str:
+    """Return the table, between its markers.
+
+    Raises:
+        InputError: A result file cannot be read, or those of a recipe do not go together.
+    """
+    head = ["recipe", "what it is", "dev", *(f"test, {name}" if name == COLUMNS[0] else name for name in COLUMNS)]
+    rows = [[*head, "measured"], ["---"] * (len(head) + 1)]
+    rows += [_row(recipe, recipes / "results" / recipe.stem) for recipe in sorted(recipes.glob("*.toml"))]
+    return "\n".join([BEGIN, *(f"| {' | '.join(row)} |" for row in rows), END])
+
+
+def fill(readme: Path, recipes: Path) -> None:
+    """Put the table between its markers in a file.
+
+    Raises:
+        InputError: The file has no such markers, or a result file cannot be used.
+    """
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"{readme}: has no place for the table; write the lines {BEGIN} and {END} where it belongs")
+    files.write_text(readme, before + block(recipes) + after)
+
+
+def _row(recipe: Path, folder: Path) -> list[str]:
+    name = f"[{recipe.stem}]({recipe.name})"
+    found = {name: _results(folder, name) for name in SETS}
+    if not found["test"]:
+        return [name, _about(recipe), *["–"] * (1 + len(COLUMNS)), "no result stands here"]
+    dev, test = (results.summarise(rows) if rows else [] for rows in found.values())
+    return [name, _about(recipe), _cell(dev, found["dev"], COLUMNS[0])] + [
+        *(_cell(test, found["test"], column) for column in COLUMNS),
+        _measured(found["test"]),
+    ]
+
+
+def _results(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    return {str(path): results.read(path) for path in sorted(folder.glob(f"{name}-seed*.json"))}
+
+
+def _cell(summaries: list[results.Summary], rows: Mapping[str, Mapping[str, Any]], column: str) -> str:
+    """Return a convention's rate: with its interval of one seed, with its deviation of several."""
+    summary = next((s for s in summaries if s.name == column), None)
+    if summary is None:
+        return "–"
+    if len(rows) > 1 or column != COLUMNS[0]:
+        return summary.rate.partition(",")[0]
+    interval = next(iter(rows.values()))["interval"]
+    return summary.rate + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
+
+
+def _measured(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    seeds = ", ".join(str(seed) for seed in sorted(row["seed"] for row in rows.values()))
+    commits = ", ".join(sorted({row["commit"][:8] for row in rows.values()}))
+    one = next(iter(rows.values()))
+    of = f"{one['speakers']} speakers, {one['total']} symbols"
+    return f"{one['search']['decoder']}, {'seeds' if len(rows) > 1 else 'seed'} {seeds}, {of}, at {commits}"
+
+
+def _about(recipe: Path) -> str:
+    """Return a recipe's first paragraph."""
+    paragraph = recipe.read_text(encoding="utf-8").partition("#\n")[0]
+    return re.sub(r"\s+", " ", paragraph.replace("#", " ")).strip()

@@ -1,0 +1,146 @@
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from asr import config, results, table
+from asr.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+
+
+def result(seed=1, rate=0.07, **changed):
+    conventions = [
+        {"name": "standard", "title": "39", "metric": "PER", "rate": rate, "interval": [rate - 0.01, rate + 0.02]},
+        {"name": "optional silence", "title": "opt", "metric": "PER", "rate": rate - 0.001, "interval": None},
+        {"name": "mean of utterances", "title": "mean", "metric": "PER", "rate": rate + 0.001, "interval": None},
+    ]
+    row = {"set": "test", "metric": "PER", "rate": rate, "interval": [rate - 0.01, rate + 0.02]}
+    row |= {"manifest_sha256": "a" * 64, "bundle_sha256": str(seed) * 64, "seed": seed, "commit": "0123456789ab"}
+    row |= {"search": {"decoder": "greedy", "tuned_on": ""}, "speakers": 24, "total": 7215}
+    return row | {"conventions": conventions} | changed
+
+
+def test_seeds_are_summarised_by_convention():
+    rates = {3: 0.08, 1: 0.07, 2: 0.075}
+    found = results.summarise({f"run{seed}": result(seed, rate) for seed, rate in rates.items()})
+    assert [one.name for one in found] == ["standard", "optional silence", "mean of utterances"]
+    assert found[0].mean == pytest.approx(0.075) and found[0].deviation == statistics.stdev(rates.values())
+    assert list(found[0].rates) == [1, 2, 3]
+    assert str(found[0]) == "test PER standard             7.50 ± 0.50 %, 3 seeds"
+    assert json.loads(json.dumps(found[0].as_dict()))["mean"] == found[0].mean
+
+
+def test_one_seed_has_no_deviation():
+    (found, *_) = results.summarise({"run": result()})
+    assert found.deviation is None and found.rate == "7.00 %"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"seed": 1}, "two: has the seed of one, 1; give each seed once"),
+        ({"manifest_sha256": "b" * 64}, "two: the set is not that of one"),
+        ({"search": {"decoder": "beam"}}, r"two: the decoder is not that of one \(beam and greedy\)"),
+        ({"conventions": result()["conventions"][:1]}, "two: what it writes is not that of one"),
+    ],
+)
+def test_what_does_not_go_together_is_not_summarised(changed, message):
+    with pytest.raises(InputError, match=message):
+        results.summarise({"one": result(1), "two": result(2) | changed})
+
+
+def write_run(folder, seed, settings=None, **changed):
+    folder.mkdir(parents=True)
+    recipe = config.parse({"training": {"seed": seed}} | (settings or {}), "test")
+    (folder / "recipe.toml").write_text(config.dump(recipe))
+    for name in ("dev", "test"):
+        (folder / f"{name}.json").write_text(json.dumps(result(seed, 0.06 + seed / 100, set=name) | changed))
+
+
+def test_runs_of_another_recipe_are_not_summarised(tmp_path):
+    write_run(tmp_path / "one", 1)
+    write_run(tmp_path / "two", 2)
+    assert len(results.of_runs([tmp_path / "one", tmp_path / "two"], "test")) == 2
+    write_run(tmp_path / "three", 3, {"encoder": {"hidden": 80}})
+    with pytest.raises(InputError, match=r"three.recipe\.toml: is another recipe than .* \(encoder\.hidden: 40 → 80\)"):
+        results.of_runs([tmp_path / "one", tmp_path / "three"], "test")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"set": "test"}', "\x00"])
+def test_what_is_no_result_is_named(tmp_path, text):
+    (tmp_path / "test.json").write_text(text)
+    with pytest.raises(InputError, match=r"test\.json: (cannot be read as a result|no result, or an old one)"):
+        results.read(tmp_path / "test.json")
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(
+        '# A recipe of mine,\n# in two lines.\n#\n#   make train\n\n[corpus]\nname = "espeak"\n'
+    )
+    (folder / "none.toml").write_text('# One that was never run.\n#\n#   make train\n\n[corpus]\nname = "timit"\n')
+    (folder / "README.md").write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    return folder
+
+
+def test_the_table_is_made_from_the_runs_results(tmp_path, recipes):
+    write_run(tmp_path / "runs" / "mine", 1)
+    written, left_out = table.collect(tmp_path / "runs", recipes)
+    assert not left_out and [path.name for path in written] == ["dev-seed1.json", "test-seed1.json"]
+    table.fill(recipes / "README.md", recipes)
+    lines = (recipes / "README.md").read_text().splitlines()
+    assert lines[0] == "before" and lines[-1] == "after" and "old" not in lines
+    assert lines[4] == (
+        "| [mine](mine.toml) | A recipe of mine, in two lines. | 7.00 % (6.0–9.0) | 7.00 % (6.0–9.0) | 6.90 % | – | "
+        "7.10 % | greedy, seed 1, 24 speakers, 7215 symbols, at 01234567 |"
+    )
+    assert lines[5].startswith("| [none](none.toml) | One that was never run. | – | – |")
+
+
+def test_several_seeds_share_a_row(tmp_path, recipes):
+    for seed in (1, 2):
+        write_run(tmp_path / "runs" / f"mine-seed{seed}", seed)
+    table.collect(tmp_path / "runs", recipes)
+    row = table.block(recipes).splitlines()[3]
+    assert "| 7.50 ± 0.71 % | 7.50 ± 0.71 % | 7.40 ± 0.71 % |" in row and "seeds 1, 2" in row
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed", "reason"),
+    [
+        ({"encoder": {"hidden": 80}}, {}, "differs from"),
+        ({}, {"search": {"decoder": "beam", "tuned_on_test": True}}, "tuned on dev itself"),
+        ({}, {"search": {"decoder": "beam", "by_hand": True}}, "weights given by hand"),
+        ({}, {"commit": "0123-dirty"}, "by a source that no commit holds"),
+        ({}, {"commit": None}, "by a source that no commit holds"),
+    ],
+)
+def test_a_run_that_cannot_stand_for_its_recipe_is_left_out_and_named(tmp_path, recipes, settings, changed, reason):
+    write_run(tmp_path / "runs" / "mine", 1, settings, **changed)
+    written, left_out = table.collect(tmp_path / "runs", recipes)
+    assert not written and len(left_out) == 1 and reason in left_out[0]
+
+
+def test_a_file_without_a_place_for_the_table_is_left_alone(recipes):
+    (recipes / "README.md").write_text("nothing\n")
+    with pytest.raises(InputError, match=r"README\.md: has no place for the table"):
+        table.fill(recipes / "README.md", recipes)
+    assert (recipes / "README.md").read_text() == "nothing\n"
+
+
+def test_the_committed_table_is_what_the_committed_results_give():
+    readme = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+    assert table.block(ROOT / "recipes") in readme
+
+
+def test_committed_results_name_no_place_of_one_machine():
+    found = sorted((ROOT / "recipes" / "results").rglob("*.json"))
+    assert found
+    for path in found:
+        row = results.read(path)
+        assert "/" not in row["command"].replace("runs/", "").replace("data/", ""), path
+        assert not row["commit"].endswith("-dirty") and row["search"].get("tuned_on_set", "dev") == "dev"
