@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from asr import bundle, calibration, decoders, files, lm, manifest, recognize, score
+from asr import bundle, calibration, decoders, files, lm, manifest, recognize, score, witnesses
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.base import LogProbs
 from asr.decoders.search import FILE, Search
+from asr.errors import AsrError
 from asr.lm import Ngram, Perplexity
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
@@ -53,7 +54,15 @@ class _Dev:
     emissions: dict[str, LogProbs]
 
 
-def run(system: Path, corpus: Path, search: Search, order: int, device: torch.device) -> Tuned:
+def run(
+    system: Path,
+    corpus: Path,
+    search: Search,
+    order: int,
+    device: torch.device,
+    on: str = "dev",
+    force: bool = False,
+) -> Tuned:
     """Choose α, β and the calibration for a search on dev, and write decoder.json beside the bundle.
 
     Args:
@@ -62,15 +71,19 @@ def run(system: Path, corpus: Path, search: Search, order: int, device: torch.de
         search: The decoder, its width, its lexicon; a language model it names is taken as it is.
         order: Of the language model to estimate on the training transcripts where it names none; 0 for none.
         device: Where the network runs.
+        on: The set to choose on, one that is called dev or dev-something.
+        force: Choose on another set even so; scoring that set will then be refused, or be marked where forced.
 
     Raises:
-        AsrError: A file cannot be used or written, or a setting makes no sense.
+        AsrError: A file cannot be used or written, a setting makes no sense, or the set is not there to choose on.
     """
+    path = corpus / f"{on}.jsonl"
+    if not witnesses.is_dev(path) and not force:
+        raise AsrError(f"{path}: is not there to choose on; choose on dev, or give --force and give up {on} as a test")
     loaded = bundle.load(system)
     decoders.build(search, loaded.units)  # before the work, so that a bad setting is known at once
     if order and not search.language and search.decoder != "greedy":
         search = replace(search, language=_estimated(loaded, corpus, search, order, system.parent))
-    path = corpus / "dev.jsonl"
     data = recognize.dataset(loaded, path)
     emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)

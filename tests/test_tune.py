@@ -33,6 +33,21 @@ def test_tuning_makes_no_more_errors_than_its_grid_can_avoid(half_trained, toy):
     assert tuned.perplexity.perplexity < 8 and plain.perplexity is None
 
 
+def test_a_set_that_is_not_dev_is_given_up_only_by_force(half_trained, toy, tmp_path):
+    from asr import evaluate
+
+    with pytest.raises(AsrError, match=r"test\.jsonl: is not there to choose on; .* --force"):
+        tune.run(half_trained, toy, Search("beam", width=4), 0, CPU, on="test")
+    recorded = half_trained.parent / "decoder.json"
+    kept = recorded.read_bytes() if recorded.exists() else None
+    tuned = tune.run(half_trained, toy, Search("beam", width=4), 0, CPU, on="test", force=True)
+    with pytest.raises(AsrError, match="chosen on this very set"):
+        evaluate.run(half_trained, toy / "test.jsonl", tmp_path / "test", CPU, tuned.search)
+    evaluate.run(half_trained, toy / "test.jsonl", tmp_path / "test", CPU, tuned.search, force=True)
+    assert json.loads((tmp_path / "test.json").read_text())["search"]["tuned_on_test"] is True
+    recorded.write_bytes(kept) if kept else recorded.unlink()
+
+
 def test_what_was_tuned_is_recorded_with_the_set_it_was_tuned_on(half_trained, toy):
     tuned = tune.run(half_trained, toy, Search("beam", width=8), 2, CPU)
     recorded = Search.load(half_trained.parent / "decoder.json")

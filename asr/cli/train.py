@@ -56,9 +56,19 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
 @click.argument("system", type=options.FILE)
 @options.search
 @click.option("--order", type=click.IntRange(0), default=3, show_default=True, help="Of the n-gram; 0 for none.")
+@click.option("--on", default="dev", show_default=True, help="The set to choose on.")
+@click.option("--force", is_flag=True, help="Choose on another set than dev; it is then no test set any more.")
 @options.DATA
 @options.DEVICE
-def tune(system: Path, order: int, data: Path, device: str | None, **search: Any) -> None:  # noqa: ANN401
+def tune(
+    system: Path,
+    order: int,
+    on: str,
+    force: bool,
+    data: Path,
+    device: str | None,
+    **search: Any,  # noqa: ANN401
+) -> None:
     """Choose a decoder's weights on the dev set, and record them for evaluate and transcribe."""
     from asr import bundle, recognize
     from asr import tune as tuning
@@ -67,12 +77,12 @@ def tune(system: Path, order: int, data: Path, device: str | None, **search: Any
     corpus = data / bundle.load(file).recipe.corpus.name
     settings = options.settings(None, {"decoder": "beam"} | {k: v for k, v in search.items() if v is not None})
     with output.timed("tuning"):
-        tuned = tuning.run(file, corpus, settings, order, recognize.choose_device(device))
+        tuned = tuning.run(file, corpus, settings, order, recognize.choose_device(device), on, force)
     best = tuned.search
     if tuned.perplexity:
-        output.say(f"dev perplexity {tuned.perplexity.perplexity:.2f} over {tuned.perplexity.tokens} tokens")
+        output.say(f"{on} perplexity {tuned.perplexity.perplexity:.2f} over {tuned.perplexity.tokens} tokens")
     before, after = tuned.calibration_error
-    output.say(f"dev calibration error {100 * before:.2f} %, calibrated {100 * after:.2f} %")
+    output.say(f"{on} calibration error {100 * before:.2f} %, calibrated {100 * after:.2f} %")
     output.result(
-        f"dev  {tuned.count}  {best.decoder}, width {best.width}, weight {best.weight:g}, bonus {best.bonus:g}"
+        f"{on:<5}{tuned.count}  {best.decoder}, width {best.width}, weight {best.weight:g}, bonus {best.bonus:g}"
     )
