@@ -11,6 +11,7 @@ speech recognition tests", ICASSP 1990, for the segments between words that both
 """
 
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,9 +188,8 @@ def mapsswe(one: Mapping[str, Alignment], other: Mapping[str, Alignment]) -> Map
     if len(pairs) < 2:
         return Mapsswe(len(pairs), 0.0, 0.0, 0.0, 1.0)
     apart = [a - b for a, b in pairs]
-    mean = sum(apart) / len(apart)
-    deviation = math.sqrt(sum((d - mean) ** 2 for d in apart) / (len(apart) - 1))
-    z = mean / deviation * math.sqrt(len(apart)) if deviation else math.copysign(math.inf, mean) if mean else 0.0
+    mean, deviation = statistics.mean(apart), statistics.stdev(apart)
+    z = mean / deviation * math.sqrt(len(apart)) if deviation else 0.0  # as sc_stats: no scatter, no statement
     return Mapsswe(len(apart), mean, deviation, z, math.erfc(abs(z) / math.sqrt(2)))
 
 

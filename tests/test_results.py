@@ -1,5 +1,7 @@
 import json
+import shutil
 import statistics
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,15 @@ def test_a_file_without_a_place_for_the_table_is_left_alone(recipes):
     with pytest.raises(InputError, match=r"README\.md: has no place for the table"):
         table.fill(recipes / "README.md", recipes)
     assert (recipes / "README.md").read_text() == "nothing\n"
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_make_trains_several_seeds_and_summarises_them():
+    command = ["make", "-n", "-o", ".venv/.ready", "train", "SEEDS=2", "RECIPE=timit", "SET=training.epochs=1"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "for run in runs/timit-seed1 runs/timit-seed2" in said
+    assert "--set training.epochs=1 --set training.seed=${run##*-seed}" in said
+    assert said.splitlines()[-1].endswith("asr summary runs/timit-seed1 runs/timit-seed2")
 
 
 def test_the_committed_table_is_what_the_committed_results_give():

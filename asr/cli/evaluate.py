@@ -46,6 +46,8 @@ def evaluate(
             found = evaluation.run(file, path, where, recognize.choose_device(device), settings, force)
             for result in found.results:
                 output.result(f"{path.stem:<5}{result}" + (f" ({found.remark})" if found.remark else ""))
+                others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])
+                output.say(f"{path.stem:<5}{', '.join(others)}")
             report.reliability(where.with_name(f"{where.name}.json"))
             if trn:
                 evaluation.write_trn(found, where)
