@@ -22,6 +22,7 @@ from asr import (
     trn,
     witnesses,
 )
+from asr.batch import Dataset
 from asr.borders import Borders
 from asr.bundle import Bundle
 from asr.calibration import Reliability
@@ -134,13 +135,7 @@ def run(
     witnesses.refuse_tuned(search, data, force)
     dataset = recognize.dataset(loaded, data)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
-    targets = dict(zip(dataset.ids, dataset.targets, strict=True))
-    align = ctc.can_align()
-    hypotheses, found = {}, []
-    for id, log_probs in recognizer.emissions(dataset):
-        hypotheses[id] = recognizer.decoder(log_probs)[0]
-        if align:
-            found.append(borders.of(recognizer, log_probs, targets[id], utterances[id]))
+    hypotheses, found = _decoded(recognizer, dataset, utterances)
     seconds = time.perf_counter() - begin
 
     units = loaded.units
@@ -150,11 +145,24 @@ def run(
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
     proof = witnesses.of(system, data, loaded, search, device)
     remark = witnesses.remark(proof["search"], data.stem)
-    evaluation = Evaluation(scored, borders.joined(found), utterances, remark, seconds)
+    evaluation = Evaluation(scored, found, utterances, remark, seconds)
     details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
     files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
     files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
     return evaluation
+
+
+def _decoded(
+    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance]
+) -> tuple[dict[str, Hypothesis], Borders | None]:
+    targets = dict(zip(dataset.ids, dataset.targets, strict=True))
+    align = ctc.can_align()
+    hypotheses, found = {}, []
+    for id, log_probs in recognizer.emissions(dataset):
+        hypotheses[id] = recognizer.decoder(log_probs)[0]
+        if align:
+            found.append(borders.of(recognizer, log_probs, targets[id], utterances[id]))
+    return hypotheses, borders.joined(found)
 
 
 def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
