@@ -11,6 +11,7 @@ BIN    := .venv/bin
 EXTRAS := dev,plots,synth
 
 device := $(if $(DEVICE),--device $(DEVICE))
+benches := $(if $(DEVICE),tests/bench/bench_train.py,$(sort $(wildcard tests/bench/bench_*.py)))
 sets   := $(foreach setting,$(SET),--set $(setting))
 runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed)))
 source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
@@ -64,8 +65,8 @@ check: setup ## format, lint, types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: setup ## measure speed beside the peers
-	@for file in tests/bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+bench: setup ## measure speed beside the peers (DEVICE=cuda: training there)
+	@for file in $(benches); do $(BIN)/python $$file $(device) || exit 1; done
 
 torture: setup ## kill, stop, poison and starve trainings, and see that nothing is lost (ten minutes)
 	@$(BIN)/python tests/bench/torture.py

@@ -1,0 +1,92 @@
+"""Speed of the CTC loss and its gradient beside torch's, on a CPU.
+
+Both run in turn in one process, on 300 frames and 40 units an utterance; times are medians in milliseconds.
+
+    python tests/bench/bench_ctc.py [--rounds N]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import product
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+
+from asr import ctc
+
+FRAMES, LENGTH = 300, 40
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return what a call takes, the GPU's work included."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
+    begin = time.perf_counter()
+    call()
+    wait()
+    return time.perf_counter() - begin
+
+
+def in_turn(calls: list[Callable[[], object]], rounds: int) -> list[float]:
+    """Return each call's median in milliseconds; they are called in turn, and once before."""
+    for call in calls:
+        call()
+    times = zip(*([seconds(call) for call in calls] for _ in range(rounds)), strict=True)
+    return [1e3 * median(of_call) for of_call in times]
+
+
+def row(units: int, width: int, threads: int, rounds: int) -> None:
+    """Print one line of the table."""
+    torch.set_num_threads(threads)
+    g = torch.Generator().manual_seed(0)
+    log_probs = torch.randn(width, FRAMES, units, generator=g).log_softmax(-1).requires_grad_()
+    targets = torch.randint(1, units, (width, LENGTH), generator=g)
+    lengths, counts = torch.full((width,), FRAMES), torch.full((width,), LENGTH)
+
+    def ours() -> None:
+        log_probs.grad = None
+        ctc.loss(log_probs, lengths, targets, counts).sum().backward()
+
+    def peer() -> None:
+        log_probs.grad = None
+        F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, counts, reduction="sum").backward()
+
+    here, there = in_turn([ours, peer], rounds)
+    print(f"{units:4}{width:5}{threads:9}{here:9.2f}{there:9.2f}{there / here:8.1f}×", flush=True)
+
+
+def compilation() -> list[float]:
+    """Return the seconds of a process's first call, without and with compiled code on disk, Numba's import included."""
+    program = (
+        "import time, torch; from asr import ctc; x = torch.zeros(1, 5, 4, requires_grad=True)"
+        "; one = torch.ones(1).long(); t = time.perf_counter(); ctc.loss(x, 5 * one, one[None], one)"
+        "; print(time.perf_counter() - t)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+        runs = [
+            subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+            for _ in range(2)
+        ]
+    return [float(run.stdout) for run in runs]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=31)
+    rounds = parser.parse_args().rounds
+    cold, warm = compilation()
+    print(f"first call of a process: {cold:.2f} s compiling, {warm:.2f} s from disk")
+    print("   V    B  threads     ours    torch    ratio")
+    for units, width, threads in product((40, 62), (16, 32, 64), (1, 2)):
+        row(units, width, threads, rounds)
+
+
+if __name__ == "__main__":
+    main()
