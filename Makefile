@@ -7,6 +7,7 @@ SET    ?=
 TIMIT  ?=
 PARTIAL ?=
 SEEDS  ?=
+BROWSER ?=
 BIN    := .venv/bin
 EXTRAS := dev,plots,synth
 
@@ -17,7 +18,7 @@ runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed))
 source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe test check bench torture results clean
+.PHONY: help setup train evaluate tune transcribe report plot test browser check bench torture results clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,8 +58,29 @@ transcribe: setup ## print what is said in WAV (a file or a folder)
 	@$(if $(WAV),,echo "make transcribe needs WAV=file.wav" >&2; exit 2)
 	@$(BIN)/asr transcribe --bundle $(RUN) $(device) $(WAV)
 
-test: setup ## run the tests
+test: setup browser ## run the tests
 	@$(BIN)/python -m pytest
+
+# Tried once, as root where apt is there, in two minutes at the most; without a browser its tests are skipped and say so.
+browser: .venv/.browser ## install chromium for the tests of the report, where that is possible (BROWSER=no: don't)
+
+.venv/.browser: | setup
+	@if command -v chromedriver >/dev/null && command -v chromium >/dev/null; then :; \
+	elif [ "$(BROWSER)" = no ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "no chromium with chromedriver here; the report's tests in a browser will be skipped" >&2; \
+	else \
+	    echo "installing chromium for the report's tests (BROWSER=no leaves it out)" >&2; \
+	    export DEBIAN_FRONTEND=noninteractive; quick="-o Acquire::Retries=1 -o Acquire::http::Timeout=10 -o DPkg::Lock::Timeout=20"; \
+	    { timeout 30 apt-get update -qq $$quick; \
+	      timeout 90 apt-get install -qq -y --no-install-recommends $$quick chromium chromium-driver; } >/dev/null 2>&1 </dev/null \
+	        || echo "chromium cannot be installed; the report's tests in a browser will be skipped" >&2; \
+	fi; touch $@
+
+report: setup ## write RUN's results on test as one HTML page
+	@$(BIN)/asr report $(RUN)
+
+plot: setup ## draw RUN's curves, confusions and calibration, or WAV, as PNG
+	@$(BIN)/asr plot $(if $(WAV),$(WAV) --bundle $(RUN),$(RUN))
 
 check: setup ## format, lint, types
 	@$(BIN)/ruff format --check .

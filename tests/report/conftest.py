@@ -53,7 +53,7 @@ def trained(data, tmp_path_factory):
     table = {
         "corpus": {"name": "timit-tones"},
         "encoder": {"layers": 1, "hidden": 24},
-        "training": {"epochs": 12, "batch": 4, "learning_rate": 0.03},
+        "training": {"epochs": 8, "batch": 4, "learning_rate": 0.03},
     }
     device = torch.device("cpu")
     best = train.run(config.parse(table, "test"), data / "timit-tones", out, device)

@@ -194,7 +194,7 @@ def test_words_come_first_where_words_were_scored(run):
 
 def test_the_recipes_differences_are_named_first(trained):
     context = pages._changed(results.read(trained, "test").recipe)
-    assert ("encoder.hidden", 40, 24) in context and ("training.epochs", 20, 12) in context and len(context) == 6
+    assert ("encoder.hidden", 40, 24) in context and ("training.epochs", 20, 8) in context and len(context) == 6
 
 
 def test_a_set_that_was_not_scored_is_named_with_the_command(run, data):

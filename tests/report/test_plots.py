@@ -49,11 +49,15 @@ def test_a_folder_with_nothing_to_draw_is_named(tmp_path):
         plots.run(tmp_path)
 
 
-@pytest.mark.parametrize("posteriors", [False, True])
-def test_a_recording_is_drawn(run, data, tmp_path, posteriors):
+def test_a_recording_is_drawn_and_higher_with_a_systems_posteriors(trained, data, tmp_path):
+    from PIL import Image
+
     audio = next((data / "timit-tones").glob("*.wav"))
-    out = recording.draw(audio, tmp_path / "one.png", run / "best.safetensors" if posteriors else None)
-    assert out.read_bytes().startswith(PNG)
+    sizes = []
+    for name, system in (("without", None), ("with", trained / "best.safetensors")):
+        with Image.open(recording.draw(audio, tmp_path / f"{name}.png", system)) as image:
+            sizes.append(image.size)
+    assert sizes[0][0] == sizes[1][0] and sizes[1][1] == pytest.approx(sizes[0][1] * 4 / 3, abs=2)
 
 
 def test_a_recording_shorter_than_a_window_is_named(tmp_path):

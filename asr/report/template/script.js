@@ -23,8 +23,8 @@ const readout = document.getElementById("readout");
 const isCell = (target) => target.matches("td.c");
 const read = (cell) => { readout.textContent = cell.title; };
 const enter = (cell) => {
-  table.querySelectorAll("td[tabindex]").forEach((other) => other.removeAttribute("tabindex"));
   cell.tabIndex = 0;
+  for (const other of table.querySelectorAll("td[tabindex]")) if (other !== cell) other.removeAttribute("tabindex");
 };
 if (table.querySelector("td.c")) enter(table.querySelector("td.c"));
 table.addEventListener("pointerover", ({ target }) => { if (isCell(target)) read(target); });
@@ -61,7 +61,7 @@ for (const audio of document.querySelectorAll("audio")) {
   audio.addEventListener("timeupdate", () => { if (calm.matches) place(); });
   picture.addEventListener("click", (event) => {
     audio.currentTime = Math.max(0, (event.clientX - picture.getBoundingClientRect().left - left) / scale);
-    audio.play();
+    audio.play().catch(() => { /* where the browser forbids it, the line at least shows the place */ });
   });
 }
 
