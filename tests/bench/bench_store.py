@@ -26,7 +26,8 @@ import numpy as np
 import torch
 
 from asr import batch
-from asr.batch import Dataset, Inputs, Targets
+from asr.augment import Augmentation
+from asr.batch import Batch, Dataset, Inputs, Targets
 from asr.features import shards, store
 from asr.features.mfcc import MFCC
 from asr.features.normalise import Normaliser, Statistics
@@ -82,7 +83,7 @@ def one_at_a_time(data: Dataset) -> Callable[[np.ndarray], torch.Tensor]:
     return gather
 
 
-def microseconds(gather: Callable, plan: list[np.ndarray]) -> float:
+def microseconds(gather: Callable, plan: list) -> float:
     """Return the median over an epoch's batches, so that others at work on the machine count little."""
     times = []
     for rows in plan:
@@ -108,6 +109,22 @@ def compare(folder: Path) -> None:
         ratio = medians["one at a time"] / medians["held"]
         print(f"  B = {size:2}  " + "  ".join(f"{name} {value:.0f}" for name, value in medians.items()), end="")
         print(f"  ({ratio:.1f} times faster)")
+
+
+def applied(augmentation: Augmentation) -> Callable[[Batch], torch.Tensor]:
+    return lambda now: augmentation(now.features, now.lengths, now.rows, 1)
+
+
+def augmented(folder: Path) -> None:
+    """Print what noise and masks cost, beside torch's own noise, which is another in every batch and process."""
+    data = dataset(opened(folder, EVERYTHING))
+    kinds = {"noise": 0.2, "time_masks": 2, "frequency_masks": 1}
+    ways: dict[str, Callable] = {key: applied(Augmentation(**{key: value})) for key, value in kinds.items()}
+    ways["torch.randn"] = lambda now: now.features + 0.2 * torch.randn_like(now.features)
+    batches = [data.batch(rows) for rows in batch.shuffled(data.lengths, 16, 1, 1)]
+    rounds = [{name: microseconds(way, batches) for name, way in ways.items()} for _ in range(ROUNDS)]
+    medians = {name: statistics.median(one[name] for one in rounds) for name in ways}
+    print("µs to augment a batch of 16  " + "  ".join(f"{name} {value:.0f}" for name, value in medians.items()))
 
 
 def memory(*keys: str) -> Iterator[int]:
@@ -159,6 +176,7 @@ def main(arguments: list[str]) -> None:
     hours, count, dimension = (*map(float, arguments), *(100, 120_000, 13)[len(arguments) :])
     with tempfile.TemporaryDirectory() as folder:
         compare(Path(folder))
+        augmented(Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         lengths = lengths_of(int(count), int(hours * 360_000))
         begin = time.perf_counter()

@@ -367,6 +367,18 @@ def test_a_quarter_of_the_memory_is_shared_by_the_processes_of_a_training(monkey
     assert store.room() == whole // 8
 
 
+def test_a_store_that_others_delete_as_fast_as_it_is_made_is_given_up(folder, utterances, monkeypatch):
+    written = []
+
+    def vanishing(path, results):
+        written.append(list(results))
+
+    monkeypatch.setattr(store.shards, "write", vanishing)
+    with pytest.raises(InputError, match="kept: features of train are deleted while they are made; choose another"):
+        Store.open(folder, "train", utterances, MFCC())
+    assert len(written) == store.TRIES
+
+
 def test_few_results_wait_at_a_time(utterances, monkeypatch):
     begun = []
 
