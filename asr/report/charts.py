@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite, log
+from math import isfinite, log, log1p
 from typing import Any
 
 from asr.report.results import Results, Row
@@ -174,11 +174,11 @@ def reliability(row: Row) -> Chart | None:
 
 
 def _bars(counts: Sequence[int], across: Axis) -> tuple[tuple[float, float, float, str], ...]:
-    """Return how many there are of each confidence, as bars a quarter of the plot high."""
+    """Return how many there are of each confidence, as bars at most a quarter of the plot high, logarithmic."""
     edges = [across(place / len(counts)) for place in range(len(counts) + 1)]
-    full = (HEIGHT - TOP - BOTTOM) / 4 / max(1, *counts)
+    full = (HEIGHT - TOP - BOTTOM) / 4 / log1p(max(1, *counts))
     return tuple(
-        (left + 1, right - left - 2, full * count, f"{count} symbols")
+        (left + 1, right - left - 2, full * log1p(count), f"{count} symbols")
         for (left, right), count in zip(pairwise(edges), counts, strict=True)
     )
 

@@ -236,5 +236,5 @@ def _witnesses(result: Row) -> list[tuple[str, str]]:
     known = [
         (key.replace("_sha256", " SHA-256"), str(result[key])) for key in _WITNESSES if result.get(key) is not None
     ]
-    search = ", ".join(f"{key} {value}" for key, value in result["search"].items())
+    search = ", ".join(f"{key} {value}" for key, value in result["search"].items() if value not in ("", None))
     return [*known, ("search", search)]
