@@ -17,6 +17,7 @@ from asr import (
     decoders,
     files,
     manifest,
+    parallel,
     recognize,
     seeds,
     trn,
@@ -29,6 +30,7 @@ from asr.calibration import Reliability
 from asr.conventions import Score
 from asr.decoders import Hypothesis, Search
 from asr.manifest import Utterance
+from asr.parallel import Group
 from asr.recognize import Recognizer
 from asr.score import Alignment, ErrorCount
 from asr.transcripts import Compared, confidences, in_units, in_words
@@ -133,9 +135,11 @@ def run(
     loaded = bundle.load(system)
     recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
     witnesses.refuse_tuned(search, data, force)
-    dataset = recognize.dataset(loaded, data)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
-    hypotheses, found = _decoded(recognizer, dataset, utterances)
+    with parallel.group(device) as group:
+        with group.leader_first():  # who computes the features
+            dataset = recognize.dataset(loaded, data)
+        hypotheses, found = _decoded(recognizer, dataset, utterances, group)
     seconds = time.perf_counter() - begin
 
     units = loaded.units
@@ -146,23 +150,26 @@ def run(
     proof = witnesses.of(system, data, loaded, search, device)
     remark = witnesses.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
-    details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
-    files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
-    files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
+    if group.leads:
+        details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
+        files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
+        files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
     return evaluation
 
 
 def _decoded(
-    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance]
+    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: Group
 ) -> tuple[dict[str, Hypothesis], Borders | None]:
+    """Return the best hypothesis of each utterance, by id, and where borders lie; several processes share the work."""
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
     align = ctc.can_align()
-    hypotheses, found = {}, []
-    for id, log_probs in recognizer.emissions(dataset):
-        hypotheses[id] = recognizer.decoder(log_probs)[0]
-        if align:
-            found.append(borders.of(recognizer, log_probs, targets[id], utterances[id]))
-    return hypotheses, borders.joined(found)
+    mine = {}
+    for id, log_probs in recognizer.emissions(dataset, group):
+        placed = borders.of(recognizer, log_probs, targets[id], utterances[id]) if align else None
+        mine[id] = recognizer.decoder(log_probs)[0], placed
+    found = group.merged(mine)
+    hypotheses = {id: hypothesis for id, (hypothesis, _) in found.items()}
+    return hypotheses, borders.joined([placed for _, placed in found.values() if placed])
 
 
 def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:

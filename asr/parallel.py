@@ -5,6 +5,7 @@ The sum is one flat tensor, since even 3 × 250 units have no more than 4 M para
 buckets with the backward pass, and a mean over ranks, as torch's wrapper takes, is wrong where shares are unequal.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.rendezvous import rendezvous
 
 Value = TypeVar("Value")
 
@@ -66,6 +68,7 @@ class Group:
 
 
 ALONE = Group()
+_GROUPS = itertools.count()  # joined by this process
 
 
 @contextmanager
@@ -79,7 +82,12 @@ def group(device: torch.device) -> Iterator[Group]:
         yield ALONE
         return
     cuda = device.type == "cuda"
-    distributed.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
+    store, rank, size = next(rendezvous("env://"))
+    # Neither processes that were started again nor a second group may find the addresses of those that are gone.
+    attempt = distributed.PrefixStore(f"{os.environ['TORCHELASTIC_RESTART_COUNT']}.{next(_GROUPS)}", store)  # type: ignore[attr-defined]
+    distributed.init_process_group(
+        "nccl" if cuda else "gloo", store=attempt, rank=rank, world_size=size, device_id=device if cuda else None
+    )
     try:
         yield Group(distributed.get_rank(), distributed.get_world_size())
     finally:

@@ -38,6 +38,8 @@ def main(corpus, out):
     best = train.run(recipe(), corpus, out, torch.device("cpu"))
     sys.argv = ["asr", "transcribe", "--bundle", str(best), str(corpus / "test.jsonl")]
     cli.main()
+    sys.argv = ["asr", "evaluate", str(best), "--data", str(corpus.parent), "--manifest", str(corpus / "test.jsonl")]
+    cli.main()
 
 
 if __name__ == "__main__":

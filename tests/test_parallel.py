@@ -39,7 +39,10 @@ def both(toy, tmp_path_factory):
     two = torchrun(WORKER, toy, folder / "two")
     assert two.returncode == 0, two.stderr
     assert "2 processes" in two.stderr
-    assert two.stdout == heard.getvalue() and len(two.stdout.splitlines()) == 12
+    said = [text.replace("/two", "/one").splitlines() for text in (heard.getvalue(), two.stdout)]
+    assert said[0] == said[1] and len(said[0]) == 12 + 1
+    results = [json.loads((out / "test.json").read_text()) for out in (folder / "one", folder / "two")]
+    assert all(results[0][key] == results[1][key] for key in ("errors", "total", "conventions", "manifest_sha256"))
     return folder / "one", folder / "two"
 
 

@@ -48,8 +48,9 @@ def evaluate(
                 output.result(f"{path.stem:<5}{result}" + (f" ({found.remark})" if found.remark else ""))
                 others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])
                 output.say(f"{path.stem:<5}{', '.join(others)}")
-            report.reliability(where.with_name(f"{where.name}.json"))
-            if trn:
+            if output.SPEAKS:
+                report.reliability(where.with_name(f"{where.name}.json"))
+            if trn and output.SPEAKS:
                 evaluation.write_trn(found, where)
             if found.borders:
                 output.say(f"{path.stem:<5}{found.borders}")

@@ -233,13 +233,57 @@ def filled(corpus, folder, whole, seconds, generator, times) -> Counter:
     return found
 
 
+def restarted(corpus, folder, whole, seconds, generator, times) -> Counter:
+    """Kill the first of two processes that train together, and let `torchrun` start both again."""
+    found = Counter({"times": times, "finished": 0, "equal": 0})
+    torchrun(corpus, folder / "two").wait()
+    whole = state(folder / "two")
+    for _ in range(times):
+        out = folder / "run"
+        job = torchrun(corpus, out)
+        while not (out / ".lock").exists() or not (leader := (out / ".lock").read_text()):
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0, seconds))
+        with suppressed():
+            os.kill(int(leader), signal.SIGKILL)
+            found["killed"] += 1
+        try:
+            found["finished"] += job.wait(120) == 0
+            found["equal"] += state(out) == whole
+        except subprocess.TimeoutExpired:
+            found["stuck"] += 1
+            job.terminate()
+            job.wait()
+        shutil.rmtree(out)
+    return found
+
+
+def torchrun(corpus: Path, out: Path) -> subprocess.Popen:
+    """Start two processes that train together and may be started again."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["--max-restarts", "3", "--monitor-interval", "0.1", __file__, "work", str(corpus), str(out)]
+    with open(corpus.parent / "said", "w") as log:
+        return subprocess.Popen(command, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def work(corpus: Path, out: Path) -> None:
+    """Be one of those processes."""
+    torch.set_num_threads(1)
+    train.OFTEN = 0.0
+    train.run(RECIPE, corpus, out, CPU)
+
+
 TRIALS = {
     "kill": (killed, 100),
     "stop": (stopped, 20),
     "flip": (flipped, 1000),
     "poison": (poisoned, 50),
     "disk": (filled, 10),
+    "restart": (restarted, 5),
 }
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["work"]:
+        work(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        main()
