@@ -60,6 +60,12 @@ def test_noise_is_gaussian_and_independent_of_place_utterance_and_epoch():
         assert abs(np.corrcoef(one.flatten(), two.flatten())[0, 1]) < 4 / np.sqrt(one.numel())
 
 
+def test_each_purpose_has_numbers_of_its_own():
+    purposes = (augment.NOISE, augment.TIMES, augment.FREQUENCIES)
+    streams = torch.stack([augment._streams(KEY, purpose, torch.arange(100)) for purpose in purposes])
+    assert len(streams.unique()) == 300
+
+
 def test_the_rarest_numbers_give_finite_noise():
     numbers = torch.tensor([[0, -1, -(1 << 63), (1 << 63) - 1, 0xFFFFFFFF, -(1 << 32)]])
     real, augment._numbers = augment._numbers, lambda streams, count: numbers

@@ -143,3 +143,13 @@ def test_every_augmentation_learns_and_speeds_are_for_training_alone(toy, tmp_pa
     assert counts["hits"] + counts["substitutions"] + counts["deletions"] == sum(
         len(u.text) for u in manifest.read(toy / "dev.jsonl")
     )
+
+
+def test_each_augmentation_reaches_the_training(toy, tmp_path):
+    def loss(name, **settings):
+        parts = recipe(epochs=1, noise=settings.pop("noise", 0.0)).as_dict() | {"augment": settings}
+        train.run(config.parse(parts, "test"), toy, tmp_path / name, CPU)
+        return lines(tmp_path / name)[0]["loss"]
+
+    found = [loss("none"), loss("noise", noise=0.3), loss("time", time_masks=2), loss("bands", frequency_masks=1)]
+    assert len(set(found)) == 4 and loss("again", time_masks=2) == found[2]
