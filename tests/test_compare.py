@@ -23,7 +23,7 @@ def pairs(text):
         ("a:x b c d:x e", "a b c d e", [(1, 0), (1, 0)]),  # two right in a row part them
         ("a:x b c:x d e", "a b c d e", [(2, 0)]),  # one does not
         ("a:x b c d e", "a b c:- d e", [(1, 1)]),  # nor where the other system errs
-        ("a:x b -:y c d e", "a b c d e", [(2, 0)]),  # an insertion between the two starts the count again
+        ("a:x b -:y c d:x e f", "a b c d e f", [(3, 0)]),  # an insertion between the two starts the count again
         ("a b c d e -:y", "a b c d e", [(1, 0)]),  # what follows the last symbol counts
         ("a b c d e", "-:x -:y a b c d e:-", [(0, 2), (0, 1)]),
         ("-:x", "-:x -:y", [(1, 2)]),
