@@ -2,8 +2,8 @@
 
 A rate is a ratio of sums over speakers. Speakers are drawn anew 10,000 times, and what is looked at is not the drawn
 rate but its distance from the measured one in standard errors of its own draw. The plain percentiles of the drawn rates
-are too narrow with few speakers: on simulated test sets they hold the truth in 91 to 94 of 100 with 24 speakers and in
-72 to 80 with 4, this one in 94 to 96 and 92 to 96 (`tests/simulations/coverage.py`).
+are too narrow with few speakers: on simulated test sets they hold the truth in 90 to 94 of 100 with 24 speakers and in
+72 to 81 with 4, this one in 94 to 96 and 92 to 96 (`tests/simulations/coverage.py`).
 
 Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5 (the bootstrap-t interval);
 P. Hall, The Bootstrap and Edgeworth Expansion, 1992, section 3.6 (its symmetric form). M. Bisani and H. Ney, "Bootstrap
