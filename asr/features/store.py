@@ -34,7 +34,7 @@ from asr.manifest import Utterance
 FORMAT = 2  # raise it when the same settings come to give other features, or the files another layout
 KEPT = 4  # stores of a set; experiments that take turns with features find theirs, and the disk does not fill up
 NAMED = 3  # unusable recordings that a message names
-SHARD = 1 << 28  # bytes, about; 256 MiB are 14 hours of 13 coefficients, and computed in a quarter of a minute
+SHARD = 1 << 28  # bytes, about; 256 MiB are 14 hours of 13 coefficients
 SHARDS = 128  # at most, about; beyond it they grow, since each is an open file and a process may have 1024
 TRIES = 3  # at a store that other processes delete as fast as it is made
 STALE = 86_400.0  # seconds after which a half-written file is nobody's any more
