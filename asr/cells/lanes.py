@@ -103,6 +103,21 @@ def store(typing: Kind, lanes: Kind, array: Kind, place: Kind) -> tuple[Signatur
 
 
 @emitted
+def prefetch(typing: Kind, array: Kind, place: Kind) -> tuple[Signature, Builder]:
+    """Begin to fetch the line of memory at a place of a row-major array, and do not wait for it."""
+
+    def build(context: Context, builder: IRBuilder, signature: Signature, args: Sequence[Value]) -> Value:
+        byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        pointer = builder.bitcast(_pointer(context, builder, signature.args[0], args[0], args[1]), byte)
+        builder.call(call, [pointer, whole(0), whole(2), whole(1)])  # to read, into the second-level cache, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
+@emitted
 def clamp(typing: Kind, lanes: Kind, limit: Kind) -> tuple[Signature, Builder]:
     """Return the numbers, none beyond ± limit; what is no number stays so."""
 

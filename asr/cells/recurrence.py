@@ -1,6 +1,8 @@
 """One bidirectional layer on a CPU without torch: what its compiled walks need, and both directions side by side."""
 
 import os
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -136,7 +138,7 @@ def forward(
     frames = int(steps[0].firsts[-1])
     many, alive = (frames, frames) if keep else (stretch, batch)
     tall = _stride(kernel.gates * space)
-    records = [(_room(many, tall, dtype, clean=False), _room(alive, space, dtype, clean=False)) for _ in range(2)]
+    records = [(_record(many, tall, dtype), _record(alive, space, dtype)) for _ in range(2)]
 
     def walk(side: int) -> None:
         mine = weights[side]
@@ -233,12 +235,37 @@ def _stride(columns: int) -> int:
     return columns + 16 if columns % 64 == 0 else columns
 
 
-def _room(rows: int, columns: int, dtype: npt.DTypeLike, clean: bool = True) -> Array:
-    """Return an array that begins where a line of the cache does; of zeros, or of anything."""
+def _room(rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
+    """Return zeros that begin where a line of the cache does."""
     size = np.dtype(dtype).itemsize
-    raw: Array = (np.zeros if clean else np.empty)(rows * columns + 64 // size, dtype)
-    skip = -raw.ctypes.data % 64 // size
-    return raw[skip : skip + rows * columns].reshape(rows, columns)
+    return _aligned(np.zeros(rows * columns * size + 64, np.uint8), rows, columns, dtype)
+
+
+def _aligned(raw: Array, rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + rows * columns * np.dtype(dtype).itemsize].view(dtype).reshape(rows, columns)
+
+
+_free: list[Array] = []  # memory of records that nobody needs any more
+
+
+def _record(rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
+    """Return an array of anything, in memory of an earlier one where there is some.
+
+    A step of training needs the same megabytes as the one before, and new ones would cost the system as much time as
+    the forward walk takes. There is never more of it than was in use at once.
+    """
+    size = rows * columns * np.dtype(dtype).itemsize + 64
+    with _lock:
+        fitting = [raw for raw in _free if raw.size >= size]
+        raw = min(fitting, key=len) if fitting else max(_free, key=len) if _free else None
+        if raw is not None:
+            _free[:] = [other for other in _free if other is not raw]
+    if raw is None or raw.size < size:
+        raw = np.empty(size, np.uint8)
+    record = _aligned(raw, rows, columns, dtype)
+    weakref.finalize(record, _free.append, raw).atexit = False
+    return record
 
 
 def _panels(kernel: Kernel, weights: Array, turned: bool) -> Array:
@@ -251,12 +278,13 @@ def _panels(kernel: Kernel, weights: Array, turned: bool) -> Array:
 
 
 _pool: ThreadPoolExecutor | None = None
+_lock = threading.Lock()
 
 
 def _forget() -> None:
-    """Drop the thread, which a fork leaves behind."""
-    global _pool
-    _pool = None
+    """Drop the thread, which a fork leaves behind, and the lock, which another thread may have held."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

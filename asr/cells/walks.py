@@ -20,7 +20,7 @@ from llvmlite.binding import get_host_cpu_features
 from numba import njit
 from numba.extending import register_jitable
 
-from asr.cells.lanes import WIDTH, load, store, tile, zeros
+from asr.cells.lanes import WIDTH, load, prefetch, store, tile, zeros
 from asr.cells.recurrence import Back, Kernel, Room, Steps, Weights
 from asr.jit import compiled
 
@@ -162,6 +162,16 @@ def gather(values: Array, column: int, width: int, t: int, count: int, order: In
 
 
 @part
+def foresee(values: Array, column: int, width: int, t: int, count: int, order: Ints) -> None:
+    """Begin to fetch what `gather` or `scatter` will need: many utterances' frames lie too far apart to be guessed."""
+    line = 64 // values.itemsize
+    for r in range(count):
+        first = (order[r] * values.shape[1] + t) * values.shape[2] + column
+        for j in range(0, width + line - 1, line):
+            prefetch(values, first + min(j, width - 1))
+
+
+@part
 def scatter(record: Array, row: int, t: int, count: int, order: Ints, values: Array, column: int, width: int) -> None:
     """Copy a record's rows from `row` on to columns of frame t of the first `count` utterances, (B, T, …)."""
     for r in range(count):
@@ -246,6 +256,9 @@ def forward_walk(onto: Callable[..., Any]) -> Callable[..., None]:
             shift = 0 if keep else start
             for s in range(low, high):
                 gather(inputs, 0, features, steps.times[s], steps.counts[s], steps.order, rows, steps.firsts[s] - start)
+            for s in range(high, min(2 * high - low, len(steps.times))):
+                foresee(inputs, 0, features, steps.times[s], steps.counts[s], steps.order)
+                foresee(outputs, column, units, steps.times[s], steps.counts[s], steps.order)
             many = steps.firsts[high] - start
             apply(rows, 0, weights.inputs, weights.bias, 0, 0, acts, start - shift, many, tall, features)
             for s in range(low, high):
@@ -268,6 +281,20 @@ def fetch(inputs: Array, outputs: Array, slope: Array, steps: Steps, s: int, col
     if s > 0:
         gather(outputs, column, units, steps.times[s - 1], going, steps.order, room.past, row)
     room.past[row + going : row + count] = 0
+
+
+@part
+def foresee_back(
+    inputs: Array, outputs: Array, slope: Array, steps: Steps, s: int, column: int, wanted: bool, by_inputs: Array
+) -> None:
+    """Begin to fetch what `fetch` will copy, and the place of the derivatives by the inputs."""
+    t, count, units, features = steps.times[s], steps.counts[s], outputs.shape[2] // 2, inputs.shape[2]
+    foresee(inputs, 0, features, t, count, steps.order)
+    foresee(slope, column, units, t, count, steps.order)
+    if s > 0:
+        foresee(outputs, column, units, steps.times[s - 1], steps.going[s], steps.order)
+    if wanted:
+        foresee(by_inputs, 0, features, t, count, steps.order)
 
 
 @part
@@ -334,6 +361,8 @@ def backward_walk(back: Callable[..., Any]) -> Callable[..., None]:
             start, many = steps.firsts[low], steps.firsts[high] - steps.firsts[low]
             for s in range(low, high):
                 fetch(inputs, outputs, slope, steps, s, column, room, steps.firsts[s] - start)
+            for s in range(max(2 * low - high, 0), low):
+                foresee_back(inputs, outputs, slope, steps, s, column, wanted, by_inputs)
             for s in range(high - 1, low - 1, -1):
                 row, going = steps.firsts[s] - start, steps.going[s]
                 old = steps.firsts[s - 1] if s > 0 else 0

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from asr.cells import recurrence
 from asr.cells.lstm import LSTM
 
 
@@ -152,6 +153,31 @@ def test_a_forked_process_has_a_thread_of_its_own():
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
+def test_memory_is_used_again_but_by_nobody_else_while_it_is_needed():
+    ours, _ = both(13, 40)
+    lengths = torch.tensor([50, 31])
+    one, two = numbers(2, 50, 13), numbers(2, 50, 13, seed=3)
+    expected = [gradients(ours, lambda x: ours(x, lengths), inputs, 1.0)[2:] for inputs in (one, two)]
+    losses = [ours(inputs, lengths).sum() for inputs in (one, two)]  # both alive at once
+    found = [torch.autograd.grad(loss, list(ours.parameters())) for loss in losses]
+    for mine, theirs in zip(found, expected, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_a_record_takes_the_memory_of_one_that_is_gone_and_of_no_other(monkeypatch):
+    monkeypatch.setattr(recurrence, "_free", [])
+    one = recurrence._record(10, 8, np.float32)
+    two = recurrence._record(10, 8, np.float32)
+    place = one.ctypes.data
+    assert place % 64 == two.ctypes.data % 64 == 0 and not np.shares_memory(one, two)
+    del one
+    three = recurrence._record(4, 8, np.float64)
+    assert three.ctypes.data == place and recurrence._free == []
+    del three
+    recurrence._record(100, 8, np.float32)
+    assert [len(raw) for raw in recurrence._free] == [100 * 8 * 4 + 64]
+
+
 def test_inputs_that_are_not_contiguous_or_need_no_gradient_give_the_same_gradients_of_the_weights():
     ours, _ = both()
     lengths = torch.tensor([12, 5])
@@ -196,8 +222,6 @@ def test_derivatives_of_derivatives_are_refused():
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
 def test_without_gradients_the_bits_are_the_same_and_nothing_is_kept(mode, monkeypatch):
-    from asr.cells import recurrence
-
     ours, _ = both(13, 40)
     lengths = torch.tensor([300, 250])
     inputs = numbers(2, 300, 13)
@@ -260,7 +284,6 @@ def test_numba_is_imported_by_the_first_call_and_not_before():
 
 def test_the_walks_need_no_torch(monkeypatch):
     """A cell of plain NumPy, as a program without torch would have it, beside torch's."""
-    from asr.cells import recurrence
     from asr.cells.lstm_gates import KERNEL
 
     ours, _ = both()
