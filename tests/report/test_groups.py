@@ -77,3 +77,14 @@ def test_equal_lengths_are_one_quarter_and_no_division(found):
     row = next(iter(found.rows.values()))
     equal = dataclasses.replace(found, rows={f"u{i}": row for i in range(8)})
     assert "length" not in titles(equal)
+
+
+def test_an_error_belongs_to_the_class_of_what_was_said_and_an_insertion_to_its_own(found):
+    pairs = [["p", "s"], ["p", "p"], ["s", "s"], [None, "s"], ["iy", None], ["iy", "p"]]
+    some = dataclasses.replace(found, rows={"one": {"speaker": "", "alignment": pairs}})
+    classes = groups.breakdowns(some, {})[0].groups
+    assert [(group.name, group.count) for group in classes] == [
+        ("stops", ErrorCount(1, 1, 0, 0)),
+        ("fricatives", ErrorCount(1, 0, 0, 1)),
+        ("vowels", ErrorCount(0, 1, 1, 0)),
+    ]
