@@ -130,7 +130,7 @@ class Learner:
             log_probs = log_probs.cpu()  # CUDA's own loss adds up its gradient in any order
         where = log_probs.device
         targets, target_lengths = batch.targets.to(where), batch.target_lengths.to(where)
-        return ctc.loss(log_probs.float(), lengths.to(where), targets, target_lengths).to(self.device)
+        return ctc.loss(log_probs.float(), lengths.to(where), targets, target_lengths, batch.ids).to(self.device)
 
     def _gradient(self, parameter: Tensor) -> Tensor:
         if parameter.grad is None:

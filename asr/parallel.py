@@ -7,6 +7,7 @@ buckets with the backward pass, and a mean over ranks, as torch's wrapper takes,
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class Group:
     def leads(self) -> bool:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
+
+    def say(self, line: str) -> None:
+        """Write a line to standard error, once for all processes."""
+        if self.leads:
+            print(line, file=sys.stderr, flush=True)
 
     def add(self, values: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in place.

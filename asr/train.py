@@ -4,36 +4,29 @@ A run is a function of its recipe and its data: whatever stops it, the same comm
 and on a CPU ends with the very bits of a run that nothing had stopped.
 """
 
-import math
 import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from asr import batch, bundle, checkpoint, config, ctc, files, interrupt, parallel, recognize, score
-from asr.batch import Dataset, Ints
-from asr.bundle import Bundle
-from asr.checkpoint import Checkpoint, Progress, Sums
+from asr import batch, checkpoint, config, ctc, files, interrupt, parallel, recognize, score
+from asr.checkpoint import Sums
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.base import LogProbs
-from asr.errors import AsrError, BundleError, InputError
-from asr.interrupt import Caught
-from asr.learner import Learner, Outcome, Position
-from asr.parallel import Group
+from asr.errors import AsrError
+from asr.learner import Outcome, Position
 from asr.recognize import Recognizer
+from asr.run import BEST, EPOCHS, RECIPE, Run, circumstances, go_on, held, newest, refuse_another, start, still_there
 from asr.score import ErrorCount
 from asr.transcripts import by_units
 from asr.units import BLANK
 
-BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"
 OFTEN = 60.0  # seconds between checkpoints within an epoch
 NAMED = 3  # utterances that a message names
 TOLERATED = 10  # steps in a row that give no number before a run is given up
@@ -41,48 +34,6 @@ TOLERATED = 10  # steps in a row that give no number before a run is given up
 
 class _Stopped(Exception):  # noqa: N818
     """Somebody asked the run to stop; nothing went wrong."""
-
-
-@dataclass
-class Run:
-    """What one training is made of.
-
-    Attributes:
-        recipe: The experiment.
-        out: The run's folder.
-        system: What is trained.
-        train: The training set.
-        dev: The set that chooses the best epoch.
-        places: Which utterances of the training set can be learned from.
-        learner: Takes the steps.
-        group: The processes that train together.
-        caught: What signal asks us to stop.
-        progress: Where the run stands.
-        saved: When the last checkpoint was written, in seconds of a clock.
-    """
-
-    recipe: Recipe
-    out: Path
-    system: Bundle
-    train: Dataset
-    dev: Dataset
-    places: Ints
-    learner: Learner
-    group: Group
-    caught: Caught = field(default_factory=Caught)
-    progress: Progress = field(default_factory=Progress)
-    saved: float = field(default_factory=time.monotonic)
-
-    @property
-    def silent(self) -> bool | None:
-        """Whether progress bars are off; None leaves it to whether a terminal is there."""
-        return None if self.group.leads else True
-
-    def plan(self, epoch: int) -> list[Ints]:
-        """Return an epoch's batches, over all processes."""
-        settings = self.recipe.training
-        rows = batch.shuffled(self.train.lengths[self.places], settings.batch, settings.seed, epoch)
-        return [self.places[own] for own in rows]
 
 
 def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
@@ -100,107 +51,27 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         SystemExit: A signal asked to stop; 130 or 143, after a checkpoint.
     """
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
-    _refuse_another(recipe, out)
-    with parallel.group(device) as group, _held(out, group):
-        stands = _newest(out)
+    refuse_another(recipe, out)
+    with parallel.group(device) as group, held(out, group):
+        stands = newest(out)
         if stands and stands.facts["data"] != data:
             raise AsrError(
                 f"{out}: holds a run on other data than what now lies there; remove it or choose another --out"
             )
         if stands and stands.progress.finished:
-            _say(group, f"{out}: already trained with this recipe; remove the folder to train again")
+            group.say(f"{out}: already trained with this recipe; remove the folder to train again")
             return out / BEST
         recognize.share_threads(recipe.encoder.hidden, device)
         with group.leader_first():  # who computes the features
-            this = _start(recipe, corpus, out, device, group)
-        this.system.facts = {"seed": recipe.training.seed, "data": data, **_circumstances(device, group)}
+            this = start(recipe, corpus, out, device, group)
+        this.system.facts = {"seed": recipe.training.seed, "data": data, **circumstances(device, group)}
         if stands:
-            _go_on(this, stands)
+            go_on(this, stands)
         elif group.leads:
             files.write_text(out / RECIPE, config.dump(recipe))
         with interrupt.caught() as this.caught:
             _train(this)
     return out / BEST
-
-
-def _refuse_another(recipe: Recipe, out: Path) -> None:
-    """Refuse a folder that holds another recipe's run."""
-    if (out / RECIPE).exists() and (changed := config.differences(config.load(out / RECIPE), recipe)):
-        raise AsrError(
-            f"{out}: holds a run of another recipe ({'; '.join(changed)}); remove it or choose another --out"
-        )
-
-
-@contextmanager
-def _held(out: Path, group: Group) -> Iterator[None]:
-    """Hold the run's folder against other runs; before the work, so that what cannot be written is known at once."""
-    if group.leads:
-        with files.locked(files.folder(out) / LOCK):
-            for left in out.glob(".*.tmp"):  # by a run that was killed while it wrote
-                left.unlink(missing_ok=True)
-            yield
-    else:
-        yield
-
-
-def _newest(out: Path) -> Checkpoint | None:
-    """Return the checkpoint to go on from; none where the best system, which it counts on, is lost."""
-    stands = checkpoint.newest(out)
-    if stands and stands.progress.best is not None:
-        try:
-            bundle.load(out / BEST)
-        except BundleError as error:
-            print(f"{error}; the run starts again", file=sys.stderr)
-            return None
-    return stands
-
-
-def _start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: Group) -> Run:
-    """Load the data, build the system, and name what cannot be learned from."""
-    features = bundle.build_features(recipe.features)
-    utterances, store = recognize.load(features, corpus / "train.jsonl", recipe.augment.speeds)
-    statistics = store.total() if recipe.features.normalise == "global" else None
-    system = bundle.build(recipe, statistics)
-    train = batch.dataset(utterances, store, system.normaliser, system.units)
-    dev = recognize.dataset(system, corpus / "dev.jsonl")
-    train, dev = train.to(device), dev.to(device)
-    system.model.to(device)
-    size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
-    _say(group, f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))
-    settings = recipe.training
-    places = _learnable(train, group)
-    steps = settings.epochs * math.ceil(len(places) / settings.batch)
-    learner = Learner(system.model, settings, steps, device, group, bundle.build_augmentation(recipe))
-    return Run(recipe, out, system, train, dev, places, learner, group)
-
-
-def _learnable(train: Dataset, group: Group) -> Ints:
-    """Return the places of the utterances that CTC can align; name the others."""
-    short = batch.too_short(train)
-    for i in short:
-        units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
-        _say(group, f"{train.ids[i]}: {train.lengths[i]} frames cannot hold {units} units (needs {needed}); left out")
-    if short:
-        _say(group, f"{len(short)} of {len(train)} utterances left out of training")
-    if len(short) == len(train):
-        raise InputError("no utterance is long enough for its transcript; check the transcripts and `features.shift`")
-    return batch.without(len(train), short)
-
-
-def _circumstances(device: torch.device, group: Group) -> dict[str, Any]:
-    """Return what, beside recipe and data, the last bits of a run depend on."""
-    threads = torch.get_num_threads()
-    return {"torch": torch.__version__, "device": device.type, "threads": threads, "processes": group.size}
-
-
-def _go_on(this: Run, stands: Checkpoint) -> None:
-    """Continue from a checkpoint; say so, and what makes the end differ from an uninterrupted run's."""
-    stands.restore(this.system.model, this.learner.optimizer)
-    this.progress = stands.progress
-    _say(this.group, f"{this.out}: goes on at {this.progress}, from {stands.path.name}")
-    for key, value in _circumstances(this.learner.device, this.group).items():
-        if stands.facts.get(key) != value:
-            _say(this.group, f"{key} was {stands.facts.get(key)} and is {value}: the last bits will differ")
 
 
 def _train(this: Run) -> None:
@@ -212,7 +83,7 @@ def _train(this: Run) -> None:
     except _Stopped:
         _save(this)
         why = this.caught.name if this.caught.number else "another process"
-        _say(this.group, f"stopped by {why} at {this.progress}; the same command goes on from there")
+        this.group.say(f"stopped by {why} at {this.progress}; the same command goes on from there")
         raise SystemExit(128 + (this.caught.number or signal.SIGTERM)) from None
 
 
@@ -257,7 +128,7 @@ def _count(this: Run, outcome: Outcome, targets: Sequence[Sequence[int]]) -> Non
     what = "; ".join(f"{id}: {fault}" for id, fault in list(suspects.items())[:NAMED])
     more = f"; and {len(suspects) - NAMED} more" if len(suspects) > NAMED else ""
     where = f"epoch {progress.epoch + 1}, step {progress.step + 1}"
-    _say(this.group, f"{where}: skipped, loss {outcome.loss}, gradient norm {outcome.norm} ({what}{more})")
+    this.group.say(f"{where}: skipped, loss {outcome.loss}, gradient norm {outcome.norm} ({what}{more})")
     if progress.streak == TOLERATED:
         last = checkpoint.found(this.out)
         number = progress.epoch * len(this.plan(0)) + progress.step
@@ -306,28 +177,22 @@ def _close(this: Run, count: ErrorCount, loss: float, blank: float) -> None:
     progress.finished = progress.epoch == settings.epochs or 0 < settings.patience <= progress.since_best
     this.system.facts |= {"epoch": progress.epoch, "dev": count.rate, "finished": progress.finished}
     if this.group.leads:
-        _still_there(this.out)
+        still_there(this.out)
         if better:
             this.system.save(this.out / BEST)
         files.write_json_lines(this.out / EPOCHS, progress.records)
     _save(this)
-    _say(this.group, _line(progress.records[-1], settings.epochs, this.system.units.metric))
+    this.group.say(_line(progress.records[-1], settings.epochs, this.system.units.metric))
 
 
 def _save(this: Run) -> None:
     """Write a checkpoint."""
     this.saved = time.monotonic()
     if this.group.leads:
-        _still_there(this.out)
+        still_there(this.out)
         progress = this.progress
         number = progress.epoch * len(this.plan(0)) + progress.step
         checkpoint.save(this.out, number, this.system, this.learner.optimizer, progress)
-
-
-def _still_there(out: Path) -> None:
-    """Refuse to make a run's folder anew: a run that was moved has its checkpoints with it."""
-    if not out.is_dir():
-        raise AsrError(f"{out}: is gone, removed or moved while training; put it back and start again")
 
 
 def _record(this: Run) -> dict[str, Any]:
@@ -357,8 +222,3 @@ def _line(record: dict[str, Any], epochs: int, metric: str) -> str:
         f"|g| {record['gradient_norm']:5.1f}  {record['frames_per_second'] / 1000:4.0f}k frames/s  "
         f"{record['seconds']:4.1f} s{skipped}{'  best' if record['best'] else ''}"
     )
-
-
-def _say(group: Group, line: str) -> None:
-    if group.leads:
-        print(line, file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ FLOORS = [
     {"model", "batch", "augment", "decoders", "corpora"},
     {"bundle"},
     {"recognize", "transcripts", "checkpoint", "learner"},
-    {"borders", "witnesses"},
+    {"borders", "witnesses", "run"},
     {"train", "tune", "evaluate", "compare", "table", "report", "doctor"},
     {"cli"},
     {"__main__"},
@@ -28,7 +28,7 @@ SAME_FLOOR = {
     ("formats", "manifest"),  # a transcript is made of segments
 }
 TORCH = {"cells", "ctc", "model", "batch", "augment", "bundle", "train", "recognize", "tune", "evaluate"}
-TORCH |= {"doctor", "borders", "witnesses", "tensors", "parallel", "checkpoint", "learner"}
+TORCH |= {"doctor", "borders", "witnesses", "tensors", "parallel", "checkpoint", "learner", "run"}
 
 
 def floor(part):

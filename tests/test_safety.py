@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from asr import bundle, checkpoint, config, train
+from asr import bundle, checkpoint, config, parallel, recognize, train
 from asr.errors import AsrError
 from asr.learner import Learner
 
@@ -84,8 +84,8 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(toy, tmp_path, whole, 
 @pytest.mark.parametrize("where", [(os, "replace"), (os, "fsync")])
 @pytest.mark.parametrize("times", range(2, 9))
 def test_a_run_killed_while_it_writes_ends_with_the_same_bits(toy, tmp_path, whole, monkeypatch, where, times):
-    train.recognize.load(bundle.build_features(recipe().features), toy / "train.jsonl")  # written before
-    train.recognize.load(bundle.build_features(recipe().features), toy / "dev.jsonl")
+    recognize.load(bundle.build_features(recipe().features), toy / "train.jsonl")  # written before
+    recognize.load(bundle.build_features(recipe().features), toy / "dev.jsonl")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, where, times)
         train.run(recipe(), toy, tmp_path, CPU)
@@ -154,7 +154,7 @@ def test_a_run_on_other_data_is_refused_midway_too(toy, tmp_path, monkeypatch):
 
 def test_what_changes_the_last_bits_is_said(toy, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(train, "_circumstances", lambda *_: {"torch": "1.0", "device": "cpu"})
+        patch.setattr(train, "circumstances", lambda *_: {"torch": "1.0", "device": "cpu"})
         killed(patch, (Learner, "step"), 8)
         train.run(recipe(), toy, tmp_path, CPU)
     train.run(recipe(), toy, tmp_path, CPU)
@@ -223,7 +223,7 @@ def test_too_many_in_a_row_give_the_run_up_and_name_where_it_stands(toy, tmp_pat
 
 def test_a_weight_that_is_no_number_is_never_saved(toy, tmp_path):
     system = bundle.build(recipe())
-    learner = Learner(system.model, recipe().training, 10, CPU, train.parallel.ALONE)
+    learner = Learner(system.model, recipe().training, 10, CPU, parallel.ALONE)
     with torch.no_grad():
         system.model.projection.bias[2] = float("inf")
     with pytest.raises(AsrError, match=r"projection.bias holds what is no number; not saved"):

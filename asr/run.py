@@ -1,0 +1,152 @@
+"""A run: what one training is made of, the folder it keeps, and how it is taken up again."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr import batch, bundle, checkpoint, config, ctc, files, recognize
+from asr.batch import Dataset, Ints
+from asr.bundle import Bundle
+from asr.checkpoint import Checkpoint, Progress
+from asr.config import Recipe
+from asr.errors import AsrError, BundleError, InputError
+from asr.interrupt import Caught
+from asr.learner import Learner
+from asr.parallel import Group
+
+BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"
+
+
+@dataclass
+class Run:
+    """What one training is made of.
+
+    Attributes:
+        recipe: The experiment.
+        out: The run's folder.
+        system: What is trained.
+        train: The training set.
+        dev: The set that chooses the best epoch.
+        places: Which utterances of the training set can be learned from.
+        learner: Takes the steps.
+        group: The processes that train together.
+        caught: What signal asks us to stop.
+        progress: Where the run stands.
+        saved: When the last checkpoint was written, in seconds of a clock.
+    """
+
+    recipe: Recipe
+    out: Path
+    system: Bundle
+    train: Dataset
+    dev: Dataset
+    places: Ints
+    learner: Learner
+    group: Group
+    caught: Caught = field(default_factory=Caught)
+    progress: Progress = field(default_factory=Progress)
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def silent(self) -> bool | None:
+        """Whether progress bars are off; None leaves it to whether a terminal is there."""
+        return None if self.group.leads else True
+
+    def plan(self, epoch: int) -> list[Ints]:
+        """Return an epoch's batches, over all processes."""
+        settings = self.recipe.training
+        rows = batch.shuffled(self.train.lengths[self.places], settings.batch, settings.seed, epoch)
+        return [self.places[own] for own in rows]
+
+
+def refuse_another(recipe: Recipe, out: Path) -> None:
+    """Refuse a folder that holds another recipe's run."""
+    if (out / RECIPE).exists() and (changed := config.differences(config.load(out / RECIPE), recipe)):
+        raise AsrError(
+            f"{out}: holds a run of another recipe ({'; '.join(changed)}); remove it or choose another --out"
+        )
+
+
+@contextmanager
+def held(out: Path, group: Group) -> Iterator[None]:
+    """Hold the run's folder against other runs; before the work, so that what cannot be written is known at once."""
+    if group.leads:
+        with files.locked(files.folder(out) / LOCK):
+            for left in out.glob(".*.tmp"):  # by a run that was killed while it wrote
+                left.unlink(missing_ok=True)
+            yield
+    else:
+        yield
+
+
+def newest(out: Path) -> Checkpoint | None:
+    """Return the checkpoint to go on from; none where the best system, which it counts on, is lost."""
+    stands = checkpoint.newest(out)
+    if stands and stands.progress.best is not None:
+        try:
+            bundle.load(out / BEST)
+        except BundleError as error:
+            print(f"{error}; the run starts again", file=sys.stderr)
+            return None
+    return stands
+
+
+def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: Group) -> Run:
+    """Load the data, build the system, and name what cannot be learned from."""
+    features = bundle.build_features(recipe.features)
+    utterances, store = recognize.load(features, corpus / "train.jsonl", recipe.augment.speeds)
+    statistics = store.total() if recipe.features.normalise == "global" else None
+    system = bundle.build(recipe, statistics)
+    train = batch.dataset(utterances, store, system.normaliser, system.units)
+    dev = recognize.dataset(system, corpus / "dev.jsonl")
+    train, dev = train.to(device), dev.to(device)
+    system.model.to(device)
+    size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
+    group.say(f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))
+    settings = recipe.training
+    places = _learnable(train, group)
+    steps = settings.epochs * math.ceil(len(places) / settings.batch)
+    learner = Learner(system.model, settings, steps, device, group, bundle.build_augmentation(recipe))
+    return Run(recipe, out, system, train, dev, places, learner, group)
+
+
+def _learnable(train: Dataset, group: Group) -> Ints:
+    """Return the places of the utterances that CTC can align; name the others."""
+    short = batch.too_short(train)
+    for i in short:
+        units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
+        group.say(f"{train.ids[i]}: {train.lengths[i]} frames cannot hold {units} units (needs {needed}); left out")
+    if short:
+        group.say(f"{len(short)} of {len(train)} utterances left out of training")
+    if len(short) == len(train):
+        raise InputError("no utterance is long enough for its transcript; check the transcripts and `features.shift`")
+    return batch.without(len(train), short)
+
+
+def circumstances(device: torch.device, group: Group) -> dict[str, Any]:
+    """Return what, beside recipe and data, the last bits of a run depend on."""
+    threads = torch.get_num_threads()
+    return {"torch": torch.__version__, "device": device.type, "threads": threads, "processes": group.size}
+
+
+def go_on(this: Run, stands: Checkpoint) -> None:
+    """Continue from a checkpoint; say so, and what makes the end differ from an uninterrupted run's."""
+    stands.restore(this.system.model, this.learner.optimizer)
+    this.progress = stands.progress
+    this.group.say(f"{this.out}: goes on at {this.progress}, from {stands.path.name}")
+    for key, value in circumstances(this.learner.device, this.group).items():
+        if stands.facts.get(key) != value:
+            this.group.say(f"{key} was {stands.facts.get(key)} and is {value}: the last bits will differ")
+
+
+def still_there(out: Path) -> None:
+    """Refuse to make a run's folder anew: a run that was moved has its checkpoints with it."""
+    if not out.is_dir():
+        raise AsrError(f"{out}: is gone, removed or moved while training; put it back and start again")
