@@ -24,13 +24,18 @@ FRAMES, LENGTH = 300, 40
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return what a call takes, the GPU's work included."""
-    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
-    wait()
-    begin = time.perf_counter()
+    """Return what a call takes, a GPU's work included; on one thread without one, in this process's own CPU seconds.
+
+    So others at work on the machine do not count, except that they share its memory.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    clock = time.process_time if torch.get_num_threads() == 1 and not torch.cuda.is_available() else time.perf_counter
+    begin = clock()
     call()
-    wait()
-    return time.perf_counter() - begin
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock() - begin
 
 
 def in_turn(calls: list[Callable[[], object]], rounds: int) -> list[float]:
