@@ -118,7 +118,8 @@ def difference(model: nn.Module, other: nn.Module, now: Batch) -> float:
 
 def parts(size: Size, data: Dataset, device: torch.device, width: int, rounds: int) -> None:
     """Print where the time of our step goes, part by part."""
-    ours, rows = learner(size, device), batch.shuffled(data.lengths, width, 1, 1)[0]
+    ours, plan = learner(size, device), batch.in_order(data.lengths, width)
+    rows = plan[len(plan) // 2]  # of middling length
     spent: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds + 1):  # the first compiles
         for name, time in one_by_one(ours, data, rows):
