@@ -36,7 +36,7 @@ def ours(log_probs, lengths, *targets):
 
 def of_torch(log_probs, lengths, *targets):
     """Return torch's losses, and −posterior, to which its gradient adds the probabilities."""
-    values = log_probs.double().requires_grad_()
+    values = log_probs.double().clone().requires_grad_()
     padded, counts = lengthwise(*targets)
     losses = F.ctc_loss(values.transpose(0, 1), padded, torch.tensor(lengths), counts, reduction="none")
     losses.sum().backward()
