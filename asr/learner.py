@@ -125,12 +125,11 @@ class Learner:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seeds.integer(settings.seed, "dropout", position.epoch, position.step, self.group.rank))
             with torch.autocast("cuda", torch.bfloat16) if self._autocast else nullcontext():
-                log_probs, lengths = self.model(inputs, batch.lengths.to(self.device))
+                log_probs, lengths = self.model(inputs, batch.lengths)
         if settings.deterministic:
             log_probs = log_probs.cpu()  # CUDA's own loss adds up its gradient in any order
-        where = log_probs.device
-        targets, target_lengths = batch.targets.to(where), batch.target_lengths.to(where)
-        return ctc.loss(log_probs.float(), lengths.to(where), targets, target_lengths, batch.ids).to(self.device)
+        losses = ctc.loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)
+        return losses.to(self.device)
 
     def _gradient(self, parameter: Tensor) -> Tensor:
         if parameter.grad is None:

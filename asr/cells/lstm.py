@@ -52,7 +52,7 @@ class LSTM(nn.LSTM):
 
     def _reversed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Take two one-directional calls, which oneDNN runs; the second on utterances turned round in their length."""
-        frames = torch.arange(inputs.shape[1], device=inputs.device)
+        frames, lengths = torch.arange(inputs.shape[1], device=inputs.device), lengths.to(inputs.device)
         inside = frames < lengths[:, None]  # (B, T)
         turned = torch.where(inside, lengths[:, None] - 1 - frames, frames)
         forward = self._one_way(inputs, self._flat(""))
