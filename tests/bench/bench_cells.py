@@ -1,0 +1,168 @@
+"""Speed of the LSTM's routes on a CPU, by hidden size, batch and threads; and of a whole training step.
+
+A layer of 2 H inputs over T = 300 frames, utterances of 240 … 300; milliseconds (medians, the routes taking turns),
+forward and backward, and forward alone without gradients. `ours` are the walks of asr/cells/walks.py, `oneDNN` two
+one-directional calls on utterances turned round, `packed` what everybody does.
+
+    python tests/bench/bench_cells.py [--repeats N] [--hidden H …] [--batch B …] [--threads N …] [--routes R …]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+
+from asr import ctc
+from asr.cells.lstm import LSTM
+from asr.model import Model
+
+FRAMES = 300
+ROUTES = {"ours": "_fused", "oneDNN": "_reversed", "packed": "_packed"}
+
+
+def turns(calls, repeats):
+    """Return each call's median milliseconds, the calls taking turns."""
+    times = [[] for _ in calls]
+    for call in calls:
+        call()
+    for _ in range(repeats):
+        for mine, call in zip(times, calls, strict=True):
+            begin = time.perf_counter()
+            call()
+            mine.append(1e3 * (time.perf_counter() - begin))
+    return [median(mine) for mine in times]
+
+
+def lengths(batch):
+    found = torch.randint(FRAMES * 4 // 5, FRAMES + 1, (batch,), generator=torch.Generator().manual_seed(1))
+    found[0] = FRAMES
+    return found
+
+
+def layer(hidden, batch, routes, repeats):
+    """Return milliseconds of a step and of inference for each route."""
+    torch.manual_seed(1)
+    cell, inputs, frames = LSTM(2 * hidden, hidden), torch.randn(batch, FRAMES, 2 * hidden), lengths(batch)
+    needing, slope = inputs.clone().requires_grad_(), torch.randn(batch, FRAMES, 2 * hidden)
+
+    def step(route):
+        needing.grad = None
+        getattr(cell, route)(needing, frames).backward(slope)
+
+    @torch.inference_mode()
+    def infer(route):
+        getattr(cell, route)(inputs, frames)
+
+    calls = [lambda r=r, f=f: f(r) for f in (step, infer) for r in routes]
+    return turns(calls, repeats)
+
+
+class Plain(nn.Module):
+    """The same network as people write it: a packed `torch.nn.LSTM`."""
+
+    def __init__(self, features, hidden, layers, units):
+        super().__init__()
+        self.lstm = nn.LSTM(features, hidden, layers, batch_first=True, bidirectional=True)
+        self.projection = nn.Linear(2 * hidden, units)
+
+    def forward(self, inputs, frames):
+        packed = nn.utils.rnn.pack_padded_sequence(inputs, frames, batch_first=True, enforce_sorted=False)
+        outputs, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return self.projection(outputs).log_softmax(-1)
+
+
+def whole(features, hidden, layers, units, batch, repeats):
+    """Return milliseconds of a training step, ours and the plain way: forward, CTC, backward, clip, AdamW."""
+    inputs, frames = torch.randn(batch, FRAMES, features), lengths(batch)
+    counts = torch.full((batch,), 35)
+    targets = torch.randint(1, units, (batch, 35))
+    ours = Model(features=features, units=units, cell=LSTM, layers=layers, hidden=hidden)
+    plain = Plain(features, hidden, layers, units)
+
+    def ctc_ours():
+        log_probs, found = ours(inputs, frames)
+        return ctc.loss(log_probs, found, targets, counts).mean()
+
+    def ctc_plain():
+        log_probs = plain(inputs, frames).transpose(0, 1)
+        return F.ctc_loss(log_probs, targets, frames, counts, reduction="none").mean()
+
+    def step(model, loss, optimizer):
+        optimizer.zero_grad()
+        loss().backward()
+        clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    mine, theirs = (torch.optim.AdamW(model.parameters()) for model in (ours, plain))
+    return turns([lambda: step(ours, ctc_ours, mine), lambda: step(plain, ctc_plain, theirs)], repeats)
+
+
+def compilation():
+    """Return the seconds of a process's first step, without and with compiled code on disk, Numba's import included."""
+    program = (
+        "import time, torch; from asr.cells.lstm import LSTM; x = torch.zeros(1, 2, 3, requires_grad=True);"
+        "c = LSTM(3, 4); l = torch.tensor([2]);"
+        "t = time.perf_counter(); c(x, l).sum().backward(); print(time.perf_counter() - t)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+        runs = [
+            subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+            for _ in range(2)
+        ]
+    return [float(run.stdout) for run in runs]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--hidden", type=int, nargs="*", default=[16, 40, 64, 96, 128, 192, 250])
+    parser.add_argument("--batch", type=int, nargs="*", default=[1, 16, 32, 64])
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--routes", nargs="*", default=list(ROUTES), choices=list(ROUTES))
+    parser.add_argument("--no-steps", action="store_true", help="no whole training steps")
+    arguments = parser.parse_args()
+    if not arguments.no_steps:
+        steps(arguments)
+    layers(arguments)
+
+
+def steps(arguments):
+    cold, warm = compilation()
+    print(f"first step of a process: {cold:.2f} s compiling, {warm:.2f} s from disk", flush=True)
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        for features, hidden, layers, units, batch in (
+            (13, 40, 2, 40, 16), (13, 40, 2, 40, 32), (13, 40, 2, 40, 64), (123, 250, 3, 62, 16),
+        ):  # fmt: skip
+            ours, plain = whole(features, hidden, layers, units, batch, arguments.repeats)
+            print(
+                f"{threads} threads, {features} → {layers}×{hidden} → {units}, B = {batch}: "
+                f"step {ours:.1f} ms, plain torch {plain:.1f} ms, {plain / ours:.1f}×",
+                flush=True,
+            )
+
+
+def layers(arguments):
+    names = arguments.routes
+    width = 9 * len(names)
+    print(f"{'threads':>7}{'H':>4}{'B':>4}{'forward and backward':^{width}}{'inference':^{width}}")
+    print(f"{'':15}" + 2 * "".join(f"{name:>9}" for name in names))
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        for hidden in arguments.hidden:
+            for batch in arguments.batch:
+                times = layer(hidden, batch, [ROUTES[name] for name in names], arguments.repeats)
+                print(f"{threads:>7}{hidden:>4}{batch:>4}" + "".join(f"{t:9.2f}" for t in times), flush=True)
+
+
+if __name__ == "__main__":
+    main()
