@@ -61,7 +61,7 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         if stands and stands.progress.finished:
             group.say(f"{out}: already trained with this recipe; remove the folder to train again")
             return out / BEST
-        recognize.share_threads(recipe.encoder.hidden, device)
+        recognize.share_threads(device)
         with group.leader_first():  # who computes the features
             this = start(recipe, corpus, out, device, group)
         this.system.facts = {"seed": recipe.training.seed, "data": data, **circumstances(device, group)}

@@ -33,7 +33,7 @@ class _Fused(torch.autograd.Function):
         inputs = inputs.contiguous()
         outputs = inputs.new_empty(*inputs.shape[:2], 2 * weights[1].shape[1])
         arrays = inputs.detach().numpy(), lengths.cpu().numpy(), _directions(weights), outputs.numpy()
-        memory = recurrence.forward(kernel, *arrays, keep, torch.get_num_threads())
+        memory = recurrence.forward(kernel, *arrays, keep, recurrence.threads())
         if memory:
             ctx.kernel, ctx.steps = kernel, memory.steps
             # Torch lets go of what it saves as soon as the pass back is over.
@@ -53,7 +53,7 @@ class _Fused(torch.autograd.Function):
             outputs.numpy(),
             slope.contiguous().numpy(),
             ctx.needs_input_grad[3],
-            torch.get_num_threads(),
+            recurrence.threads(),
         )
         found = [None if by_inputs is None else torch.from_numpy(by_inputs)]
         for by in by_weights:

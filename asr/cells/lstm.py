@@ -45,13 +45,16 @@ class LSTM(nn.LSTM):
         return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
 
     def _fused(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Take our own walks; Numba, which compiles them, is imported with the first."""
+        """Take our own walks: up to twice as fast as oneDNN, level with it at 250 units (tests/bench/bench_cells.py).
+
+        Numba, which compiles them, is imported with the first.
+        """
         from asr.cells.lstm_gates import KERNEL
 
         return fused(KERNEL, inputs, lengths, self._flat("") + self._flat("_reverse"))
 
     def _reversed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Take two one-directional calls, which oneDNN runs; the second on utterances turned round in their length."""
+        """Take two one-directional calls, as any device can; the second on utterances turned round in their length."""
         frames, lengths = torch.arange(inputs.shape[1], device=inputs.device), lengths.to(inputs.device)
         inside = frames < lengths[:, None]  # (B, T)
         turned = torch.where(inside, lengths[:, None] - 1 - frames, frames)

@@ -277,6 +277,12 @@ def _panels(kernel: Kernel, weights: Array, turned: bool) -> Array:
     return out
 
 
+def threads() -> int:
+    """Return how many threads the directions may have: two, unless there is one core, or OMP_NUM_THREADS says 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 1 if cores == 1 or os.environ.get("OMP_NUM_THREADS") == "1" else 2
+
+
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
 

@@ -41,6 +41,12 @@ def turns(calls, repeats):
     return [median(mine) for mine in times]
 
 
+def share(threads):
+    """Let torch and our walks have so many threads."""
+    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
 def lengths(batch):
     found = torch.randint(FRAMES * 4 // 5, FRAMES + 1, (batch,), generator=torch.Generator().manual_seed(1))
     found[0] = FRAMES
@@ -139,7 +145,7 @@ def steps(arguments):
     cold, warm = compilation()
     print(f"first step of a process: {cold:.2f} s compiling, {warm:.2f} s from disk", flush=True)
     for threads in arguments.threads:
-        torch.set_num_threads(threads)
+        share(threads)
         for features, hidden, layers, units, batch in (
             (13, 40, 2, 40, 16), (13, 40, 2, 40, 32), (13, 40, 2, 40, 64), (123, 250, 3, 62, 16),
         ):  # fmt: skip
@@ -157,7 +163,7 @@ def layers(arguments):
     print(f"{'threads':>7}{'H':>4}{'B':>4}{'forward and backward':^{width}}{'inference':^{width}}")
     print(f"{'':15}" + 2 * "".join(f"{name:>9}" for name in names))
     for threads in arguments.threads:
-        torch.set_num_threads(threads)
+        share(threads)
         for hidden in arguments.hidden:
             for batch in arguments.batch:
                 times = layer(hidden, batch, [ROUTES[name] for name in names], arguments.repeats)

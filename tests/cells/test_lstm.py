@@ -69,6 +69,17 @@ def test_outputs_and_gradients_are_those_of_torch_on_packed_sequences(features, 
         torch.testing.assert_close(one / scale, other / scale, atol=1e-14 if exact else 1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_route_is_chosen_by_device_and_type(dtype, monkeypatch):
+    ours, _ = both(dtype=dtype)
+    taken = []
+    for route in ("_packed", "_fused", "_reversed"):
+        original = getattr(ours, route)
+        monkeypatch.setattr(ours, route, lambda *args, r=route, o=original: taken.append(r) or o(*args))
+    assert ours(numbers(2, 12, 7, dtype=dtype), torch.tensor([12, 5])).dtype == dtype
+    assert taken == ["_reversed" if dtype == torch.bfloat16 else "_fused"]
+
+
 @pytest.mark.parametrize("route", ["_packed", "_reversed"])
 def test_the_other_routes_give_the_same(route):
     ours, _ = both()
@@ -95,23 +106,34 @@ def test_an_utterance_has_the_same_bits_alone_and_in_any_company():
         assert torch.equal(together[b, :n], ours(inputs[b : b + 1, :n], lengths[b : b + 1])[0])
 
 
-def test_the_number_of_threads_changes_no_bit():
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
     ours, _ = both(13, 40)
     lengths = torch.tensor([50, 31, 44])
     inputs, weight = numbers(3, 50, 13), numbers(3, 50, 80, seed=3)
-    before = torch.get_num_threads()
     found = []
-    try:
-        for threads in (1, 2, 2):
-            torch.set_num_threads(threads)
-            found.append(gradients(ours, lambda x: ours(x, lengths), inputs, weight))
-    finally:
-        torch.set_num_threads(before)
+    for count in (1, 2, 2):
+        monkeypatch.setattr(recurrence, "threads", lambda count=count: count)
+        found.append(gradients(ours, lambda x: ours(x, lengths), inputs, weight))
     for one, two, again in zip(*found, strict=True):
         assert torch.equal(one, two) and torch.equal(two, again)
 
 
-def test_two_callers_at_once_get_what_each_gets_alone():
+def test_the_second_direction_has_a_thread_of_its_own_unless_one_is_asked_for(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert recurrence.threads() == 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert recurrence.threads() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    assert recurrence.threads() == 1
+    ran = {}
+    recurrence._both(lambda side: ran.update({side: threading.current_thread()}), 2)
+    assert ran[0] is threading.current_thread() and ran[1] is not ran[0]
+
+
+def test_two_callers_at_once_get_what_each_gets_alone(monkeypatch):
+    monkeypatch.setattr(recurrence, "threads", lambda: 2)
     cells = [both(13, hidden)[0] for hidden in (40, 24)]
     lengths = torch.tensor([60, 41])
     inputs = numbers(2, 60, 13)
@@ -122,15 +144,10 @@ def test_two_callers_at_once_get_what_each_gets_alone():
     alone = [call(cell) for cell in cells]
     found = {0: [], 1: []}
     threads = [threading.Thread(target=lambda i=i: found[i].extend(call(cells[i]) for _ in range(10))) for i in (0, 1)]
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        torch.set_num_threads(before)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     for i in (0, 1):
         assert len(found[i]) == 10
         assert all(torch.equal(a, b) for run in found[i] for a, b in zip(run, alone[i], strict=True))
