@@ -7,6 +7,7 @@ by id and audio paths are relative to the manifest, so that a corpus can be move
 import json
 import math
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,17 +55,16 @@ def read(path: Path) -> list[Utterance]:
     Raises:
         InputError: The file is missing, empty or not UTF-8; a line is not such an object; an id stands twice.
     """
+    utterances: dict[str, Utterance] = {}
     try:
-        content = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8", newline="\n") as file:  # only \n ends a line: a text may hold U+2028
+            for number, line in enumerate(file, 1):
+                utterance = _parse(line.removesuffix("\n"), f"{path}:{number}", path.parent)
+                if utterance.id in utterances:
+                    raise InputError(f"{path}:{number}: the id '{utterance.id}' stands twice; ids must be unique")
+                utterances[utterance.id] = utterance
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a manifest ({error}); `asr prepare` writes manifests") from error
-    utterances: dict[str, Utterance] = {}
-    lines = content.removesuffix("\n").split("\n") if content else []  # only \n ends one: a text may hold U+2028
-    for number, line in enumerate(lines, 1):
-        utterance = _parse(line, f"{path}:{number}", path.parent)
-        if utterance.id in utterances:
-            raise InputError(f"{path}:{number}: the id '{utterance.id}' stands twice; ids must be unique")
-        utterances[utterance.id] = utterance
     if not utterances:
         raise InputError(f"{path}: holds no utterance; prepare the corpus again")
     return [utterances[id] for id in sorted(utterances)]
@@ -134,7 +134,7 @@ def _text(row: dict[str, Any], key: str, default: str | None = None) -> str:
 
 
 def _segments(rows: list[Any]) -> tuple[Segment, ...]:
-    segments = tuple(Segment(str(symbol), float(start), float(end)) for symbol, start, end in rows)
+    segments = tuple(Segment(sys.intern(str(symbol)), float(start), float(end)) for symbol, start, end in rows)
     for segment in segments:
         if not 0 <= segment.start <= segment.end < math.inf:
             raise ValueError(f"'{segment.symbol}' from {segment.start} to {segment.end} s runs backwards")
