@@ -6,11 +6,13 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from asr.corpora import timit, timit_sample
+from asr.corpora import newlines, timit, timit_sample
 from asr.corpora.timit_sample import Archive
-from asr.errors import InputError
+from asr.errors import AsrError, InputError
 from asr.phones import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS, fold
 
 BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data" / "timit-sample"
@@ -53,6 +55,24 @@ def test_a_known_utterance_reads_as_it_stands(sample):
     assert [word.symbol for word in utterance.words] == "most young rise early every morning".split()
 
 
+LONG_PROMPTS = {"falk0", "ftlg0", "madd0"}  # their prompts say a sample too many, of whole recordings too
+
+
+def test_the_sample_is_mended_to_the_lengths_that_its_prompts_tell(sample, tmp_path, capsys):
+    utterances = [u for set_ in timit_sample.prepare(sample, tmp_path).values() for u in set_]
+    assert "27 of 128 recordings had lost bytes to a conversion of line ends, 74 more only" in capsys.readouterr().err
+    torn = 0
+    for utterance in utterances:
+        source = (sample / utterance.id[:9] / utterance.id[10:]).with_suffix(".wav")
+        lost = len(newlines.mend(soundfile.read(source, dtype="int16")[0]).lost)
+        told = int(source.with_suffix(".txt").read_text().split()[1])
+        # A WAV file holds no half sample: an odd number of lost bytes took the other byte of the last with it.
+        beyond = told - round(utterance.seconds * 16_000) - lost % 2
+        assert beyond == 0 or (beyond == 1 and utterance.speaker in LONG_PROMPTS), utterance.id
+        torn += lost > 0
+    assert torn == 27
+
+
 def test_a_sample_that_lacks_a_file_is_refused(sample, tmp_path):
     shutil.copytree(sample, tmp_path / "copy")
     (tmp_path / "copy" / "dr5-ftlg0" / "si1743.wav").unlink()
@@ -69,6 +89,70 @@ def test_a_flat_tree_is_read_without_its_sa_sentences(flat_tree):
         ("dr1-fvmh0-sx26", "fvmh0"),
         ("dr2-faem0-si762", "faem0"),
     ]
+
+
+def torn_wave():
+    """A glide as loud as speech, copied as text, and what it was."""
+    time = np.arange(16_000) / 16_000
+    wave = (9000 * np.sin(2 * np.pi * (300 + 100 * time) * time)).astype("<i2")
+    wave[np.abs(wave - 2573).argmin()] = 2573  # 13 10
+    text = wave.tobytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return np.frombuffer(text[: len(text) // 2 * 2], "<i2"), wave
+
+
+def put(path, samples, **format):
+    path.unlink()  # one of several names of a master
+    soundfile.write(path, samples, 16_000, **({"subtype": "PCM_16", "format": "WAV"} | format))
+
+
+def test_a_torn_recording_is_mended_in_a_copy(flat_tree, tmp_path, capsys):
+    torn, wave = torn_wave()
+    put(flat_tree / "dr2-faem0" / "si762.wav", torn)
+    before = {path: path.read_bytes() for path in flat_tree.rglob("*.wav")}
+    sets = timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
+    copy = tmp_path / "out" / "audio" / "dr2-faem0" / "si762.wav"
+    assert [u.audio for u in sets["train"] + sets["test"]] == [flat_tree / "dr1-fvmh0" / "sx26.wav", copy]
+    assert {path: path.read_bytes() for path in flat_tree.rglob("*.wav")} == before
+    told = capsys.readouterr().err
+    assert "1 of 2 recordings had lost bytes to a conversion of line ends, 0 more only clicked from it; mended" in told
+    assert f"copies lie in {copy.parents[1]}, the source is as it was" in told
+    mended = soundfile.read(copy, dtype="int16")[0]
+    assert sets["test"][0].seconds == len(mended) / 16_000
+    error = np.abs(mended.astype(int) - wave[: len(mended)])
+    assert np.mean(error > 3) < 0.01
+
+
+def test_a_whole_recording_stays_where_it_lies(flat_tree, tmp_path, capsys):
+    wave = torn_wave()[1]
+    wave[np.abs(wave - 3400).argmin()] = 3400 - 3 * 256  # a click of its own, as a conversion makes them
+    put(flat_tree / "dr2-faem0" / "si762.wav", wave)
+    sets = timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
+    assert sets["test"][0].audio == flat_tree / "dr2-faem0" / "si762.wav"
+    assert not (tmp_path / "out" / "audio").exists() and "lost" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format", [{"subtype": "FLOAT"}, {"subtype": "PCM_24"}])
+def test_what_has_another_width_than_16_bits_is_let_be(flat_tree, tmp_path, format):
+    torn = torn_wave()[0]
+    samples = (torn + 0.25 * np.sign(torn)) / 32_768
+    put(flat_tree / "dr2-faem0" / "si762.wav", samples, **format)
+    sets = timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
+    assert sets["test"][0].audio == flat_tree / "dr2-faem0" / "si762.wav"
+
+
+def test_mending_hides_no_truncation(flat_tree, tmp_path):
+    path = flat_tree / "dr2-faem0" / "si762.wav"
+    put(path, torn_wave()[0])
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(InputError, match=r"dr2-faem0.si762.wav: holds only \d+ of the \d+ bytes of audio its header"):
+        timit_sample.prepare(flat_tree, tmp_path / "out")
+
+
+def test_a_place_that_cannot_be_written_is_named(flat_tree, tmp_path):
+    put(flat_tree / "dr2-faem0" / "si762.wav", torn_wave()[0])
+    (tmp_path / "out").write_text("a file, not a folder")
+    with pytest.raises(AsrError, match=r"out.audio.dr2-faem0: cannot be written .*; free or choose another place"):
+        timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
 
 
 def test_timit_is_not_taken_for_the_sample(small_tree, tmp_path):
