@@ -129,7 +129,7 @@ def run(
     Raises:
         AsrError: The bundle, the manifest or the search cannot be used, or the result cannot be written.
     """
-    begin = time.perf_counter()
+    begin, source = time.perf_counter(), witnesses.commit()
     files.folder(out.parent)  # before the work, so that a place that cannot be written is known at once
     search = search or Search()
     loaded = bundle.load(system)
@@ -147,7 +147,7 @@ def run(
     if search.lexicon:
         words = in_words(list(utterances.values()), hypotheses)
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
-    proof = witnesses.of(system, data, loaded, search, device)
+    proof = witnesses.of(source, system, data, loaded, search, device)
     remark = witnesses.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
     if group.leads:

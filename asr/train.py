@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, checkpoint, config, ctc, files, interrupt, parallel, recognize, score
+from asr import batch, checkpoint, config, ctc, files, interrupt, parallel, recognize, score, witnesses
 from asr.checkpoint import Sums
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
@@ -64,7 +64,9 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         recognize.share_threads(device)
         with group.leader_first():  # who computes the features
             this = start(recipe, corpus, out, device, group)
-        this.system.facts = {"seed": recipe.training.seed, "data": data, **circumstances(device, group)}
+        source = witnesses.commits(stands.facts.get("commit")) if stands else witnesses.commit()
+        facts = {"seed": recipe.training.seed, "data": data, "commit": source, "machine": witnesses.machine(device)}
+        this.system.facts = facts | circumstances(device, group)
         if stands:
             go_on(this, stands)
         elif group.leads:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -21,10 +22,13 @@ from asr.errors import AsrError
 HERE = Path(__file__).resolve()
 
 
-def of(system: Path, data: Path, loaded: Bundle, search: Search, device: torch.device) -> dict[str, Any]:
+def of(
+    source: str | None, system: Path, data: Path, loaded: Bundle, search: Search, device: torch.device
+) -> dict[str, Any]:
     """Return everything needed to measure again.
 
     Args:
+        source: The commit that measured, asked for when it began: files may change while it runs.
         system: The bundle's file.
         data: The manifest that was scored.
         loaded: The bundle.
@@ -38,10 +42,11 @@ def of(system: Path, data: Path, loaded: Bundle, search: Search, device: torch.d
         "bundle_sha256": files.sha256(system),
         "search": searched(search, data),
         "seed": loaded.recipe.training.seed,
-        "commit": commit(),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": source,
+        "command": command(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(device),
+        "trained": {key: loaded.facts.get(key) for key in ("commit", "machine")},
     }
 
 
@@ -113,8 +118,30 @@ def commit() -> str | None:
         return None
 
 
+def commits(earlier: str | None) -> str | None:
+    """Return the commits of work that began at `earlier` and goes on here; None where one of them is not known."""
+    now = commit()
+    return ", ".join(dict.fromkeys([*earlier.split(", "), now])) if earlier and now else None
+
+
+def command() -> str:
+    """Return the command as it can be given again: `python -m asr` is `asr`."""
+    name = Path(sys.argv[0]).name
+    return shlex.join(["asr" if name == "__main__.py" else name, *sys.argv[1:]])
+
+
 def machine(device: torch.device) -> str:
-    """Return what computed: device, processor, cores, and the versions that matter."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    """Return what computed: device, processor, cores, threads, and the versions that matter."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
-    return f"{device.type} ({name}, {os.cpu_count()} cores, {platform.system()}), {versions}"
+    size = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{device.type} ({name}, {size}, {platform.system()}), {versions}"
+
+
+def _processor() -> str:
+    """Return the processor's model; where the system does not tell, its kind."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()

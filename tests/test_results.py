@@ -119,6 +119,7 @@ def test_several_seeds_share_a_row(tmp_path, recipes):
         ({}, {"search": {"decoder": "beam", "by_hand": True}}, "weights given by hand"),
         ({}, {"commit": "0123-dirty"}, "by a source that no commit holds"),
         ({}, {"commit": None}, "by a source that no commit holds"),
+        ({}, {"trained": {"commit": "0123-dirty, 4567"}}, "was trained by a source that no commit holds"),
     ],
 )
 def test_a_run_that_cannot_stand_for_its_recipe_is_left_out_and_named(tmp_path, recipes, settings, changed, reason):

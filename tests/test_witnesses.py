@@ -1,10 +1,12 @@
 import json
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from asr import evaluate, files, train, witnesses
+from asr import bundle, evaluate, files, train, witnesses
 from asr.config import parse
 from asr.decoders import Search
 from asr.errors import AsrError
@@ -77,3 +79,31 @@ def test_a_result_names_all_that_it_came_from(system, toy, tmp_path):
 @pytest.mark.parametrize(("name", "dev"), [("dev", True), ("dev-noisy", True), ("test", False), ("developed", False)])
 def test_what_is_there_to_choose_on_is_called_dev(tmp_path, name, dev):
     assert witnesses.is_dev(tmp_path / f"{name}.jsonl") is dev
+
+
+def test_a_result_says_which_source_trained_the_system_and_where(system, toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(witnesses, "commit", iter(["before", "after"]).__next__)
+    _, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search())
+    assert row["commit"] == "before"  # that of the beginning, whatever changed meanwhile
+    facts = bundle.load(system).facts
+    assert row["trained"] == {"commit": facts["commit"], "machine": facts["machine"]}
+    assert facts["machine"] == witnesses.machine(CPU)
+
+
+def test_a_run_that_goes_on_at_another_commit_names_both(monkeypatch):
+    monkeypatch.setattr(witnesses, "commit", lambda: "b")
+    assert witnesses.commits("a") == "a, b" and witnesses.commits("a, b") == "a, b"
+    assert witnesses.commits(None) is None
+
+
+@pytest.mark.parametrize("name", ["/x/asr/__main__.py", "/x/bin/asr"])
+def test_the_command_can_be_given_again(monkeypatch, name):
+    monkeypatch.setattr(sys, "argv", [name, "evaluate", "runs/a b"])
+    assert witnesses.command() == "asr evaluate 'runs/a b'"
+
+
+def test_the_machine_names_its_processor_and_threads():
+    assert f", {torch.get_num_threads()} threads, " in witnesses.machine(CPU)
+    info = Path("/proc/cpuinfo")
+    models = [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")]
+    assert not models or models[0] in witnesses.machine(CPU)
