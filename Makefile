@@ -58,7 +58,7 @@ transcribe: setup ## print what is said in WAV (a file or a folder)
 	@$(if $(WAV),,echo "make transcribe needs WAV=file.wav" >&2; exit 2)
 	@$(BIN)/asr transcribe --bundle $(RUN) $(device) $(WAV)
 
-test: setup browser ## run the tests
+test: setup browser ## run the tests (root's first time installs chromium with apt; BROWSER=no: don't)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Tried once, as root where apt is there, in two minutes at the most; without a browser its tests are skipped and say so.
@@ -69,7 +69,7 @@ browser: .venv/.browser ## install chromium for the tests of the report, where t
 	elif [ "$(BROWSER)" = no ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 	    echo "no chromium with chromedriver here; the report's tests in a browser will be skipped" >&2; \
 	else \
-	    echo "installing chromium for the report's tests (BROWSER=no leaves it out)" >&2; \
+	    echo "installing chromium and its driver into this system with apt, for the report's tests (BROWSER=no leaves them out)" >&2; \
 	    export DEBIAN_FRONTEND=noninteractive; quick="-o Acquire::Retries=1 -o Acquire::http::Timeout=10 -o DPkg::Lock::Timeout=20"; \
 	    { timeout 30 apt-get update -qq $$quick; \
 	      timeout 90 apt-get install -qq -y --no-install-recommends $$quick chromium chromium-driver; } >/dev/null 2>&1 </dev/null \

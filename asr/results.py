@@ -103,7 +103,7 @@ class Summary:
         return statistics.stdev(self.rates.values()) if len(self.rates) > 1 else None
 
     def __str__(self) -> str:
-        return f"{self.set:<5}{self.metric} {self.name:<20} {self.rate}"
+        return f"{self.set:<4} {self.metric} {self.name:<20} {self.rate}"
 
     @property
     def rate(self) -> str:

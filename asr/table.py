@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asr import config, files, results
-from asr.errors import InputError
+from asr.errors import AsrError, InputError
 
 BEGIN = "<!-- results: from recipes/results, by `make results` -->"
 END = "<!-- results: end -->"
@@ -28,21 +28,28 @@ def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
         The files written, and a line for each run that was left out.
 
     Raises:
-        AsrError: A run's recipe or a result cannot be read, or a copy not be written.
+        AsrError: A copy cannot be written.
     """
     written, left_out = [], []
     for recipe in sorted(recipes.glob("*.toml")):
         for run in sorted([runs / recipe.stem, *runs.glob(f"{recipe.stem}-seed[0-9]*")]):
             if not (run / "test.json").exists():
                 continue
-            if reason := _unfit(run, recipe):
+            try:
+                reason = _unfit(run, recipe)
+            except AsrError as error:
+                reason = str(error)
+            if reason:
                 left_out.append(f"{run}: {reason}; not taken")
                 continue
-            for name in SETS:
-                row = results.read(run / f"{name}.json")
-                path = recipes / "results" / recipe.stem / f"{name}-seed{row['seed']}.json"
+            rows = {name: results.read(run / f"{name}.json") for name in SETS}
+            paths = [recipes / "results" / recipe.stem / f"{name}-seed{row['seed']}.json" for name, row in rows.items()]
+            if paths[0] in written:
+                left_out.append(f"{run}: has the seed of another run of {recipe}, {rows['dev']['seed']}; not taken")
+                continue
+            for path, row in zip(paths, rows.values(), strict=True):
                 files.write_json(path, row)
-                written.append(path)
+            written += paths
     return written, left_out
 
 
@@ -80,9 +87,12 @@ def fill(readme: Path, recipes: Path) -> None:
     """Put the table between its markers in a file.
 
     Raises:
-        InputError: The file has no such markers, or a result file cannot be used.
+        InputError: The file cannot be read or has no such markers, or a result file cannot be used.
     """
-    text = readme.read_text(encoding="utf-8")
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{readme}: cannot be read ({error}); restore it") from error
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

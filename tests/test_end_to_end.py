@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.cli import main
+from asr.cli import main, options
 from asr.cli.transcribe import _symbols
 from asr.units import Units
 
@@ -153,7 +153,10 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
         (["prepare", "timitt"], 2, "did you mean 'timit'?"),
         (["prepare", "timit-sample", "--source", "missing"], 4, "missing"),
         (["prepare", "timit-sample", "--source", "empty"], 4, "empty"),
-        (["transcribe"], 2, "Missing argument"),
+        (["transcribe"], 2, "asr: missing argument 'FILE… | DIR | MANIFEST.jsonl | -'; see `"),
+        (["evaluat"], 2, "asr: no such command 'evaluat'"),
+        (["evaluate", "runs/toy", "--widt", "3"], 2, "asr: no such option '--widt'"),
+        (["tune", "runs/toy", "--order", "two"], 2, "asr: invalid value for '--order'"),
     ],
 )
 def test_bad_input_is_one_line_and_a_status(place, arguments, status, message):
@@ -163,7 +166,7 @@ def test_bad_input_is_one_line_and_a_status(place, arguments, status, message):
     done = asr(*arguments, cwd=place)
     errors = done.stderr
     assert done.returncode == status, errors
-    assert message in errors and "Traceback" not in errors
+    assert message in errors and "Traceback" not in errors and "Usage" not in errors
     assert done.stdout == ""
     lines = [line for line in errors.splitlines() if line.startswith("asr: ") or "Error" in line]
     assert 1 <= len(lines) <= 2  # transcribe adds how many of how many failed
@@ -179,6 +182,15 @@ def test_transcribe_writes_files_that_keep_their_folders(place, tmp_path, kind):
     done = asr("transcribe", "--bundle", "runs/toy", "--format", kind, "--output-dir", out, tmp_path / "in", cwd=place)
     assert (done.returncode, done.stdout) == (0, "")
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == [f"a/one.wav.{kind}", f"b/one.wav.{kind}"]
+
+
+def test_a_runs_folder_may_have_a_dot_in_its_name(tmp_path):
+    (tmp_path / "run.v2").mkdir()
+    best = tmp_path / "run.v2" / "best.safetensors"
+    assert options.bundle_of(tmp_path / "run.v2") == best
+    best.touch()
+    assert options.bundle_of(best) == best and options.bundle_of(tmp_path / "run") == tmp_path / "run" / best.name
+    assert options.bundle_of(tmp_path / "gone.safetensors") == tmp_path / "gone.safetensors"
 
 
 def test_a_manifest_names_recordings_and_its_ids_the_files(place, tmp_path):

@@ -34,6 +34,11 @@ def test_seeds_are_summarised_by_convention():
     assert json.loads(json.dumps(found[0].as_dict()))["mean"] == found[0].mean
 
 
+def test_a_long_name_of_a_set_does_not_touch_the_metric():
+    (found, *_) = results.summarise({"run": result(set="train")})
+    assert str(found).startswith("train PER standard")
+
+
 def test_one_seed_has_no_deviation():
     (found, *_) = results.summarise({"run": result()})
     assert found.deviation is None and found.rate == "7.00 %"
@@ -128,11 +133,31 @@ def test_a_run_that_cannot_stand_for_its_recipe_is_left_out_and_named(tmp_path, 
     assert not written and len(left_out) == 1 and reason in left_out[0]
 
 
+@pytest.mark.parametrize("spoilt", ["test.json", "dev.json", "recipe.toml"])
+def test_a_run_that_cannot_be_read_stops_no_other(tmp_path, recipes, spoilt):
+    for seed in (1, 2):
+        write_run(tmp_path / "runs" / f"mine-seed{seed}", seed)
+    (tmp_path / "runs" / "mine-seed1" / spoilt).write_text("{}")
+    written, left_out = table.collect(tmp_path / "runs", recipes)
+    assert [path.name for path in written] == ["dev-seed2.json", "test-seed2.json"]
+    assert len(left_out) == 1 and f"{tmp_path}/runs/mine-seed1: " in left_out[0] and spoilt in left_out[0]
+
+
+def test_of_two_runs_of_one_seed_the_second_is_left_out(tmp_path, recipes):
+    for name in ("mine", "mine-seed1"):
+        write_run(tmp_path / "runs" / name, 1)
+    written, left_out = table.collect(tmp_path / "runs", recipes)
+    assert len(written) == 2 and [line.partition(": ")[0] for line in left_out] == [f"{tmp_path}/runs/mine-seed1"]
+
+
 def test_a_file_without_a_place_for_the_table_is_left_alone(recipes):
     (recipes / "README.md").write_text("nothing\n")
     with pytest.raises(InputError, match=r"README\.md: has no place for the table"):
         table.fill(recipes / "README.md", recipes)
     assert (recipes / "README.md").read_text() == "nothing\n"
+    (recipes / "README.md").unlink()
+    with pytest.raises(InputError, match=r"README\.md: cannot be read"):
+        table.fill(recipes / "README.md", recipes)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")

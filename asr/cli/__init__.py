@@ -3,7 +3,6 @@
 Exit status: 0 done; 1 some inputs of many failed; 2 usage or configuration; 3 a model file; 4 no usable input;
 130 and 143 on Ctrl-C and SIGTERM. Modules that cost seconds are imported by the command that needs them.
 
-
 A command is a function in a file here and a name in the list below.
 """
 
@@ -56,6 +55,16 @@ def _terminated(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _misused(fault: click.ClickException) -> None:
+    """Say in one line what is wrong with a command, and where help is; who gave no command at all is given the help."""
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+        fault.show()
+        return
+    context = getattr(fault, "ctx", None)
+    said = " ".join(fault.format_message().split()).rstrip(".?")
+    output.error(f"asr: {said[:1].lower()}{said[1:]}; see `{context.command_path if context else 'asr'} --help`")
+
+
 def main() -> None:
     """Run the command line; turn errors that a user can mend into one line and an exit status."""
     signal.signal(signal.SIGTERM, _terminated)
@@ -65,7 +74,7 @@ def main() -> None:
         output.error(f"asr: {fault}")
         sys.exit(fault.status)
     except click.ClickException as fault:
-        fault.show()
+        _misused(fault)
         sys.exit(fault.exit_code)
     except click.Abort:
         output.say("asr: interrupted")

@@ -36,8 +36,12 @@ def doctor(
     status 1; a warning is probably wrong; a note is harmless.
     """
     if len(subjects) == 1 and subjects[0].is_dir():
+        if overrides:
+            raise AsrError(f"--set {overrides[0]}: changes a recipe, and {subjects[0]} is a run; leave it out")
         examined, checks, findings = _run(subjects[0], data, device)
     else:
+        if device:
+            raise AsrError(f"--device {device}: is for a run, and data needs none; leave it out")
         examined, checks, findings = _data(subjects, overrides, data)
     from asr.doctor.table import as_dict, table, tally
 

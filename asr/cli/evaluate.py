@@ -45,13 +45,13 @@ def evaluate(
             where = (out or file.parent) / path.stem
             found = evaluation.run(file, path, where, recognize.choose_device(device), settings, force)
             for result in found.results:
-                output.result(f"{path.stem:<5}{result}" + (f" ({found.remark})" if found.remark else ""))
+                output.result(f"{path.stem:<4} {result}" + (f" ({found.remark})" if found.remark else ""))
                 others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])
-                output.say(f"{path.stem:<5}{', '.join(others)}")
+                output.say(f"{path.stem:<4} {', '.join(others)}")
             if output.SPEAKS:
                 report.reliability(where.with_name(f"{where.name}.json"))
             if trn and output.SPEAKS:
                 evaluation.write_trn(found, where)
             if found.borders:
-                output.say(f"{path.stem:<5}{found.borders}")
+                output.say(f"{path.stem:<4} {found.borders}")
     output.say(found.example())

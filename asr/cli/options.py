@@ -67,7 +67,8 @@ def settings(system: Path | None, given: dict[str, Any]) -> "Search":
 
 def bundle_of(system: Path) -> Path:
     """Return the bundle of a run's folder, or the file itself."""
-    return system if system.is_file() or system.suffix else system / "best.safetensors"
+    named = system.is_file() or (system.suffix and not system.is_dir())
+    return system if named else system / "best.safetensors"
 
 
 def sentences(path: Path) -> list[list[str]]:

@@ -84,5 +84,5 @@ def tune(
     before, after = tuned.calibration_error
     output.say(f"{on} calibration error {100 * before:.2f} %, calibrated {100 * after:.2f} %")
     output.result(
-        f"{on:<5}{tuned.count}  {best.decoder}, width {best.width}, weight {best.weight:g}, bonus {best.bonus:g}"
+        f"{on:<4} {tuned.count}  {best.decoder}, width {best.width}, weight {best.weight:g}, bonus {best.bonus:g}"
     )
