@@ -6,18 +6,17 @@ random stream follows from (seed, purpose, epoch, step).
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from asr import bundle, tensors
 from asr.bundle import BESIDE, Bundle
-from asr.errors import AsrError, BundleError
+from asr.errors import BundleError
 
 KEPT = 2  # should the newest be damaged, there is one before it
 _NAME = re.compile(r"step-(\d+)\.safetensors")
@@ -137,13 +136,11 @@ def save(folder: Path, name: int, system: Bundle, optimizer: Optimizer, progress
         AsrError: It cannot be written, or a weight is no number; what was there before stands.
     """
     state = _state(system.model, optimizer)
-    broken = [key for key, tensor in {**system.model.state_dict(), **state}.items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise AsrError(f"{folder}: {broken[0]} holds what is no number; not saved, the last checkpoint stands")
     path = folder / f"step-{name:08}.safetensors"
     system.save(path, {"progress": asdict(progress)}, state)
-    for old in found(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    mine = [other for other in found(folder) if other.name <= path.name]  # what is numbered above is not our past
+    for other in set(found(folder)) - set(mine[:KEPT]):
+        other.unlink(missing_ok=True)
     return path
 
 
@@ -153,14 +150,18 @@ def found(folder: Path) -> list[Path]:
     return [numbered[number] for number in sorted(numbered, reverse=True)]
 
 
-def newest(folder: Path) -> Checkpoint | None:
-    """Return the newest checkpoint that verifies; a damaged one is named on standard error and passed over."""
+def newest(folder: Path, say: Callable[[str], None] | None = None) -> Checkpoint | None:
+    """Return the newest checkpoint that verifies; a damaged one is named and passed over."""
     for path in found(folder):
         try:
             return Checkpoint(path, *tensors.read(path, bundle.FORMAT))
         except BundleError as error:
-            print(f"{error}; the checkpoint before it is tried", file=sys.stderr)
+            (say or _say)(f"{error}; the checkpoint before it is tried")
     return None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:

@@ -137,8 +137,7 @@ def run(
     witnesses.refuse_tuned(search, data, force)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     with parallel.group(device) as group:
-        with group.leader_first():  # who computes the features
-            dataset = recognize.dataset(loaded, data)
+        dataset = group.first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
         hypotheses, found = _decoded(recognizer, dataset, utterances, group)
     seconds = time.perf_counter() - begin
 

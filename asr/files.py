@@ -60,14 +60,15 @@ def locked(path: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         except BlockingIOError:
             file.seek(0)
-            raise AsrError(
-                f"{path.parent}: is in use by process {file.read().strip()}; wait for it or choose another place"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+            other = f"process {number}" if (number := file.read().strip()) else "another process"
+            raise AsrError(f"{path.parent}: is in use by {other}; wait for it or choose another place") from None
+        except OSError as error:  # a full disk, or one that knows no locks
+            raise _cannot_write(path, error) from error
         yield
 
 

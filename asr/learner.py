@@ -16,6 +16,7 @@ from asr.errors import AsrError, choose
 from asr.model import Model
 from asr.parallel import Group
 
+OVERFLOW = "finite loss, a gradient that is no number"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -88,7 +89,8 @@ class Learner:
         if precision != torch.float32 and device.type != "cuda":
             raise AsrError(f"training.precision = '{settings.precision}': needs CUDA; leave it out on {device}")
         self._autocast = precision != torch.float32
-        _float32_means_float32(settings.deterministic)
+        if settings.deterministic and device.type == "cuda":
+            torch.use_deterministic_algorithms(True)
 
     def rate(self, number: int) -> float:
         """Return the learning rate of a step, by its number in the run."""
@@ -151,11 +153,4 @@ def _suspects(batch: Batch, losses: Tensor) -> dict[str, str]:
     if not odd:
         values = zip(batch.ids, losses.tolist(), strict=True)
         odd = {id: f"loss {value}" for id, value in values if not abs(value) < float("inf")}
-    return odd or dict.fromkeys(batch.ids, "finite loss, a gradient that is no number")
-
-
-def _float32_means_float32(deterministic: bool) -> None:
-    """Keep CUDA from rounding float32 products to TF32's 10 bits, and, if wanted, from adding up in any order."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = deterministic
+    return odd or dict.fromkeys(batch.ids, OVERFLOW)

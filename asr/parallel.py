@@ -2,20 +2,27 @@
 
 Each holds a replica of the model and takes its share of every batch; one sum over all gradients makes them one step.
 The sum is one flat tensor, since even 3 × 250 units have no more than 4 M parameters: nothing is gained by overlapping
-buckets with the backward pass, and a mean over ranks, as torch's wrapper takes, is wrong where shares are unequal.
+buckets with the backward pass, and a mean over ranks, as torch's wrapper takes, is wrong where shares are unequal. The
+step is that of one process, but for dropout, whose masks each process draws itself. After a failure `torchrun` may
+start the processes again, on one machine; they meet under a new name and go on from the last checkpoint.
 """
 
 import itertools
 import os
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
 from torch.distributed.rendezvous import rendezvous
+
+from asr import job
+from asr.errors import AsrError
 
 Value = TypeVar("Value")
 
@@ -63,17 +70,31 @@ class Group:
         distributed.all_gather_object(parts, dict(mine))
         return {key: value for part in parts for key, value in part.items()}
 
-    @contextmanager
-    def leader_first(self) -> Iterator[None]:
-        """Let the leader do what is inside before the others do, who then find it done."""
-        if not self.leads:
-            distributed.barrier()
-        yield
-        if self.leads and self.size > 1:
-            distributed.barrier()
+    def first(self, work: Callable[[], Value]) -> Value:
+        """Return what work gives; the leader does it before the others, and what stops the leader stops all.
+
+        Raises:
+            AsrError: Work's own, in the leader.
+            SystemExit: In the others, with the status of the leader's error, which it tells.
+        """
+        fault: AsrError | None = None
+        if self.leads:
+            try:
+                result = work()
+            except AsrError as error:
+                fault = error
+        fault = self.merged({"fault": fault} if self.leads else {})["fault"]
+        if fault:
+            raise fault if self.leads else SystemExit(fault.status)
+        return result if self.leads else work()
+
+    def led(self, work: Callable[[], object]) -> None:
+        """Let the leader do something and the others wait until it is done; raises what `first` does."""
+        self.first(work if self.leads else lambda: None)
 
 
 ALONE = Group()
+PATIENCE = timedelta(hours=12)  # the others wait while the leader computes a large corpus's features
 _GROUPS = itertools.count()  # joined by this process
 
 
@@ -84,17 +105,28 @@ def group(device: torch.device) -> Iterator[Group]:
     Args:
         device: Where this process computes; NCCL connects CUDA devices, gloo the rest.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if job.place().size == 1:
         yield ALONE
         return
     cuda = device.type == "cuda"
+    if cuda:
+        torch.cuda.set_device(device)  # where NCCL exchanges objects
     store, rank, size = next(rendezvous("env://"))
     # Neither processes that were started again nor a second group may find the addresses of those that are gone.
     attempt = distributed.PrefixStore(f"{os.environ['TORCHELASTIC_RESTART_COUNT']}.{next(_GROUPS)}", store)  # type: ignore[attr-defined]
     distributed.init_process_group(
-        "nccl" if cuda else "gloo", store=attempt, rank=rank, world_size=size, device_id=device if cuda else None
+        "nccl" if cuda else "gloo",
+        store=attempt,
+        timeout=PATIENCE,
+        rank=rank,
+        world_size=size,
+        device_id=device if cuda else None,
     )
     try:
         yield Group(distributed.get_rank(), distributed.get_world_size())
+    except RuntimeError as error:
+        if not re.search(r"gloo|nccl|connection", str(error), re.IGNORECASE):
+            raise
+        raise AsrError(f"another of {size} processes ended ({str(error).splitlines()[0]}); see its message") from error
     finally:
         distributed.destroy_process_group()

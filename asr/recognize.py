@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from asr import augment, batch, ctc, manifest
+from asr import augment, batch, ctc, job, manifest
 from asr.audio import Samples, resample
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
@@ -33,8 +33,10 @@ def choose_device(name: str | None = None) -> torch.device:
         AsrError: There is no such device here.
     """
     if not name or name == "cuda":
-        own = os.environ.get("LOCAL_RANK", "")  # of several processes that torchrun started each takes its own
-        name = f"cuda:{own}".rstrip(":") if name or torch.cuda.is_available() else "cpu"
+        on = job.place()  # of several processes each takes its own
+        name = "cuda" if name or torch.cuda.is_available() else "cpu"
+        name += f":{on.local_rank}" if name == "cuda" and on.size > 1 else ""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
@@ -120,7 +122,7 @@ class Recognizer:
         bundle = self.bundle
         features = bundle.normaliser(bundle.features(resample(samples, rate, bundle.features.rate)))
         inputs = torch.from_numpy(features)[None].to(self.device)  # (1, T, F)
-        log_probs, _ = self._model(inputs, torch.tensor([len(features)], device=self.device))
+        log_probs, _ = self._model(inputs, torch.tensor([len(features)]))
         return np.asarray(log_probs[0].cpu())
 
     def transcribe(self, samples: Samples, rate: int) -> Hypothesis:
@@ -186,9 +188,9 @@ class Recognizer:
         """
         wanted = np.arange(len(data)) if only is None else only
         places = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
-        for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None):
+        for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
             inputs = data.batch(rows.tolist()).to(self.device)
-            log_probs, lengths = self._model(inputs.features, inputs.lengths.to(self.device))
+            log_probs, lengths = self._model(inputs.features, inputs.lengths)
             values = log_probs.cpu().numpy()
             for row, (id, length) in enumerate(zip(inputs.ids, lengths.tolist(), strict=True)):
                 yield id, values[row, :length]

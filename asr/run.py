@@ -1,11 +1,13 @@
 """A run: what one training is made of, the folder it keeps, and how it is taken up again."""
 
+import hashlib
 import math
-import sys
+import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from asr.config import Recipe
 from asr.errors import AsrError, BundleError, InputError
 from asr.interrupt import Caught
 from asr.learner import Learner
-from asr.parallel import Group
+from asr.parallel import ALONE, Group
 
 BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"
 
@@ -65,35 +67,57 @@ class Run:
         rows = batch.shuffled(self.train.lengths[self.places], settings.batch, settings.seed, epoch)
         return [self.places[own] for own in rows]
 
-
-def refuse_another(recipe: Recipe, out: Path) -> None:
-    """Refuse a folder that holds another recipe's run."""
-    if (out / RECIPE).exists() and (changed := config.differences(config.load(out / RECIPE), recipe)):
-        raise AsrError(
-            f"{out}: holds a run of another recipe ({'; '.join(changed)}); remove it or choose another --out"
-        )
+    def number(self) -> int:
+        """Return how many steps of the run lie behind."""
+        return self.progress.epoch * len(self.plan(0)) + self.progress.step
 
 
 @contextmanager
-def held(out: Path, group: Group) -> Iterator[None]:
-    """Hold the run's folder against other runs; before the work, so that what cannot be written is known at once."""
-    if group.leads:
-        with files.locked(files.folder(out) / LOCK):
-            for left in out.glob(".*.tmp"):  # by a run that was killed while it wrote
-                left.unlink(missing_ok=True)
-            yield
-    else:
-        yield
+def taken(recipe: Recipe, data: dict[str, str], out: Path, group: Group) -> Iterator[Checkpoint | None]:
+    """Hold the run's folder against other runs, and give the checkpoint to go on from, if there is one.
+
+    It comes before the work, so that a folder that cannot be used is known at once.
+
+    Raises:
+        AsrError: The folder holds a run of another recipe or on other data, is in use, or cannot be written.
+    """
+    with ExitStack() as stack:
+        group.led(lambda: _take(recipe, data, out, stack))
+        yield _newest(out, group)
 
 
-def newest(out: Path) -> Checkpoint | None:
+def _take(recipe: Recipe, data: dict[str, str], out: Path, stack: ExitStack) -> None:
+    """Lock the folder; refuse what is another run, and remove what a run that cannot go on has left."""
+    _refuse_another(recipe, out / RECIPE, lambda: config.load(out / RECIPE))
+    stack.enter_context(files.locked(files.folder(out) / LOCK))
+    for left in out.glob(".*.tmp"):  # by a run that was killed while it wrote
+        left.unlink(missing_ok=True)
+    stands = _newest(out, ALONE)
+    if stands is None:
+        for old in checkpoint.found(out):
+            old.unlink(missing_ok=True)
+        return
+    _refuse_another(recipe, stands.path, lambda: config.parse(stands.header["recipe"], str(stands.path)))
+    if any(stands.facts["data"].get(name) != value for name, value in data.items()):
+        raise AsrError(f"{out}: holds a run on other data than what now lies there; remove it or choose another --out")
+    files.write_text(out / RECIPE, config.dump(recipe))
+
+
+def _refuse_another(recipe: Recipe, path: Path, read: Callable[[], Recipe]) -> None:
+    if path.exists() and (changed := config.differences(read(), recipe)):
+        what = f"holds a run of another recipe ({'; '.join(changed)})"
+        raise AsrError(f"{path.parent}: {what}; remove it or choose another --out")
+
+
+def _newest(out: Path, group: Group) -> Checkpoint | None:
     """Return the checkpoint to go on from; none where the best system, which it counts on, is lost."""
-    stands = checkpoint.newest(out)
+    say = group.say if group is ALONE else lambda line: None  # once is enough
+    stands = checkpoint.newest(out, say)
     if stands and stands.progress.best is not None:
         try:
             bundle.load(out / BEST)
         except BundleError as error:
-            print(f"{error}; the run starts again", file=sys.stderr)
+            say(f"{error}; the run starts again")
             return None
     return stands
 
@@ -132,18 +156,37 @@ def _learnable(train: Dataset, group: Group) -> Ints:
 
 def circumstances(device: torch.device, group: Group) -> dict[str, Any]:
     """Return what, beside recipe and data, the last bits of a run depend on."""
-    threads = torch.get_num_threads()
-    return {"torch": torch.__version__, "device": device.type, "threads": threads, "processes": group.size}
+    versions = {"torch": torch.__version__, "numba": version("numba"), "machine": platform.machine()}
+    return versions | {"device": device.type, "processes": group.size}
 
 
 def go_on(this: Run, stands: Checkpoint) -> None:
-    """Continue from a checkpoint; say so, and what makes the end differ from an uninterrupted run's."""
+    """Continue from a checkpoint; say so, and what makes the end differ from an uninterrupted run's.
+
+    Raises:
+        AsrError: The features are no longer those that it has learned from.
+    """
+    before, now = (facts["data"]["features"] for facts in (stands.facts, this.system.facts))
+    if before != now:
+        raise AsrError(f"{this.out}: holds a run on other recordings than what now lies there; choose another --out")
     stands.restore(this.system.model, this.learner.optimizer)
     this.progress = stands.progress
     this.group.say(f"{this.out}: goes on at {this.progress}, from {stands.path.name}")
     for key, value in circumstances(this.learner.device, this.group).items():
         if stands.facts.get(key) != value:
             this.group.say(f"{key} was {stands.facts.get(key)} and is {value}: the last bits will differ")
+
+
+def agree(this: Run) -> None:
+    """See that all processes start from the same place, data and weights.
+
+    Raises:
+        AsrError: They do not, as on machines that do not share their files.
+    """
+    weights = hashlib.sha256(b"".join(p.detach().cpu().numpy().tobytes() for p in this.system.model.parameters()))
+    mine = f"{this.progress} {this.system.facts['data']} {weights.hexdigest()}"
+    if len(set(this.group.merged({str(this.group.rank): mine}).values())) > 1:
+        raise AsrError(f"{this.out}: the processes found different runs or data; give all machines the same files")
 
 
 def still_there(out: Path) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from asr import files
-from asr.errors import BundleError
+from asr.errors import AsrError, BundleError
 
 
 def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -27,8 +29,10 @@ def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[s
         tensors: By name.
 
     Raises:
-        AsrError: It cannot be written.
+        AsrError: It cannot be written, or a tensor holds what is no number.
     """
+    if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+        raise AsrError(f"{path}: {broken[0]} holds what is no number; not saved, what was there before stands")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(header, ensure_ascii=False)
     metadata = {"format": format, "header": text, "sha256": _digest(plain, text)}
@@ -70,5 +74,5 @@ def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
+        digest.update(np.ascontiguousarray(tensor.numpy()).data)
     return digest.hexdigest()

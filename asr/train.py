@@ -20,9 +20,9 @@ from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.base import LogProbs
 from asr.errors import AsrError
-from asr.learner import Outcome, Position
+from asr.learner import OVERFLOW, Outcome, Position
 from asr.recognize import Recognizer
-from asr.run import BEST, EPOCHS, RECIPE, Run, circumstances, go_on, held, newest, refuse_another, start, still_there
+from asr.run import BEST, EPOCHS, RECIPE, Run, agree, circumstances, go_on, start, still_there, taken
 from asr.score import ErrorCount
 from asr.transcripts import by_units
 from asr.units import BLANK
@@ -51,26 +51,21 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         SystemExit: A signal asked to stop; 130 or 143, after a checkpoint.
     """
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
-    refuse_another(recipe, out)
-    with parallel.group(device) as group, held(out, group):
-        stands = newest(out)
-        if stands and stands.facts["data"] != data:
-            raise AsrError(
-                f"{out}: holds a run on other data than what now lies there; remove it or choose another --out"
-            )
+    with parallel.group(device) as group, taken(recipe, data, out, group) as stands:
         if stands and stands.progress.finished:
             group.say(f"{out}: already trained with this recipe; remove the folder to train again")
             return out / BEST
         recognize.share_threads(device)
-        with group.leader_first():  # who computes the features
-            this = start(recipe, corpus, out, device, group)
+        this = group.first(lambda: start(recipe, corpus, out, device, group))  # the leader computes the features
+        data |= {"features": this.train.features.store.digest}
         source = witnesses.commits(stands.facts.get("commit")) if stands else witnesses.commit()
         facts = {"seed": recipe.training.seed, "data": data, "commit": source, "machine": witnesses.machine(device)}
         this.system.facts = facts | circumstances(device, group)
         if stands:
             go_on(this, stands)
-        elif group.leads:
-            files.write_text(out / RECIPE, config.dump(recipe))
+        else:
+            group.led(lambda: files.write_text(out / RECIPE, config.dump(recipe)))
+        agree(this)
         with interrupt.caught() as this.caught:
             _train(this)
     return out / BEST
@@ -81,6 +76,8 @@ def _train(this: Run) -> None:
     try:
         while not this.progress.finished:
             _epoch(this)
+            if this.group.size > 1:
+                _save(this)  # where several decode the dev set, none of them stops for a signal
             _close(this, *_dev(this))
     except _Stopped:
         _save(this)
@@ -99,28 +96,28 @@ def _epoch(this: Run) -> None:
     with bar:
         for step in range(progress.step, len(plan)):
             begin = time.perf_counter()
-            position = Position(progress.epoch, step, progress.epoch * len(plan) + step, len(plan[step]))
+            position = Position(progress.epoch, step, this.number(), len(plan[step]))
             share = batch.share(this.train.lengths, plan[step], this.group.size)[this.group.rank]
             now = this.train.batch(share.tolist()).to(this.learner.device) if len(share) else None
             outcome = this.learner.step(now, position, bool(this.caught.number))
-            _count(this, outcome, [this.train.targets[i] for i in plan[step]])
+            _count(this, outcome, int(this.train.targets.lengths[plan[step]].sum()))
             progress.step = step + 1
             sums.seconds += time.perf_counter() - begin
             bar.update()
             bar.set_postfix(loss=f"{sums.loss / max(sums.units, 1):.3f}", refresh=False)
             if outcome.stop:
                 raise _Stopped
-            if time.monotonic() - this.saved > OFTEN and not progress.streak:
-                _save(this)
+            if time.monotonic() - this.saved > OFTEN and not progress.streak and this.group.leads:
+                _write(this)
 
 
-def _count(this: Run, outcome: Outcome, targets: Sequence[Sequence[int]]) -> None:
+def _count(this: Run, outcome: Outcome, units: int) -> None:
     """Add up a step that was taken; name and count one that was not."""
     progress, sums = this.progress, this.progress.sums
     if outcome.taken:
         progress.streak = 0
         sums.loss += outcome.loss
-        sums.units += sum(map(len, targets))
+        sums.units += units
         sums.norm += outcome.norm
         sums.largest = max(sums.largest, outcome.norm)
         return
@@ -133,16 +130,17 @@ def _count(this: Run, outcome: Outcome, targets: Sequence[Sequence[int]]) -> Non
     this.group.say(f"{where}: skipped, loss {outcome.loss}, gradient norm {outcome.norm} ({what}{more})")
     if progress.streak == TOLERATED:
         last = checkpoint.found(this.out)
-        number = progress.epoch * len(this.plan(0)) + progress.step
+        back = last[0].name if last else "its start"
+        rate = f"lower training.learning_rate, {this.learner.rate(this.number()):.1e} here, in a run of its own"
+        mend = "mend these utterances, or " if any(fault != OVERFLOW for fault in suspects.values()) else ""
         raise AsrError(
-            f"{this.out}: {where}: {TOLERATED} steps in a row gave no number ({what}{more}); the run is back at "
-            f"{last[0].name if last else 'its start'}; mend these utterances, or lower training.learning_rate "
-            f"(it is {this.learner.rate(number):.1e} here) in a run of its own"
+            f"{this.out}: {where}: {TOLERATED} steps in a row gave no number ({what}{more}); "
+            f"the run is back at {back}; {mend}{rate}"
         )
 
 
 def _dev(this: Run) -> tuple[ErrorCount, float, float]:
-    """Return the dev set's errors by greedy decoding, its loss in nats per unit, and its share of blank frames."""
+    """Return the dev set's errors by greedy decoding, its loss in nats per unit, and blank frames' share."""
     recognizer = Recognizer(this.system, Greedy(), this.learner.device)
     targets = dict(zip(this.dev.ids, this.dev.targets, strict=True))
     found: dict[str, tuple[Hypothesis, float, int]] = {}
@@ -178,23 +176,28 @@ def _close(this: Run, count: ErrorCount, loss: float, blank: float) -> None:
     progress.best, progress.since_best = (count.rate, 0) if better else (progress.best, progress.since_best + 1)
     progress.finished = progress.epoch == settings.epochs or 0 < settings.patience <= progress.since_best
     this.system.facts |= {"epoch": progress.epoch, "dev": count.rate, "finished": progress.finished}
-    if this.group.leads:
-        still_there(this.out)
-        if better:
-            this.system.save(this.out / BEST)
-        files.write_json_lines(this.out / EPOCHS, progress.records)
+    this.group.led(lambda: _keep(this, better))
     _save(this)
     this.group.say(_line(progress.records[-1], settings.epochs, this.system.units.metric))
 
 
+def _keep(this: Run, better: bool) -> None:
+    still_there(this.out)
+    if better:
+        this.system.save(this.out / BEST)
+    files.write_json_lines(this.out / EPOCHS, this.progress.records)
+
+
 def _save(this: Run) -> None:
-    """Write a checkpoint."""
+    """Write a checkpoint, unless the last steps gave no number: then the one before them is what to go back to."""
+    if this.progress.finished or not this.progress.streak:
+        this.group.led(lambda: _write(this))
+
+
+def _write(this: Run) -> None:
     this.saved = time.monotonic()
-    if this.group.leads:
-        still_there(this.out)
-        progress = this.progress
-        number = progress.epoch * len(this.plan(0)) + progress.step
-        checkpoint.save(this.out, number, this.system, this.learner.optimizer, progress)
+    still_there(this.out)
+    checkpoint.save(this.out, this.number(), this.system, this.learner.optimizer, this.progress)
 
 
 def _record(this: Run) -> dict[str, Any]:

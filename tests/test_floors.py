@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "asr"
 FLOORS = [
     {"errors"},
-    {"units", "phones", "config", "files", "seeds", "bootstrap", "jit", "interrupt", "schedule"},
+    {"units", "phones", "config", "files", "seeds", "bootstrap", "jit", "job", "interrupt", "schedule"},
     {"audio", "manifest", "score", "formats", "calibration", "lexicon", "trn", "results"},
     {"features", "cells", "ctc", "lm", "conventions", "tensors", "parallel"},
     {"model", "batch", "augment", "decoders", "corpora"},

@@ -3,12 +3,15 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 
 from asr import bundle, checkpoint, config, parallel, recognize, train
@@ -117,9 +120,7 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on(
 
 def test_a_signal_while_dev_is_decoded_loses_nothing(toy, tmp_path, whole, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        real = train.by_units
         patch.setattr(train, "_loss", lambda *args: os.kill(os.getpid(), signal.SIGTERM) or 0.0)
-        patch.setattr(train, "by_units", real)
         train.run(recipe(), toy, tmp_path, CPU)
     assert checkpoint.newest(tmp_path).progress.step == 6
     train.run(recipe(), toy, tmp_path, CPU)
@@ -150,6 +151,59 @@ def test_a_run_on_other_data_is_refused_midway_too(toy, tmp_path, monkeypatch):
         (tmp_path / "corpus" / f"{name}.jsonl").write_text("".join(lines[1:]))
     with pytest.raises(AsrError, match="holds a run on other data"):
         train.run(recipe(), tmp_path / "corpus", tmp_path, CPU)
+
+
+def test_a_run_on_other_recordings_is_refused(toy, tmp_path, monkeypatch):
+    shutil.copytree(toy, tmp_path / "toy")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed(patch, (Learner, "step"), 8)
+        train.run(recipe(), tmp_path / "toy", tmp_path / "run", CPU)
+    path = tmp_path / "toy" / "train" / "07.wav"
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples[::-1], rate)
+    with pytest.raises(AsrError, match="run: holds a run on other recordings than what now lies there"):
+        train.run(recipe(), tmp_path / "toy", tmp_path / "run", CPU)
+
+
+def test_another_recipe_is_refused_even_where_its_file_is_lost(toy, tmp_path):
+    train.run(recipe(epochs=1), toy, tmp_path, CPU)
+    (tmp_path / "recipe.toml").unlink()
+    with pytest.raises(AsrError, match=r"holds a run of another recipe \(training.seed: 1 → 2\)"):
+        train.run(recipe(epochs=1, seed=2), toy, tmp_path, CPU)
+    train.run(recipe(epochs=1), toy, tmp_path, CPU)
+    assert config.load(tmp_path / "recipe.toml") == recipe(epochs=1)
+
+
+@pytest.mark.parametrize("lost", ["best", "checkpoints"])
+def test_a_run_that_starts_again_forgets_what_it_was(toy, tmp_path, whole, monkeypatch, lost):
+    """What an earlier run left must neither be taken for this one's, nor push this one's checkpoints out."""
+    train.run(recipe(), toy, tmp_path, CPU)
+    for path in [tmp_path / "best.safetensors"] if lost == "best" else checkpoint.found(tmp_path):
+        path.write_bytes(b"damaged")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed(patch, (Learner, "step"), 9)
+        train.run(recipe(), toy, tmp_path, CPU)
+    assert [path.name for path in checkpoint.found(tmp_path)] == ["step-00000006.safetensors"]
+    train.run(recipe(), toy, tmp_path, CPU)
+    assert state(tmp_path) == whole
+
+
+def test_a_weight_that_is_no_number_spoils_nothing_on_disk(toy, tmp_path, monkeypatch):
+    real = train._dev
+
+    def dev(this):
+        if this.progress.epoch == 1:
+            with torch.no_grad():
+                this.system.model.projection.bias[0] = float("nan")
+        count, _, blank = real(this)
+        return replace(count, hits=10_000) if this.progress.epoch else count, 1.0, blank  # a better one
+
+    monkeypatch.setattr(train, "_dev", dev)
+    with pytest.raises(AsrError, match="projection.bias holds what is no number; not saved"):
+        train.run(recipe(), toy, tmp_path, CPU)
+    for path in tmp_path.glob("*.safetensors"):
+        assert all(bool(tensor.isfinite().all()) for tensor in bundle.load(path).model.state_dict().values())
+    assert len((tmp_path / "epochs.jsonl").read_text().splitlines()) == 1
 
 
 def test_what_changes_the_last_bits_is_said(toy, tmp_path, monkeypatch, capsys):
@@ -217,7 +271,8 @@ def test_too_many_in_a_row_give_the_run_up_and_name_where_it_stands(toy, tmp_pat
     corrupted(monkeypatch, range(7, 100), "loss")
     with pytest.raises(AsrError, match=r"epoch 3, step 5: 10 steps in a row gave no number \(train-\d\d: loss inf\); "):
         train.run(recipe(), toy, tmp_path, CPU)
-    assert checkpoint.newest(tmp_path).progress.streak == 5, "the epoch's end"
+    assert checkpoint.newest(tmp_path).progress.streak == 0, "the last good one"
+    assert checkpoint.newest(tmp_path).progress.step == 1
     assert all(tensor.isfinite().all() for tensor in checkpoint.newest(tmp_path).tensors.values())
 
 
@@ -226,7 +281,7 @@ def test_a_weight_that_is_no_number_is_never_saved(toy, tmp_path):
     learner = Learner(system.model, recipe().training, 10, CPU, parallel.ALONE)
     with torch.no_grad():
         system.model.projection.bias[2] = float("inf")
-    with pytest.raises(AsrError, match=r"projection.bias holds what is no number; not saved"):
+    with pytest.raises(AsrError, match="projection.bias holds what is no number; not saved"):
         checkpoint.save(tmp_path, 1, system, learner.optimizer, checkpoint.Progress())
     assert not list(tmp_path.iterdir())
 

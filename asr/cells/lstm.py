@@ -6,7 +6,7 @@ F. Gers et al., Neural Computation 12(10), 2000; bidirectional, A. Graves and J.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from asr.cells.fused import fused
 
@@ -40,9 +40,24 @@ class LSTM(nn.LSTM):
 
     def _packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Take the packed call: cuDNN's own for unequal lengths; on a CPU it would be one small product a step."""
-        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        outputs, _ = super().forward(packed)
-        return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+        kind = inputs.device.type
+        wanted = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else inputs.dtype
+        with torch.autocast(kind, enabled=False):  # for this call it knows float16 only, in which gradients vanish
+            packed = pack_padded_sequence(inputs.to(wanted), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            if wanted == self.weight_ih_l0.dtype:
+                outputs, _ = super().forward(packed)
+            else:
+                outputs = packed._replace(data=self._narrow(packed, wanted))
+            return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+
+    def _narrow(self, packed: PackedSequence, wanted: torch.dtype) -> Tensor:
+        """Run both directions in a type with fewer bits than the weights have."""
+        zeros = packed.data.new_zeros(2, int(packed.batch_sizes[0]), self.hidden_size)
+        weights = [weight.to(wanted) for weight in self._flat("") + self._flat("_reverse")]
+        # has_biases, num_layers, dropout, train, bidirectional
+        settings = True, 1, 0.0, self.training, True
+        outputs: Tensor = torch.lstm(packed.data, packed.batch_sizes, [zeros, zeros], weights, *settings)[0]
+        return outputs
 
     def _fused(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Take our own walks: up to twice as fast as oneDNN, level with it at 250 units (tests/bench/bench_cells.py).

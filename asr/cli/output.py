@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import click
 
+from asr import job
 from asr.errors import AsrError
 
 # Of several processes that torchrun started, one speaks.
-SPEAKS = os.environ.get("RANK", "0") == "0"
+SPEAKS = job.place().rank == 0
 
 
 @contextmanager

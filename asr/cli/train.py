@@ -1,5 +1,6 @@
 """Commands that make a system: prepare, train, tune."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
     corpus = data / settings.corpus.name
     if not (corpus / "train.jsonl").exists():
         raise InputError(f"{corpus}: holds no prepared corpus; run `asr prepare {settings.corpus.name}` first")
+    if settings.training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first touched
     with output.timed("training"):
         best = training.run(settings, corpus, out, recognize.choose_device(device))
     picture = report.curves(out) if output.SPEAKS else None

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, help="how often, instead of each one's own number")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    lost = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = toy(folder / "toy")
@@ -60,6 +62,16 @@ def main() -> None:
             generator = np.random.default_rng([asked.seed, list(TRIALS).index(what)])
             found = trial(corpus, folder, whole, seconds, generator, asked.times or times)
             print(f"{what}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
+            lost += [what] if fell_short(found) else []
+    if lost:
+        sys.exit(f"something was lost: {', '.join(lost)}")
+
+
+def fell_short(found: Counter) -> bool:
+    """Say whether a trial lost anything."""
+    always = all(found[key] == found["times"] for key in ("resumed", "equal", "told", "finished") if key in found)
+    never = ("unreadable checkpoints", "silent loads", "poisoned checkpoints", "stuck")
+    return not always or any(found[key] for key in never) or found["counted"] != found["injected"]
 
 
 def toy(corpus: Path) -> Path:
@@ -90,6 +102,8 @@ def start(corpus: Path, out: Path, often: float = 60.0, before: Callable[[], Non
     except AsrError as error:
         print(error, file=sys.stderr, flush=True)
         status = error.status
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(status)
 
@@ -173,7 +187,7 @@ def flipped(corpus, folder, whole, seconds, generator, times) -> Counter:
 
 def poisoned(corpus, folder, whole, seconds, generator, times) -> Counter:
     """Put NaN or infinity into the features, the gradient or the loss of one step a run, and of the next."""
-    found = Counter({"injected": 0, "counted": 0, "poisoned checkpoints": 0, "finished": 0})
+    found = Counter({"times": times // 2, "injected": 0, "counted": 0, "poisoned checkpoints": 0, "finished": 0})
     for trial in range(times // 2):
         kind = ("features", "loss", "gradient")[trial % 3]
         value = float(generator.choice([np.nan, np.inf, -np.inf]))

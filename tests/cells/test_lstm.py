@@ -316,3 +316,15 @@ def test_the_walks_need_no_torch(monkeypatch):
     outputs = np.empty((2, 12, 10), np.float32)
     assert recurrence.forward(KERNEL, inputs.numpy(), lengths.numpy(), weights, outputs, False, 1) is None
     assert np.array_equal(outputs, ours(inputs, lengths).detach().numpy())
+
+
+def test_the_packed_route_takes_the_type_that_autocast_wants():
+    """Not float16, which autocast would choose for a recurrent call, and in which small gradients vanish."""
+    torch.manual_seed(3)
+    cell, inputs, lengths = LSTM(5, 8), torch.randn(3, 9, 5, requires_grad=True), torch.tensor([9, 4, 7])
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = cell._packed(inputs, lengths)
+    assert outputs.dtype == torch.bfloat16
+    outputs.float().sum().backward()
+    assert inputs.grad.dtype == cell.weight_hh_l0.grad.dtype == torch.float32
+    assert torch.allclose(outputs.float(), cell._packed(inputs, lengths), atol=0.03)
