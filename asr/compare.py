@@ -67,6 +67,7 @@ class Comparison:
         other: The second's.
         interval: 95 %, by speaker, of the first's rate less the second's; None where it cannot be known.
         p: Of the paired bootstrap, two-sided; None where it cannot be known.
+        resampled: What interval and p resample: `speakers`, or `utterances` where not all speakers are known.
         mapsswe: The other test.
         changed: Utterances by how much they differ, most first.
     """
@@ -77,6 +78,7 @@ class Comparison:
     other: ErrorCount
     interval: tuple[float, float] | None
     p: float | None
+    resampled: str
     mapsswe: Mapsswe
     changed: list[Changed]
 
@@ -99,7 +101,8 @@ class Comparison:
             by_speaker = "no interval: too few speakers that differ"
         else:
             low, high = self.interval
-            by_speaker = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} by speaker, {_p(self.p)}"
+            by = "by speaker" if self.resampled == "speakers" else "by utterance (speakers unknown)"
+            by_speaker = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} {by}, {_p(self.p)}"
         return f"{points}, {by_speaker}; MAPSSWE {self.mapsswe.segments} segments, {_p(self.mapsswe.p)}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,7 +112,8 @@ class Comparison:
             for side, count in (("one", self.one), ("other", self.other))
         }
         row: dict[str, Any] = {"set": self.name, "metric": self.metric, **sides, "difference": self.difference}
-        row |= {"interval": self.interval, "p": self.p, "mapsswe": asdict(self.mapsswe), "verdict": self.verdict}
+        row |= {"interval": self.interval, "p": self.p, "resampled": self.resampled}
+        row |= {"mapsswe": asdict(self.mapsswe), "verdict": self.verdict}
         return row | {"changed": [asdict(one) for one in self.changed]}
 
 
@@ -175,7 +179,9 @@ def of(
         if one[id].count.errors != other[id].count.errors
     ]
     changed.sort(key=lambda u: (-abs(u.one - u.other), u.id))
-    return Comparison(name, metric, score.total(one), score.total(other), interval, p, mapsswe(one, other), changed)
+    resampled = "speakers" if score.known(one, speakers) else "utterances"
+    totals = score.total(one), score.total(other)
+    return Comparison(name, metric, *totals, interval, p, resampled, mapsswe(one, other), changed)
 
 
 def _p(value: float) -> str:

@@ -114,7 +114,8 @@ class Score:
         metric: PER, CER or WER.
         title: The convention's.
         rate: Errors per reference symbol, or the mean of the utterances' rates.
-        interval: 95 %, by speaker; None where it cannot be known.
+        interval: 95 %; None where it cannot be known.
+        resampled: What the interval resamples: `speakers`, or `utterances` where not all speakers are known.
         alignments: By utterance id.
         count: Errors over the set; None for a mean of rates, which has none.
     """
@@ -124,12 +125,13 @@ class Score:
     title: str
     rate: float
     interval: tuple[float, float] | None
+    resampled: str
     alignments: dict[str, Alignment]
     count: ErrorCount | None
 
     def __str__(self) -> str:
         rate = self.count or f"{100 * self.rate:.2f} %"
-        return f"{self.metric} {rate}, {said(self.interval)}"
+        return f"{self.metric} {rate}, {said(self.interval, self.resampled)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a result file says."""
@@ -140,11 +142,12 @@ class Score:
         return row
 
 
-def said(interval: tuple[float, float] | None) -> str:
-    """Return an interval as people read it."""
+def said(interval: tuple[float, float] | None, resampled: str = "speakers") -> str:
+    """Return an interval, and what it resamples, as people read it."""
     if interval is None:
-        return "no interval: too few speakers with errors"
-    return f"95 % interval {100 * interval[0]:.2f}–{100 * interval[1]:.2f} by speaker"
+        return f"no interval: too few {resampled} with errors"
+    by = "by speaker" if resampled == "speakers" else "by utterance (speakers unknown)"
+    return f"95 % interval {100 * interval[0]:.2f}–{100 * interval[1]:.2f} {by}"
 
 
 def scores(
@@ -167,14 +170,17 @@ def scores(
         AsrError: The kind is unknown, there is no reference, a hypothesis has none, or a symbol is none of the kind.
     """
     found: list[Score] = []
+    resampled = "speakers" if score.known(references, speakers) else "utterances"
     for name, convention in choose(CONVENTIONS, kind, "kind of symbols").items():
         if convention.mean:
-            found.append(_mean(name, metric(kind), convention.title, found[0].alignments, speakers, generator))
+            rate, interval = _mean(found[0].alignments, speakers, generator)
+            alignments = found[0].alignments
+            found.append(Score(name, metric(kind), convention.title, rate, interval, resampled, alignments, None))
             continue
         compared, recognised = _compared(convention, references), _compared(convention, hypotheses)
         alignments = score.align_all(compared, recognised, convention.free)
         count, interval = score.total(alignments), score.interval(alignments, speakers, generator)
-        found.append(Score(name, metric(kind), convention.title, count.rate, interval, alignments, count))
+        found.append(Score(name, metric(kind), convention.title, count.rate, interval, resampled, alignments, count))
     return found
 
 
@@ -189,19 +195,15 @@ def _compared(convention: Convention, utterances: Mapping[str, Symbols]) -> dict
 
 
 def _mean(
-    name: str,
-    metric: str,
-    title: str,
-    alignments: dict[str, Alignment],
-    speakers: Mapping[str, str],
-    generator: np.random.Generator,
-) -> Score:
+    alignments: Mapping[str, Alignment], speakers: Mapping[str, str], generator: np.random.Generator
+) -> tuple[float, tuple[float, float] | None]:
     """Return the mean of the utterances' rates; its interval is that of sums of rates over numbers of utterances."""
     rates: dict[str, list[float]] = {}
+    named = score.known(alignments, speakers)
     for id, alignment in sorted(alignments.items()):
         if alignment.count.total:
-            rates.setdefault(speakers.get(id) or id, []).append(alignment.count.rate)
+            rates.setdefault(speakers[id] if named else id, []).append(alignment.count.rate)
     every = [rate for own in rates.values() for rate in own]
     rate = float(np.mean(every)) if every else score.total(alignments).rate
     interval = bootstrap.interval([sum(own) for own in rates.values()], [len(own) for own in rates.values()], generator)
-    return Score(name, metric, title, rate, interval, alignments, None)
+    return rate, interval

@@ -227,7 +227,9 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
     summary |= {"others": [other.as_dict() for other in others]} if others else {}
     summary |= {"borders": evaluation.borders.as_dict()} if evaluation.borders else {}
     summary["utterances"] = len(headline.alignments)
-    summary["speakers"] = len({utterance.speaker or id for id, utterance in evaluation.utterances.items()})
+    summary["resampled"] = headline.scores[0].resampled
+    known = summary["resampled"] == "speakers"
+    summary["speakers"] = len({one.speaker for one in evaluation.utterances.values()}) if known else None
     return summary
 
 

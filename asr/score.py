@@ -4,7 +4,7 @@ The rate is (S + D + I) / N over the whole set, never a mean of per-utterance ra
 missing hypothesis counts as deletions, an extra one is an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,12 +175,18 @@ def total(alignments: Mapping[str, Alignment]) -> ErrorCount:
     return sum((alignment.count for alignment in alignments.values()), ErrorCount())
 
 
+def known(ids: Iterable[str], speakers: Mapping[str, str]) -> bool:
+    """Return whether the speaker of every utterance is known, without which errors cannot be gathered by speaker."""
+    return all(speakers.get(id) for id in ids)
+
+
 def by_speaker(alignments: Mapping[str, Alignment], speakers: Mapping[str, str]) -> dict[str, ErrorCount]:
-    """Return the counts of each speaker, by name; an utterance that `speakers` does not know is one of its own."""
+    """Return the counts of each speaker, by name; of each utterance, by id, where not all speakers are known."""
     counts: dict[str, ErrorCount] = {}
+    named = known(alignments, speakers)
     for id in sorted(alignments):
-        speaker = speakers.get(id) or id
-        counts[speaker] = counts.get(speaker, ErrorCount()) + alignments[id].count
+        key = speakers[id] if named else id
+        counts[key] = counts.get(key, ErrorCount()) + alignments[id].count
     return counts
 
 
@@ -188,6 +194,8 @@ def interval(
     alignments: Mapping[str, Alignment], speakers: Mapping[str, str], generator: np.random.Generator
 ) -> tuple[float, float] | None:
     """Return the 95 % bootstrap interval of the error rate, resampling speakers since errors cluster in them.
+
+    Where not all speakers are known it resamples utterances, and is too narrow by as much as errors cluster.
 
     None where it cannot be known: one speaker, no errors (`asr.bootstrap.interval` says when).
 

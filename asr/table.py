@@ -131,7 +131,7 @@ def _measured(rows: Mapping[str, Mapping[str, Any]]) -> str:
     seeds = ", ".join(str(seed) for seed in sorted(row["seed"] for row in rows.values()))
     commits = ", ".join(sorted({row["commit"][:8] for row in rows.values()}))
     one = next(iter(rows.values()))
-    of = f"{one['speakers']} speakers, {one['total']} symbols"
+    of = f"{one['speakers'] or 'unknown'} speakers, {one['total']} symbols"
     return f"{one['search']['decoder']}, {'seeds' if len(rows) > 1 else 'seed'} {seeds}, {of}, at {commits}"
 
 

@@ -91,6 +91,15 @@ def test_one_speaker_gives_no_interval_and_no_verdict():
     assert "too few speakers" in found.said()
 
 
+def test_a_difference_is_by_utterance_where_a_speaker_is_unknown():
+    generator = np.random.default_rng(4)
+    one, speakers = spoken(generator, 0.1)
+    other = again(one, generator, 0.3)
+    assert " by speaker, " in compare.of("test", "PER", one, other, speakers).said()
+    found = compare.of("test", "PER", one, other, speakers | {"u003": ""})
+    assert found.resampled == "utterances" and " by utterance (speakers unknown), " in found.said()
+
+
 def test_what_changed_most_comes_first():
     one = {"a": pairs("a b c"), "b": pairs("a:x b c"), "c": pairs("a:x b:x c")}
     other = {"a": pairs("a:x b:x c:x"), "b": pairs("a:x b c"), "c": pairs("a b:x c")}

@@ -150,3 +150,17 @@ def test_an_unknown_kind_and_an_extra_hypothesis_are_refused():
 def test_folding_is_that_of_phones():
     symbols = list(PHONES_61)
     assert CONVENTIONS["phones61"]["standard"](symbols) == fold(symbols, 39)
+
+
+@pytest.mark.parametrize("name", ["standard", "mean of utterances"])
+def test_utterances_are_not_called_speakers_where_one_speaker_is_unknown(name):
+    references, hypotheses, speakers = random_set("words")
+
+    def scored(speakers):
+        found = scores("words", references, hypotheses, speakers, np.random.default_rng(0))
+        return next(one for one in found if one.name == name)
+
+    assert scored(speakers).resampled == "speakers" and str(scored(speakers)).endswith(" by speaker")
+    some = scored(speakers | {"u03": ""})
+    assert some.resampled == "utterances" and str(some).endswith(" by utterance (speakers unknown)")
+    assert some.interval == scored({}).interval != scored(speakers).interval

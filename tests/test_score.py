@@ -117,10 +117,12 @@ def test_a_free_symbol_that_is_missed_is_a_hit_and_one_too_many_an_insertion():
     assert align(["sil"], [], free).count.rate == 0.0
 
 
-def test_counts_are_gathered_by_speaker_and_an_unknown_speaker_is_one_of_its_own():
+def test_counts_are_gathered_by_speaker_and_by_utterance_where_one_speaker_is_unknown():
     aligned = {"a": align(["x"], ["y"]), "b": align(["x"], ["x"]), "c": align(["x"], [])}
-    counts = score.by_speaker(aligned, {"a": "s", "b": "s", "c": ""})
-    assert counts == {"s": ErrorCount(1, 1, 0, 0), "c": ErrorCount(0, 0, 1, 0)}
+    counts = score.by_speaker(aligned, {"a": "s", "b": "s", "c": "t"})
+    assert counts == {"s": ErrorCount(1, 1, 0, 0), "t": ErrorCount(0, 0, 1, 0)}
+    for speakers in ({"a": "s", "b": "s", "c": ""}, {"a": "s", "b": "s"}, {}):
+        assert set(score.by_speaker(aligned, speakers)) == {"a", "b", "c"}
 
 
 def test_the_interval_is_that_of_the_speakers_sums():

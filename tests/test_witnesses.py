@@ -1,12 +1,13 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from asr import bundle, evaluate, files, train, witnesses
+from asr import bundle, evaluate, files, manifest, train, witnesses
 from asr.config import parse
 from asr.decoders import Search
 from asr.errors import AsrError
@@ -107,3 +108,12 @@ def test_the_machine_names_its_processor_and_threads():
     info = Path("/proc/cpuinfo")
     models = [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")]
     assert not models or models[0] in witnesses.machine(CPU)
+
+
+def test_speakers_that_nobody_named_are_not_counted(system, toy, tmp_path):
+    _, row = scored(system, toy / "test.jsonl", tmp_path / "known", Search())
+    utterances = manifest.read(toy / "test.jsonl")
+    assert row["speakers"] == len({u.speaker for u in utterances}) and row["resampled"] == "speakers"
+    manifest.write(tmp_path / "mine.jsonl", [replace(u, speaker="") for u in utterances])
+    _, row = scored(system, tmp_path / "mine.jsonl", tmp_path / "unknown", Search())
+    assert row["speakers"] is None and row["resampled"] == "utterances"

@@ -14,9 +14,10 @@ from asr.cli import options, output
 @click.option("--kind", help="phones39, phones48, phones61, characters or words; told by the symbols when left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as in a result file.")
 def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) -> None:
-    """Print the error rate of transcripts by every convention, with its 95 % interval by speaker.
+    """Print the error rate of transcripts by every convention, with its 95 % interval.
 
-    Both files are NIST's trn: `sh iy hh ae d (speaker-utterance)`, an utterance a line.
+    Both files are NIST's trn: `sh iy hh ae d (speaker-utterance)`, an utterance a line. Where an id names no speaker,
+    intervals resample utterances.
     """
     from asr import conventions, seeds, trn
 
@@ -24,7 +25,7 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     kind = kind or conventions.kind_of(references)
     if kind == "characters":
         references, hypotheses = conventions.spelled(references), conventions.spelled(hypotheses)
-    speakers = {id: trn.speaker(id) for id in references}
+    speakers = {id: "" if trn.speaker(id) == id else trn.speaker(id) for id in references}
     found = conventions.scores(kind, references, hypotheses, speakers, seeds.generator(1, "bootstrap"))
     missing = sorted(set(references) - set(hypotheses))
     if missing:
@@ -33,7 +34,8 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
             f"{' …' if len(missing) > 5 else ''}: counted as deletions"
         )
     if as_json:
-        row = {"kind": kind, "utterances": len(references), "speakers": len(set(speakers.values())), "missing": missing}
+        row = {"kind": kind, "utterances": len(references), "resampled": found[0].resampled, "missing": missing}
+        row["speakers"] = len(set(speakers.values())) if found[0].resampled == "speakers" else None
         output.result(json.dumps(row | {"conventions": [one.as_dict() for one in found]}, ensure_ascii=False, indent=2))
         return
     for one in found:

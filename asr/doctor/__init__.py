@@ -35,6 +35,7 @@ DATA_CHECKS: dict[str, Check[Data]] = {
     "segments": sets.segments,
     "duplicates": sets.duplicates,
     "speakers": sets.speakers,
+    "unnamed": sets.unnamed,
     "texts": sets.texts,
 }
 

@@ -126,6 +126,15 @@ def speakers(data: Data) -> Iterator[Finding]:
     )
 
 
+def unnamed(data: Data) -> Iterator[Finding]:
+    """Find utterances whose speaker is unknown, for one of which intervals cannot be by speaker."""
+    for name, found in by_set(data.recordings, lambda r: None if r.utterance.speaker else True).items():
+        what = "no speaker is named: intervals resample utterances and are too narrow"
+        yield Finding(
+            "warning", name, tuple(found), len(found), what, "name each utterance's `speaker` in the manifest"
+        )
+
+
 def texts(data: Data) -> Iterator[Finding]:
     """Find sentences that stand in two sets.
 

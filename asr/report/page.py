@@ -72,7 +72,7 @@ def render(found: Results, examples: "Sequence[Example]", environment: "Environm
     context: dict[str, Any] = {
         "results": found,
         "result": found.result,
-        "said": conventions.said(found.result["interval"]),
+        "said": conventions.said(found.result["interval"], found.result.get("resampled", "speakers")),
         "remark": witnesses.remark(found.result["search"], found.result["set"]),
         "overall": found.by_units["rate"],
         "facts": _facts(found),

@@ -170,6 +170,11 @@ def duplicates(corpus):
     return "train, test", {"train-22", "test-06"}
 
 
+def unnamed(corpus):
+    corpus.change("test-03", speaker="")
+    return "test", {"test-03"}
+
+
 def speakers(corpus):
     corpus.change("test-07", speaker="train1")
     return "train, test", {"test-07"}
@@ -186,7 +191,7 @@ def texts(corpus):
 
 PLANTS = {plant.__name__.replace("_", "-"): plant for plant in (
     unreadable, truncated, not_finite, shifted, newlines, silent, clipped, offset, length, sampling, seconds, empty,
-    symbols, unfit, unseen, tempo, segments, duplicates, speakers, texts,
+    symbols, unfit, unseen, tempo, segments, duplicates, speakers, unnamed, texts,
 )}  # fmt: skip
 BESIDES = {"unfit": {"tempo"}, "length": {"tempo"}}  # what else is rightly said of a planted fault
 
