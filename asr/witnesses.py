@@ -54,10 +54,10 @@ def searched(search: Search, data: Path) -> dict[str, Any]:
     """Return how a set was decoded, and on what the weights were chosen.
 
     `tuned_on_set` names the manifest beside `data` on which they were. `tuned_here` marks weights chosen on this very
-    set, as is usual for dev; `tuned_on_test` such weights on any other set; `by_hand` weights of which nobody recorded
-    where they come from.
+    set, as is usual for dev; `tuned_on_test` such weights on any other set; `by_hand` weights that were named by hand,
+    even on top of recorded ones, or of which nobody recorded where they come from.
     """
-    row = {key: value for key, value in asdict(search).items() if value not in (None, "")}
+    row = {key: value for key, value in asdict(search).items() if value not in (None, "") and key != "by_hand"}
     row |= {key: row[key].name for key in ("language", "lexicon") if key in row}
     row["tuned_on"] = search.tuned_on
     if search.tuned_on:
@@ -65,7 +65,7 @@ def searched(search: Search, data: Path) -> dict[str, Any]:
         row["tuned_on_set"] = sets.get(search.tuned_on, "")
         if search.tuned_on == files.sha256(data):
             row["tuned_here" if is_dev(data) else "tuned_on_test"] = True
-    elif search.weight or search.bonus:
+    if search.by_hand or (not search.tuned_on and (search.weight or search.bonus)):
         row["by_hand"] = True
     return row
 
@@ -95,13 +95,12 @@ def remark(row: dict[str, Any], name: str) -> str:
         row: As `searched` returns it.
         name: The set's.
     """
-    if row.get("tuned_on_test"):
-        return f"parameters chosen on {name} itself: no test"
-    if row.get("tuned_here"):
-        return f"parameters chosen on {name} itself"
-    if row.get("by_hand"):
-        return "weights given by hand"
-    return ""
+    marks = {
+        "tuned_on_test": f"parameters chosen on {name} itself: no test",
+        "tuned_here": f"parameters chosen on {name} itself",
+        "by_hand": "weights given by hand",
+    }
+    return "; ".join(said for mark, said in marks.items() if row.get(mark))
 
 
 def commit() -> str | None:

@@ -60,9 +60,8 @@ def settings(system: Path | None, given: dict[str, Any]) -> "Search":
     changed = {key: value for key, value in given.items() if value is not None}
     if changed.get("decoder", search.decoder) != search.decoder:
         search = Search()
-    if {"weight", "bonus"} & set(changed):
-        search = replace(search, tuned_on="", tuned_for="")
-    return replace(search, **changed)
+    by_hand = bool({"weight", "bonus"} & set(changed))  # the calibration, at the least, is still what tuning chose
+    return replace(search, **changed, by_hand=by_hand)
 
 
 def bundle_of(system: Path) -> Path:

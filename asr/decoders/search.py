@@ -28,6 +28,7 @@ class Search:
         calibration: Of the confidences.
         tuned_on: The SHA-256 of the manifest on which weight, bonus and calibration were chosen; empty for none.
         tuned_for: The SHA-256 of the bundle for which they were.
+        by_hand: Whether weight or bonus was given by hand since, be it the very value that was chosen.
     """
 
     decoder: str = "greedy"
@@ -39,6 +40,7 @@ class Search:
     calibration: Calibration = field(default_factory=Calibration)
     tuned_on: str = ""
     tuned_for: str = ""
+    by_hand: bool = False
 
     def save(self, path: Path) -> None:
         """Write the settings as JSON; files are named relative to it.

@@ -1,0 +1,58 @@
+"""What options mean together with what tuning recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from asr import files, witnesses
+from asr.calibration import Calibration
+from asr.cli import options
+from asr.decoders import Search
+from asr.errors import AsrError
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """A bundle's file, a manifest, and settings chosen on it and recorded beside the bundle."""
+    system, data = tmp_path / "best.safetensors", tmp_path / "small.jsonl"
+    system.write_bytes(b"a system")
+    data.write_text("{}\n")
+    search = Search("beam", bonus=0.0, calibration=Calibration(0.5, 0.1))
+    search = Search(**vars(search) | {"tuned_on": files.sha256(data), "tuned_for": files.sha256(system)})
+    search.save(tmp_path / "decoder.json")
+    return system, data, search
+
+
+def test_what_tuning_recorded_stands_where_nothing_is_given(tuned):
+    system, _, search = tuned
+    assert options.settings(system, {"bonus": None, "width": None}) == search
+
+
+@pytest.mark.parametrize("given", [{"bonus": 0.0}, {"weight": 0.0}, {"bonus": 0.0, "decoder": "beam"}, {"bonus": 2.0}])
+def test_a_weight_given_by_hand_does_not_wash_off_the_set_that_was_tuned_on(tuned, given):
+    system, data, search = tuned
+    found = options.settings(system, given)
+    assert found.calibration == search.calibration and found.tuned_on == search.tuned_on
+    with pytest.raises(AsrError, match="chosen on this very set"):
+        witnesses.refuse_tuned(found, data, force=False)
+    row = witnesses.searched(found, data)
+    assert row["tuned_on"] and row["tuned_on_test"] is True and row["by_hand"] is True
+    assert witnesses.remark(row, "small") == "parameters chosen on small itself: no test; weights given by hand"
+
+
+def test_another_decoder_takes_nothing_from_the_recorded_one(tuned):
+    system, _, _ = tuned
+    assert options.settings(system, {"decoder": "greedy"}) == Search()
+
+
+@pytest.mark.parametrize("name", ["plain", "mine-0.5", "v1.2.safetensors"])
+def test_a_run_is_known_by_its_folder_whatever_it_is_called(tmp_path, name):
+    (tmp_path / name).mkdir()
+    assert options.bundle_of(tmp_path / name) == tmp_path / name / "best.safetensors"
+
+
+def test_what_is_no_folder_is_a_bundle_if_it_is_there_or_has_an_ending(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    assert options.bundle_of(tmp_path / "file") == tmp_path / "file"
+    assert options.bundle_of(Path("missing.safetensors")) == Path("missing.safetensors")
+    assert options.bundle_of(Path("missing")) == Path("missing/best.safetensors")
