@@ -66,7 +66,7 @@ def _unfit(run: Path, recipe: Path) -> str:
             return f"{name}.json has weights given by hand"
         if not row["commit"] or row["commit"].endswith("-dirty"):
             return f"{name}.json was measured by a source that no commit holds ({row['commit']})"
-        if "-dirty" in (source := str(row.get("trained", {}).get("commit"))):
+        if "-dirty" in (source := str((row.get("trained") or {}).get("commit"))):
             return f"was trained by a source that no commit holds ({source})"
     return ""
 

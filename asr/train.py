@@ -58,8 +58,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         recognize.share_threads(device)
         this = group.first(lambda: start(recipe, corpus, out, device, group))  # the leader computes the features
         data |= {"features": this.train.features.store.digest}
-        source = witnesses.commits(stands.facts.get("commit")) if stands else witnesses.commit()
-        facts = {"seed": recipe.training.seed, "data": data, "commit": source, "machine": witnesses.machine(device)}
+        trained = witnesses.training(device, stands.facts if stands else None)
+        facts = {"seed": recipe.training.seed, "data": data, "trained": trained}
         this.system.facts = facts | circumstances(device, group)
         if stands:
             go_on(this, stands)

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def of(
         "command": command(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(device),
-        "trained": {key: loaded.facts.get(key) for key in ("commit", "machine")},
+        "trained": loaded.facts.get("trained"),
     }
 
 
@@ -117,10 +118,18 @@ def commit() -> str | None:
         return None
 
 
-def commits(earlier: str | None) -> str | None:
-    """Return the commits of work that began at `earlier` and goes on here; None where one of them is not known."""
+def training(device: torch.device, earlier: Mapping[str, Any] | None = None) -> dict[str, str | None]:
+    """Return the commit and the machine that train a system.
+
+    Args:
+        device: Where.
+        earlier: The facts of a run that goes on here. It has its commits too, or none where one is not known.
+    """
     now = commit()
-    return ", ".join(dict.fromkeys([*earlier.split(", "), now])) if earlier and now else None
+    if earlier is not None:
+        before = (earlier.get("trained") or {}).get("commit")
+        now = ", ".join(dict.fromkeys([*before.split(", "), now])) if before and now else None
+    return {"commit": now, "machine": machine(device)}
 
 
 def command() -> str:
