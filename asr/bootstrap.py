@@ -21,13 +21,14 @@ Floats = npt.NDArray[np.float64]
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 FEW = 8  # speakers; below, too many draws are one speaker over and over, and Student's distribution stands in
+WIDEST = 10.0  # times lower and higher than the rate; an interval that is wider says nothing
 
 
 def interval(values: npt.ArrayLike, sizes: npt.ArrayLike, generator: np.random.Generator) -> tuple[float, float] | None:
     """Return the 95 % interval of a rate, sum(values) / sum(sizes), on a logarithmic scale since none is below 0.
 
-    None where the data do not say how much they scatter: one speaker, no error or those of one speaker only, or
-    speakers all alike.
+    None where the data do not say how much they scatter: one speaker, no error or those of one speaker only, speakers
+    all alike, or so few that the interval would reach further than to `WIDEST` times the rate.
 
     Args:
         values: Errors by speaker (K,).
@@ -35,7 +36,7 @@ def interval(values: npt.ArrayLike, sizes: npt.ArrayLike, generator: np.random.G
         generator: Draws the resamples.
     """
     found = _Spread(values, sizes, generator, logarithmic=True)
-    if not found.known or not math.isfinite(found.reach):
+    if np.count_nonzero(values) < 2 or not found.known or found.reach > math.log(WIDEST):
         return None
     factor = math.exp(found.reach)
     return found.ratio / factor, found.ratio * factor
@@ -46,7 +47,7 @@ def difference(
 ) -> tuple[tuple[float, float], float] | None:
     """Return the 95 % interval of a difference of rates and the two-sided p-value of there being none.
 
-    None where the data do not say how much they scatter: one speaker, or speakers all alike.
+    None where the data do not say how much they scatter: one speaker, or speakers who all differ alike.
 
     Args:
         values: One system's errors less the other's, by speaker (K,): paired, so that what both find hard cancels.
@@ -54,7 +55,7 @@ def difference(
         generator: Draws the resamples.
     """
     found = _Spread(values, sizes, generator, logarithmic=False)
-    if not found.known or not math.isfinite(found.reach):
+    if not found.known:
         return None
     return (found.ratio - found.reach, found.ratio + found.reach), found.p(abs(found.ratio) / found.error)
 
@@ -73,7 +74,9 @@ class _Spread:
         ratio, error = self._of(np.ones((1, len(e))))
         self.ratio, self.error = float(ratio[0]), float(error[0])
         self.known = self._speakers > 1 and 0 < self.error < math.inf
-        self._distances = self._resampled(generator) if self.known and self._speakers >= FEW else None
+        distances = self._resampled(generator) if self.known and self._speakers >= FEW else np.array([np.inf])
+        stuck = np.isinf(distances).mean() > 1 - CONFIDENCE  # too many draws of speakers all alike to tell anything
+        self._distances = None if stuck else distances  # then Student's distribution stands in
 
     @cached_property
     def reach(self) -> float:

@@ -68,6 +68,7 @@ class Comparison:
         interval: 95 %, by speaker, of the first's rate less the second's; None where it cannot be known.
         p: Of the paired bootstrap, two-sided; None where it cannot be known.
         resampled: What interval and p resample: `speakers`, or `utterances` where not all speakers are known.
+        drawn: How many of these there are.
         mapsswe: The other test.
         changed: Utterances by how much they differ, most first.
     """
@@ -79,6 +80,7 @@ class Comparison:
     interval: tuple[float, float] | None
     p: float | None
     resampled: str
+    drawn: int
     mapsswe: Mapsswe
     changed: list[Changed]
 
@@ -98,12 +100,19 @@ class Comparison:
         """Return the difference and both tests as people read them."""
         points = f"difference {100 * self.difference:+.2f} points"
         if self.interval is None or self.p is None:
-            by_speaker = "no interval: too few speakers that differ"
+            by_speaker = f"no interval: {self._unknown}"
         else:
             low, high = self.interval
             by = "by speaker" if self.resampled == "speakers" else "by utterance (speakers unknown)"
             by_speaker = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} {by}, {_p(self.p)}"
         return f"{points}, {by_speaker}; MAPSSWE {self.mapsswe.segments} segments, {_p(self.mapsswe.p)}"
+
+    @property
+    def _unknown(self) -> str:
+        """Why there is no interval."""
+        if self.drawn < 2:
+            return f"too few {self.resampled}"
+        return f"all {self.resampled} differ alike" if self.difference else f"no {self.resampled} differ"
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for a file."""
@@ -181,7 +190,7 @@ def of(
     changed.sort(key=lambda u: (-abs(u.one - u.other), u.id))
     resampled = "speakers" if score.known(one, speakers) else "utterances"
     totals = score.total(one), score.total(other)
-    return Comparison(name, metric, *totals, interval, p, resampled, mapsswe(one, other), changed)
+    return Comparison(name, metric, *totals, interval, p, resampled, len(ours), mapsswe(one, other), changed)
 
 
 def _p(value: float) -> str:

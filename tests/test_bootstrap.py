@@ -75,6 +75,31 @@ def test_there_is_no_interval_where_nothing_tells_its_width(errors):
     assert bootstrap.interval(errors, [30] * len(errors), np.random.default_rng(0)) is None
 
 
+@pytest.mark.parametrize("speakers", range(2, 8))
+def test_few_speakers_of_whom_one_errs_give_no_interval(speakers):
+    errors = [0] * (speakers - 1) + [9]
+    assert bootstrap.interval(errors, [300] * speakers, np.random.default_rng(0)) is None
+
+
+def test_an_interval_that_would_say_nothing_is_none():
+    for errors in ([1, 9], [10, 30], [1, 1, 30]):
+        assert bootstrap.interval(errors, [300] * len(errors), np.random.default_rng(0)) is None
+    low, high = bootstrap.interval([28, 30], [300, 300], np.random.default_rng(0))
+    assert 29 / 300 / bootstrap.WIDEST < low < high < 29 / 300 * bootstrap.WIDEST
+
+
+@pytest.mark.parametrize("alike", [10, 11])
+def test_where_nearly_all_differ_alike_the_difference_is_students(alike):
+    """One draw in nine is of speakers all alike, which no resampling can place: the closed form can."""
+    values, sizes = [5.0] * alike + [6.0] * (12 - alike), [300] * 12
+    (low, high), p = bootstrap.difference(values, sizes, np.random.default_rng(0))
+    expected = stats.ttest_1samp(np.array(values) / 300, 0)
+    assert (low, high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert p == pytest.approx(expected.pvalue) and p < 1e-9
+    low, high = bootstrap.interval(values, sizes, np.random.default_rng(0))
+    assert low < np.mean(values) / 300 < high
+
+
 def test_two_speakers_give_a_wide_interval_and_no_difference():
     (low, high), p = bootstrap.difference([4, 9], [300, 300], np.random.default_rng(0))
     assert low < 0 < high and p > 0.05

@@ -91,6 +91,15 @@ def test_one_speaker_gives_no_interval_and_no_verdict():
     assert "too few speakers" in found.said()
 
 
+def test_why_there_is_no_interval_is_said():
+    right, wrong = pairs("a b c"), pairs("a:x b c")
+    speakers = {f"u{i}": f"s{i}" for i in range(9)}
+    one, other = dict.fromkeys(speakers, right), dict.fromkeys(speakers, wrong)
+    assert "no interval: all speakers differ alike" in compare.of("test", "PER", one, other, speakers).said()
+    assert "no interval: no speakers differ" in compare.of("test", "PER", one, one, speakers).said()
+    assert "no interval: all utterances differ alike" in compare.of("test", "PER", one, other, {}).said()
+
+
 def test_a_difference_is_by_utterance_where_a_speaker_is_unknown():
     generator = np.random.default_rng(4)
     one, speakers = spoken(generator, 0.1)
