@@ -77,27 +77,38 @@ _WORDS = {
     "standard": Convention("lower case, no punctuation"),
     _MEAN: Convention("lower case, no punctuation, mean of the utterances' rates", mean=True),
 }
+_WRITTEN = {
+    "standard": Convention("words as written"),
+    _MEAN: Convention("words as written, mean of the utterances' rates", mean=True),
+}
 
-# What a system writes → the conventions it can be scored by, the headline first.
+# What a system writes → the conventions it can be scored by, the headline first. `words` are `plain` ones.
 CONVENTIONS: dict[str, dict[str, Convention]] = {
     "phones39": _39,
     "phones48": _48,
     "phones61": _61,
     "characters": _CHARACTERS,
     "words": _WORDS,
+    "written": _WRITTEN,
 }
 
 
 def metric(kind: str) -> str:
     """Return what the error rate of a kind of symbols is called: PER, CER or WER."""
-    return {"characters": "CER", "words": "WER"}.get(kind, "PER")
+    return {"characters": "CER", "words": "WER", "written": "WER"}.get(kind, "PER")
 
 
 def kind_of(references: Mapping[str, Symbols]) -> str:
-    """Return what symbols a set is written in: the coarsest phones that hold them all, or words."""
+    """Return what symbols a set is written in: the coarsest phones that hold them all, or words as written."""
     used = {symbol for symbols in references.values() for symbol in symbols}
     levels = {"phones39": PHONES_39, "phones48": PHONES_48, "phones61": PHONES_61}
-    return next((kind for kind, phones in levels.items() if used <= set(phones)), "words")
+    return next((kind for kind, phones in levels.items() if used <= set(phones)), "written")
+
+
+def plain(words: Symbols) -> list[str]:
+    """Return words in lower case and without punctuation; what is nothing else is left out."""
+    bare = ("".join(c for c in word.lower() if c.isalnum() or c in "'-") for word in words)
+    return [word for word in bare if word]
 
 
 def spelled(words: Mapping[str, Symbols]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from asr import conventions
 from asr.batch import Dataset
 from asr.decoders import Hypothesis
 from asr.manifest import Utterance
@@ -19,9 +20,7 @@ class Compared(NamedTuple):
 
 def words(utterance: Utterance) -> list[str]:
     """Return an utterance's words, lower-cased and without punctuation."""
-    if utterance.words:
-        return [word.symbol.lower() for word in utterance.words]
-    return "".join(c for c in utterance.text.lower() if c.isalnum() or c in " '-").split()
+    return conventions.plain([word.symbol for word in utterance.words] or utterance.text.split())
 
 
 def in_units(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]) -> Compared:

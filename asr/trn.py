@@ -2,7 +2,8 @@
 
 sclite gives some characters a meaning: `{a / b}` are alternatives, `(a)` may be left out, `@` is nothing, a `*` at the
 end of a word and what follows a `;` are cut off. None of them is scored here, so they are refused, in what is read and
-in what is written: both scorers then read the same. sclite also folds case unless it is told `-s`; this does not.
+in what is written: both scorers then read the same. sclite also folds case unless it is told `-s`; here nothing does
+but `asr score --kind words`.
 
 Source: NIST SCTK, doc/infmts.htm, "trn".
 """

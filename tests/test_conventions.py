@@ -16,6 +16,7 @@ SYMBOLS = {
     "phones61": PHONES_61,
     "characters": tuple(" abcde"),
     "words": ("the", "cat", "sat", "on", "a", "mat"),
+    "written": ("The", "cat", "sat,", "on", "a", "mat."),
 }
 ALL = [(kind, name) for kind, table in CONVENTIONS.items() for name in table]
 
@@ -86,7 +87,7 @@ def test_the_headline_comes_first_and_titles_differ(kind):
 
 
 def test_every_kind_of_units_can_be_scored():
-    assert set(KINDS) | {"words"} == set(CONVENTIONS)
+    assert set(KINDS) | {"words", "written"} == set(CONVENTIONS)
 
 
 def test_a_system_is_scored_as_finely_as_it_writes():

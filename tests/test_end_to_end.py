@@ -246,7 +246,7 @@ def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
     assert search["width"] == 4 and search["tuned_on_set"] == "dev", "the weights are still those chosen on dev"
     done = asr("evaluate", tmp_path / "run", "--set", "test", "--bonus", "0.5", cwd=place)
     search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
-    assert search["tuned_on"] == "" and search["by_hand"] and done.stdout.endswith("(weights given by hand)\n")
+    assert search["tuned_on_set"] == "dev" and search["by_hand"] and done.stdout.endswith("(weights given by hand)\n")
 
 
 def test_a_language_model_is_trained_and_scores_text(place, tmp_path):
@@ -344,5 +344,16 @@ def test_trn_is_scored_by_every_convention_its_symbols_allow(tmp_path):
     (tmp_path / "odd.trn").write_text("sh zz (a-1)\n")
     done = asr("score", "ref.trn", "odd.trn", cwd=tmp_path)
     assert done.returncode == 4 and "a-1: 'zz' is not one of TIMIT's phones" in done.stderr
-    done = asr("score", "ref.trn", "odd.trn", "--kind", "words", cwd=tmp_path)
+    done = asr("score", "ref.trn", "odd.trn", "--kind", "written", cwd=tmp_path)
     assert done.returncode == 0 and "WER" in done.stdout
+
+
+def test_words_are_scored_as_they_stand_unless_plain_words_are_asked_for(tmp_path):
+    (tmp_path / "ref.trn").write_text("Where's the cat , please ? (a-1)\n")
+    (tmp_path / "hyp.trn").write_text("where's the cat please (a-1)\n")
+    done = asr("score", "ref.trn", "hyp.trn", "--json", cwd=tmp_path)
+    written = json.loads(done.stdout)["conventions"][0]
+    assert (written["title"], written["errors"], written["total"]) == ("words as written", 3, 6)
+    done = asr("score", "ref.trn", "hyp.trn", "--kind", "words", "--json", cwd=tmp_path)
+    plain = json.loads(done.stdout)["conventions"][0]
+    assert (plain["title"], plain["errors"], plain["total"]) == ("lower case, no punctuation", 0, 4)

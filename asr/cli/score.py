@@ -7,11 +7,13 @@ import click
 
 from asr.cli import options, output
 
+KINDS = "phones39, phones48, phones61, characters, words (lower case, no punctuation) or written (as they stand)"
+
 
 @click.command()
 @click.argument("reference", type=options.FILE)
 @click.argument("hypothesis", type=options.FILE)
-@click.option("--kind", help="phones39, phones48, phones61, characters or words; told by the symbols when left out.")
+@click.option("--kind", help=f"{KINDS}; told by the symbols when left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as in a result file.")
 def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) -> None:
     """Print the error rate of transcripts by every convention, with its 95 % interval.
@@ -25,6 +27,10 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     kind = kind or conventions.kind_of(references)
     if kind == "characters":
         references, hypotheses = conventions.spelled(references), conventions.spelled(hypotheses)
+    elif kind == "words":
+        references, hypotheses = (
+            {id: conventions.plain(words) for id, words in side.items()} for side in (references, hypotheses)
+        )
     speakers = {id: "" if trn.speaker(id) == id else trn.speaker(id) for id in references}
     found = conventions.scores(kind, references, hypotheses, speakers, seeds.generator(1, "bootstrap"))
     missing = sorted(set(references) - set(hypotheses))
