@@ -106,7 +106,7 @@ class Evaluation:
         alignments = self.results[-1].alignments
         ranked = sorted(alignments, key=lambda id: (alignments[id].count.rate, id))
         id = ranked[len(ranked) // 2]
-        reference, hypothesis = str(alignments[id]).splitlines()
+        reference, hypothesis = alignments[id].rows()
         audio = self.utterances[id].audio.resolve()
         rows = [("audio", _from_here(audio)), ("words", self.utterances[id].text)]
         rows += [("reference", reference), ("hypothesis", hypothesis)]

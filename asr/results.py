@@ -1,4 +1,4 @@
-"""Result files: what evaluation wrote, read again; and what several seeds of one recipe come to together."""
+"""A run's records, read again: of its epochs and its results; and what several seeds of one recipe come to together."""
 
 import json
 import statistics
@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from asr import config
-from asr.errors import InputError
+from asr.errors import AsrError, InputError
 
-NEEDED = ("set", "metric", "rate", "conventions", "manifest_sha256", "bundle_sha256", "seed", "search", "commit")
+BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
+
+COUNTS = ("hits", "substitutions", "deletions", "insertions", "errors", "total")
+SCORED = ("set", "metric", "rate", "interval", *COUNTS, "utterances", "speakers", "convention", "conventions")
+NEEDED = (*SCORED, "search", "seed", "commit", "bundle", "bundle_sha256", "manifest_sha256")
+OF_UTTERANCE, OF_EPOCH = ("id", "speaker", "alignment", "units"), ("epoch",)
+
+Row = dict[str, Any]  # one JSON object
 
 
 def file(place: Path, name: str) -> Path:
@@ -19,11 +26,16 @@ def file(place: Path, name: str) -> Path:
     Args:
         place: A run's folder, or a result file.
         name: The set's.
+
+    Raises:
+        AsrError: The name is a path.
     """
+    if Path(name).name != name:
+        raise AsrError(f"--set {name}: is no name of a set; give a name, and the folder as the run")
     return place / f"{name}.json" if place.is_dir() or not place.suffix else place
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Row:
     """Return a result file's contents.
 
     Raises:
@@ -34,25 +46,67 @@ def read(path: Path) -> dict[str, Any]:
         missing = [key for key in NEEDED if key not in row]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
-    if missing:
+    if missing or not row["conventions"]:
+        missing = missing or ["conventions"]
         raise InputError(f"{path}: no result, or an old one ('{missing[0]}' is missing); run `asr evaluate` again")
     return dict(row)
 
 
-def utterances(path: Path) -> list[dict[str, Any]]:
+def in_units(result: Row) -> Row:
+    """Return a result in units, which is its headline unless words were scored."""
+    others: list[Row] = result.get("others", [])
+    return others[-1] if others else result
+
+
+def utterances(path: Path) -> list[Row]:
     """Return what a result file's companion, NAME.utterances.jsonl, says of each utterance.
 
     Args:
         path: The result file, NAME.json.
 
     Raises:
-        InputError: The companion cannot be read.
+        InputError: One of them cannot be read, or the utterances' errors are not those of the result.
     """
-    beside = path.with_name(f"{path.stem}.utterances.jsonl")
+    result, beside = read(path), path.with_name(f"{path.stem}.utterances.jsonl")
+    counted = {"alignment": in_units(result)} | ({"words": result} if result.get("others") else {})
+    rows = _lines(beside, (*OF_UTTERANCE, *counted), "run `asr evaluate` again")
+    for key, whole in counted.items():
+        try:
+            errors = sum(reference != said for row in rows for reference, said in row[key])
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{beside}: holds no alignments ({error}); run `asr evaluate` again") from error
+        if (len(rows), errors) != (result["utterances"], whole.get("errors")):
+            raise InputError(
+                f"{beside}: has {errors} errors in {len(rows)} utterances, and {path.name} {whole.get('errors')} in "
+                f"{result['utterances']}; run `asr evaluate` again"
+            )
+    return rows
+
+
+def epochs(folder: Path) -> list[Row]:
+    """Return what training said of each epoch; nothing where it said nothing.
+
+    Args:
+        folder: The run's.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    path = folder / EPOCHS
+    return _lines(path, OF_EPOCH, "restore it, or train again") if path.exists() else []
+
+
+def _lines(path: Path, needed: Sequence[str], remedy: str) -> list[Row]:
+    """Return a file's objects, one a line."""
     try:
-        return [dict(json.loads(line)) for line in beside.read_text(encoding="utf-8").split("\n") if line]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{beside}: cannot be read ({error}); run `asr evaluate` again") from error
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
+    for number, row in enumerate(rows, 1):
+        missing = [key for key in needed if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise InputError(f"{path}:{number}: is no such record ('{missing[0]}' is missing); {remedy}")
+    return rows
 
 
 def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
@@ -65,7 +119,7 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
     Raises:
         AsrError: A file cannot be read, or two runs' recipes differ in more than the seed.
     """
-    kept = [place / "recipe.toml" for place in places if (place / "recipe.toml").exists()]
+    kept = [place / RECIPE for place in places if (place / RECIPE).exists()]
     recipes = [(path, config.load(path)) for path in kept]
     for path, recipe in recipes[1:]:
         apart = [line for line in config.differences(recipes[0][1], recipe) if not line.startswith("training.seed:")]

@@ -22,8 +22,7 @@ from asr.errors import AsrError, BundleError, InputError
 from asr.interrupt import Caught
 from asr.learner import Learner
 from asr.parallel import ALONE, Group
-
-BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"
+from asr.results import BEST, LOCK, RECIPE
 
 
 @dataclass

@@ -82,12 +82,16 @@ class Alignment:
         deletions = sum(h is None and r not in self.free for r, h in self.pairs)
         return ErrorCount(hits, len(self.pairs) - hits - insertions - deletions, deletions, insertions)
 
-    def __str__(self) -> str:
-        """Two lines, reference above hypothesis, in columns; `*` fills a gap."""
+    def rows(self) -> tuple[str, str]:
+        """Return reference and hypothesis in columns; `*` fills a gap."""
         cells = [(r or "*", h or "*") for r, h in self.pairs]
         widths = [max(len(r), len(h)) for r, h in cells]
-        rows = (" ".join(cell[row].ljust(width) for cell, width in zip(cells, widths, strict=True)) for row in (0, 1))
-        return "\n".join(row.rstrip() for row in rows)
+        said, heard = (" ".join(c[row].ljust(width) for c, width in zip(cells, widths, strict=True)) for row in (0, 1))
+        return said.rstrip(), heard.rstrip()
+
+    def __str__(self) -> str:
+        """Two lines, reference above hypothesis."""
+        return "\n".join(self.rows())
 
 
 def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozenset()) -> Alignment:

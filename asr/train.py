@@ -22,7 +22,8 @@ from asr.decoders.base import LogProbs
 from asr.errors import AsrError
 from asr.learner import OVERFLOW, Outcome, Position
 from asr.recognize import Recognizer
-from asr.run import BEST, EPOCHS, RECIPE, Run, agree, circumstances, go_on, start, still_there, taken
+from asr.results import BEST, EPOCHS, RECIPE
+from asr.run import Run, agree, circumstances, go_on, start, still_there, taken
 from asr.score import ErrorCount
 from asr.transcripts import by_units
 from asr.units import BLANK

@@ -18,8 +18,14 @@ def result(seed=1, rate=0.07, **changed):
         {"name": "optional silence", "title": "opt", "metric": "PER", "rate": rate - 0.001, "interval": None},
         {"name": "mean of utterances", "title": "mean", "metric": "PER", "rate": rate + 0.001, "interval": None},
     ]
-    row = {"set": "test", "metric": "PER", "rate": rate, "interval": [rate - 0.01, rate + 0.02]}
-    row |= {"manifest_sha256": "a" * 64, "bundle_sha256": str(seed) * 64, "seed": seed, "commit": "0123456789ab"}
+    row = dict.fromkeys(results.NEEDED) | {"set": "test", "metric": "PER", "rate": rate}
+    row |= {
+        "interval": [rate - 0.01, rate + 0.02],
+        "manifest_sha256": "a" * 64,
+        "bundle_sha256": str(seed) * 64,
+        "seed": seed,
+        "commit": "0123456789ab",
+    }
     row |= {"search": {"decoder": "greedy", "tuned_on": ""}, "speakers": 24, "total": 7215}
     return row | {"conventions": conventions} | changed
 
@@ -75,7 +81,7 @@ def test_runs_of_another_recipe_are_not_summarised(tmp_path):
         results.of_runs([tmp_path / "one", tmp_path / "three"], "test")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"set": "test"}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "7", '{"set": "test"}', "\x00", json.dumps(result(conventions=None))])
 def test_what_is_no_result_is_named(tmp_path, text):
     (tmp_path / "test.json").write_text(text)
     with pytest.raises(InputError, match=r"test\.json: (cannot be read as a result|no result, or an old one)"):

@@ -80,6 +80,7 @@ def test_a_missing_hypothesis_is_deletions_and_an_extra_one_an_error():
 def test_an_alignment_is_drawn_in_columns():
     aligned = align("sh iy hh ae".split(), "sh hh ae d".split())
     assert str(aligned).splitlines() == ["sh iy hh ae *", "sh *  hh ae d"]
+    assert align("a\u2028b", "ab").rows() == ("a \u2028 b", "a * b")
 
 
 def cheapest_without(reference, hypothesis, free):

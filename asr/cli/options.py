@@ -8,6 +8,7 @@ import click
 
 from asr.cli import output
 from asr.errors import InputError
+from asr.results import BEST
 
 if TYPE_CHECKING:
     from asr.decoders import Search
@@ -67,7 +68,7 @@ def settings(system: Path | None, given: dict[str, Any]) -> "Search":
 def bundle_of(system: Path) -> Path:
     """Return the bundle of a run's folder, or the file itself."""
     named = system.is_file() or (system.suffix and not system.is_dir())
-    return system if named else system / "best.safetensors"
+    return system if named else system / BEST
 
 
 def sentences(path: Path) -> list[list[str]]:

@@ -1,6 +1,5 @@
 """What the run checks know of a run: its records, its files, and what its best system does on the dev set."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import config, files
+from asr import config, files, results
 from asr.config import Recipe
+from asr.decoders.search import FILE as SEARCH
 from asr.errors import AsrError, BundleError, InputError
+from asr.results import BEST, LOCK, RECIPE, Row
 
 if TYPE_CHECKING:
     import torch
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
     from asr.bundle import Bundle
 
-BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"
 FULL = 0.99  # of what a gate lets through, from which on it hardly reacts any more
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,7 @@ class Run:
         moved: How far its weights are from where the seed put them, relative to their length there; None if unknown.
         changed: Sets whose manifest is not the one that was trained on, each with what became of it.
         stale: Results of another bundle than the best.
+        unread: Results that cannot be read, and why.
         output: What the best system does on dev; None where that cannot be told.
         unheard: Why it cannot.
     """
@@ -87,6 +86,7 @@ class Run:
     moved: float | None = None
     changed: Mapping[str, str] = field(default_factory=dict)
     stale: Sequence[str] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
     output: Output | None = None
     unheard: str = ""
 
@@ -106,11 +106,12 @@ def read(folder: Path, data: Path, device: "torch.device") -> Run:
         raise InputError(f"{folder}: holds no {RECIPE}; give a folder that `asr train` wrote")
     recipe = config.load(folder / RECIPE)
     faults: dict[str, str] = {}
-    rows = _rows(folder / EPOCHS)
+    rows = results.epochs(folder)
     system = _best(folder, faults)
     facts = _newest_facts(folder, faults) or (system.facts | {"finished": _complete(recipe, rows)} if system else {})
     corpus = data / recipe.corpus.name
     broken = _broken(system) if system else ()
+    stale, unread = _results(folder)
     output, unheard = None, ""
     if system and not broken:
         try:
@@ -127,22 +128,11 @@ def read(folder: Path, data: Path, device: "torch.device") -> Run:
         broken=broken,
         moved=_moved(system) if system and not broken else None,
         changed=_changed(facts.get("data", {}), corpus),
-        stale=_stale(folder),
+        stale=stale,
+        unread=unread,
         output=output,
         unheard=unheard,
     )
-
-
-def _rows(path: Path) -> list[Row]:
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); restore it, or train again") from error
-    if not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path}: holds a line that is no record of an epoch; restore it, or train again")
-    return rows
 
 
 def _complete(recipe: Recipe, rows: Sequence[Row]) -> bool:
@@ -175,7 +165,7 @@ def _best(folder: Path, faults: dict[str, str]) -> "Bundle | None":
         return None
 
 
-def _reason(error: BundleError) -> str:
+def _reason(error: AsrError) -> str:
     return str(error).partition(": ")[2].rpartition("; ")[0]
 
 
@@ -203,19 +193,20 @@ def _changed(learned: Mapping[str, str], corpus: Path) -> dict[str, str]:
     return changed
 
 
-def _stale(folder: Path) -> tuple[str, ...]:
-    """Return the results that another bundle gave than the one that lies beside them."""
-    if not (folder / BEST).is_file():
-        return ()
-    digest, stale = files.sha256(folder / BEST), []
-    for path in sorted(folder.glob("*.json")):
+def _results(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the results that another bundle gave than the one that lies beside them, and those that cannot be read."""
+    best = folder / BEST
+    digest = files.sha256(best) if best.is_file() else None
+    stale, unread = [], {}
+    for path in sorted(set(folder.glob("*.json")) - {folder / SEARCH}):
         try:
-            made_by = json.loads(path.read_text(encoding="utf-8")).get("bundle_sha256", digest)
-        except (OSError, ValueError, AttributeError):
-            continue  # no result of ours
-        if made_by != digest:
-            stale.append(path.name)
-    return tuple(stale)
+            results.utterances(path)
+            made_by = results.read(path)["bundle_sha256"]
+        except InputError as error:
+            unread[path.name] = _reason(error)
+        else:
+            stale += [path.name] if digest and made_by != digest else []
+    return stale, unread
 
 
 class _Watch:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from asr.doctor.finding import Finding, listed
-from asr.doctor.runs import BEST, Row, Run
+from asr.doctor.runs import Run
+from asr.results import BEST, Row
 from asr.units import Units
 
 STILL = 0.01  # a sound run moves the weights by several times their length, its first epoch by more than a tenth
@@ -204,7 +205,9 @@ def data(run: Run) -> Iterator[Finding]:
 
 
 def results(run: Run) -> Iterator[Finding]:
-    """Find results that another system gave."""
+    """Find results that another system gave, or that cannot be read."""
+    for name, reason in run.unread.items():
+        yield Finding("warning", "", (name,), reason, f"{name}: {reason}", "give `asr evaluate` again")
     if run.stale:
         what = f"results of another bundle than the best: {listed(run.stale)}"
         yield Finding("warning", "", tuple(run.stale), len(run.stale), what, "give `asr evaluate` again")

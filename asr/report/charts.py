@@ -6,7 +6,8 @@ from itertools import pairwise
 from math import isfinite, log, log1p
 from typing import Any
 
-from asr.report.results import Results, Row
+from asr.report.results import Results
+from asr.results import Row
 
 WIDTH, HEIGHT = 340.0, 200.0  # of a chart, pixels
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 30.0  # of it, around the plot
@@ -111,13 +112,13 @@ def curves(results: Results) -> list[Chart]:
     """Return what training said epoch by epoch; a chart for each column that its rows hold."""
     found = []
     for title, names, factor, logarithmic in _CURVES:
-        series = {name: values for name, key in names if (values := _column(results.epochs, key, factor))}
+        series = {name: values for name, key in names if (values := column(results.epochs, key, factor))}
         if series:
             found.append(_curve(title.format(metric=results.by_units["metric"]), series, logarithmic))
     return found
 
 
-def _column(rows: Iterable[Row], key: str, factor: float) -> list[tuple[float, float]]:
+def column(rows: Iterable[Row], key: str, factor: float = 1) -> list[tuple[float, float]]:
     """Return (epoch, value) where a row holds one that can be drawn."""
     found = []
     for row in rows:

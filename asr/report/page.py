@@ -13,7 +13,8 @@ from asr.config import Recipe
 from asr.errors import AsrError
 from asr.report import charts, confusions, groups, results
 from asr.report.confusions import CLASS, Confusions, Symbol
-from asr.report.results import Results, Row
+from asr.report.results import Results
+from asr.results import Row
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,7 +77,7 @@ def render(found: Results, examples: "Sequence[Example]", environment: "Environm
         "remark": witnesses.remark(found.result["search"], found.result["set"]),
         "overall": found.by_units["rate"],
         "facts": _facts(found),
-        "conventions": found.result.get("conventions") or _conventions(found.result),
+        "conventions": found.result["conventions"],
         "curves": charts.curves(found),
         "learned": _learned(found),
         "symbols": _by_class(counted.by_symbol()),
@@ -190,20 +191,18 @@ def _search(result: Row) -> str:
     return ", ".join([search["decoder"], *(f"{names[key]} {search[key]}" for key in names if search.get(key))])
 
 
-def _conventions(result: Row) -> list[Row]:
-    """Return the rows of a result that lists no conventions: the headline, and the same in other symbols."""
-    return [row | {"title": row["convention"]} for row in (result, *result.get("others", []))]
-
-
 def _learned(found: Results) -> str:
     """Return training in a sentence."""
     rows = found.epochs
     if not rows:
         return ""
-    best = min(rows, key=lambda row: float(row["dev"]["rate"]))
     minutes, seconds = divmod(round(sum(row.get("seconds", 0) for row in rows)), 60)
-    metric, rate = found.by_units["metric"], _percent(best["dev"]["rate"])
-    return f"{len(rows)} epochs, {minutes} min {seconds} s. Best on dev after epoch {best['epoch']}: {metric} {rate}."
+    said = f"{len(rows)} epochs, {minutes} min {seconds} s."
+    rates = charts.column(rows, "dev.rate")
+    if not rates:
+        return said
+    epoch, rate = min(rates, key=lambda point: point[1])
+    return f"{said} Best on dev after epoch {epoch:g}: {found.by_units['metric']} {_percent(rate)}."
 
 
 def _by_class(symbols: list[Symbol]) -> list[tuple[str, list[Symbol]]]:

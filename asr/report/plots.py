@@ -1,13 +1,14 @@
 """Pictures of a run as PNG; without matplotlib (the extra `plots`) there are none."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr import files
+from asr import files, results
 from asr.errors import AsrError, InputError
-from asr.report import confusions, results
+from asr.report import charts, confusions
+from asr.report import results as evaluated
+from asr.results import Row
 
 SUFFIX = ".utterances.jsonl"
 
@@ -32,22 +33,21 @@ def curves(run: Path) -> Path | None:
         return None
     rows = results.epochs(run)
     if not rows:
-        raise InputError(f"{run / 'epochs.jsonl'}: no such file, or it is empty; train first")
-    epochs = [row["epoch"] for row in rows]
-    rates = [100 * row["dev"]["rate"] for row in rows]
+        raise InputError(f"{run / results.EPOCHS}: no such file, or it is empty; train first")
     loss, rate, schedule = figure.subplots(3, sharex=True, height_ratios=[3, 3, 2])
-    loss.plot(epochs, [row["loss"] for row in rows], marker=".", label="training")
-    if all("dev_loss" in row for row in rows):
-        loss.plot(epochs, [row["dev_loss"] for row in rows], marker=".", linestyle="--", label="dev")
-        loss.legend()
+    for name, key, style in (("training", "loss", "-"), ("dev", "dev_loss", "--")):
+        loss.plot(*_across(rows, key), marker=".", linestyle=style, label=name)
+    loss.legend()
     loss.set_ylabel("loss\n(nats per unit)")
     loss.set_yscale("log")
+    epochs, rates = _across(rows, "dev.rate", 100)
     rate.plot(epochs, rates, marker=".", color="tab:orange")
-    best = min(range(len(rates)), key=rates.__getitem__)
-    rate.annotate(f"{rates[best]:.2f} %", (epochs[best], rates[best]), (0, 12), textcoords="offset points", ha="center")
+    if rates:
+        best = (epochs[rates.index(min(rates))], min(rates))
+        rate.annotate(f"{min(rates):.2f} %", best, (0, 12), textcoords="offset points", ha="center")
     rate.set_ylabel("dev error rate (%)")
     rate.set_ylim(bottom=0)
-    schedule.plot(epochs, [row["learning_rate"] for row in rows], marker=".", color="tab:green")
+    schedule.plot(*_across(rows, "learning_rate"), marker=".", color="tab:green")
     schedule.set_ylabel("learning rate")
     schedule.set_xlabel("epoch")
     schedule.xaxis.get_major_locator().set_params(integer=True)
@@ -55,6 +55,12 @@ def curves(run: Path) -> Path | None:
         axes.grid(alpha=0.3)
     figure.suptitle(run.name)
     return save(figure, run / "curves.png")
+
+
+def _across(rows: Sequence[Row], key: str, factor: float = 1) -> tuple[list[float], list[float]]:
+    """Return epochs and values, where there are values."""
+    points = charts.column(rows, key, factor)
+    return [epoch for epoch, _ in points], [value for _, value in points]
 
 
 def reliability(result: Path) -> Path | None:
@@ -65,9 +71,12 @@ def reliability(result: Path) -> Path | None:
 
     Returns:
         The picture; None where matplotlib is not installed or the result has no confidences.
+
+    Raises:
+        InputError: It cannot be read.
     """
     figure = new(4.5, 5.5)
-    row = json.loads(result.read_text(encoding="utf-8"))
+    row = results.read(result)
     if figure is None or "reliability" not in row:
         return None
     found = row["reliability"]
@@ -97,7 +106,7 @@ def confusion_matrix(run: Path, name: str) -> Path | None:
     Raises:
         InputError: The set was not evaluated.
     """
-    found = results.read(run, name)
+    found = evaluated.read(run, name)
     figure = new(9, 8.5)
     if figure is None:
         return None

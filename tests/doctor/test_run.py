@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import asr.results
 from asr import bundle, files, train
 from asr.doctor import RUN_CHECKS, examine, runs
 from asr.doctor.runs import Layer
@@ -41,6 +42,14 @@ def weights(folder, change):
     with torch.no_grad():
         change(system.model)
     system.save(folder / "best.safetensors")
+
+
+def evaluated(run, name, **changed):
+    """Write a result of no utterance."""
+    row = dict.fromkeys(asr.results.NEEDED) | {"conventions": [{}], "utterances": 0, "errors": 0}
+    row |= {"bundle_sha256": files.sha256(run / "best.safetensors")} | changed
+    (run / f"{name}.json").write_text(json.dumps(row))
+    (run / f"{name}.utterances.jsonl").write_text("")
 
 
 def bias(name, unit, value):
@@ -148,7 +157,7 @@ def data(run):
 
 
 def results(run):
-    (run / "dev.json").write_text(json.dumps({"bundle_sha256": "0" * 64}))
+    evaluated(run, "dev", bundle_sha256="0" * 64)
     return "warning"
 
 
@@ -182,6 +191,16 @@ def test_a_planted_fault_is_found_by_its_check_in_one_line_with_a_remedy(sound, 
 def test_a_planted_fault_is_found_by_nothing_else(sound, toy, name):
     PLANTS[name](sound)
     assert {check for _, check in found(sound, toy)} == {name}
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "{", '{"bundle_sha256": "0"}'])
+def test_a_result_that_cannot_be_read_is_found_and_a_sound_one_is_not(sound, toy, text):
+    evaluated(sound, "dev")
+    (sound / "decoder.json").write_text("{}")  # what tuning recorded is no result
+    assert findings(sound, toy) == []
+    (sound / "test.json").write_text(text)
+    (finding,) = findings(sound, toy)
+    assert (finding.severity, finding.check, finding.ids) == ("warning", "results", ("test.json",))
 
 
 def test_a_step_too_small_to_learn_from_is_told_from_a_plateau(learn, toy):
@@ -306,7 +325,7 @@ def test_what_is_no_run_is_refused(tmp_path, sound, toy):
     with pytest.raises(AsrError, match=r"epochs.jsonl: cannot be read .*; restore it"):
         read(sound, toy)
     (sound / "epochs.jsonl").write_text("[]\n")
-    with pytest.raises(AsrError, match="no record of an epoch"):
+    with pytest.raises(AsrError, match=r"epochs.jsonl:1: is no such record \('epoch' is missing\); restore it"):
         read(sound, toy)
 
 

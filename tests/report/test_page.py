@@ -188,6 +188,8 @@ def test_words_come_first_where_words_were_scored(run):
     result = json.loads((run / "test.json").read_text())
     words = {"metric": "WER", "convention": "words", "others": [result], "rate": 0.125}
     change(run / "test.json", **words)
+    rows = [json.loads(line) for line in (run / "test.utterances.jsonl").read_text().splitlines()]
+    (run / "test.utterances.jsonl").write_text("".join(json.dumps(r | {"words": r["alignment"]}) + "\n" for r in rows))
     text = Document(rendered(run)).text().replace("\xa0", " ")
     assert "WER12.50 %" in text and f"PER {100 * result['rate']:.2f} %" in text
 
@@ -215,10 +217,51 @@ def test_another_bundle_or_manifest_than_the_scored_one_is_refused(run, data, tm
         report.write(run, "test", data)
 
 
-def test_a_damaged_result_is_named(run, data):
-    (run / "test.utterances.jsonl").write_text('{"id": "one"\n')
-    with pytest.raises(InputError, match=r"test\.utterances\.jsonl: cannot be read"):
-        report.write(run, "test", data, examples=False)
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("test.json", "{}", r"test\.json: no result, or an old one \('set' is missing\)"),
+        ("test.utterances.jsonl", '{"id": "one"\n', r"utterances\.jsonl: cannot be read"),
+        ("test.utterances.jsonl", "", r"utterances\.jsonl: has 0 errors in 0 utterances, and test\.json [0-9]+ in 24"),
+        (
+            "test.utterances.jsonl",
+            '{"id": "one"}\n',
+            r"utterances\.jsonl:1: is no such record \('speaker' is missing\)",
+        ),
+        ("test.utterances.jsonl", '{"id": "", "speaker": "", "alignment": 3, "units": []}', "holds no alignments"),
+        ("epochs.jsonl", '{"loss": 1}\n', r"epochs\.jsonl:1: is no such record \('epoch' is missing\); restore it"),
+    ],
+)
+def test_a_damaged_record_is_named(run, name, text, message):
+    (run / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        rendered(run)
+
+
+def test_utterances_of_another_evaluation_are_refused(run):
+    lines = (run / "test.utterances.jsonl").read_text().splitlines()
+    row = json.loads(lines[0])
+    row["alignment"].append([None, "s"])
+    (run / "test.utterances.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]))
+    with pytest.raises(InputError, match="has [0-9]+ errors in 24 utterances, and .*; run `asr evaluate` again"):
+        rendered(run)
+
+
+def test_an_epoch_without_a_dev_score_is_left_out_of_the_best(run):
+    rows = [json.loads(line) for line in (run / "epochs.jsonl").read_text().splitlines()]
+    del rows[0]["dev"]
+    (run / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "8 epochs" in Document(rendered(run)).text()
+    (run / "epochs.jsonl").write_text(json.dumps(rows[0]))
+    assert "1 epoch" in (text := Document(rendered(run)).text()) and "Best on dev" not in text
+
+
+def test_a_transcript_may_hold_a_line_separator(run):
+    lines = (run / "test.utterances.jsonl").read_text().splitlines()
+    rows = [json.loads(line) | {"text": "one\u2028two"} for line in lines]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (run / "test.utterances.jsonl").write_text(text, encoding="utf-8")
+    assert len(results.read(run, "test").rows) == len(lines)
 
 
 def test_without_the_extra_the_command_says_what_to_install(run, data, monkeypatch):

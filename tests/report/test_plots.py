@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr import report
+from asr import report, results
 from asr.errors import AsrError, InputError
 from asr.report import plots, recording
 
@@ -22,6 +22,14 @@ def test_curves_are_drawn_from_the_epochs(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "epochs.jsonl"]
 
 
+def test_an_epoch_without_a_dev_score_is_a_gap_in_its_curve(tmp_path):
+    rows = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "learning_rate": 0.01, "dev": {"rate": 0.5}}]
+    (tmp_path / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert report.curves(tmp_path).read_bytes().startswith(PNG)
+    (tmp_path / "epochs.jsonl").write_text(json.dumps(rows[0]))
+    assert report.curves(tmp_path).read_bytes().startswith(PNG)
+
+
 def test_a_folder_without_epochs_is_named(tmp_path):
     with pytest.raises(InputError, match=r"epochs\.jsonl: no such file, or it is empty; train first"):
         report.curves(tmp_path)
@@ -29,13 +37,19 @@ def test_a_folder_without_epochs_is_named(tmp_path):
 
 def test_reliability_is_drawn_where_there_are_confidences(tmp_path):
     path = tmp_path / "dev.v1.json"
-    row = {"set": "dev", "metric": "PER", "calibration_error": 0.1}
+    row = dict.fromkeys(results.NEEDED) | {"set": "dev", "metric": "PER", "conventions": [{}], "calibration_error": 0.1}
     path.write_text(json.dumps(row))
     assert report.reliability(path) is None
     bins = {"counts": [0, 3], "confidence": [0.0, 0.9], "right": [0.0, 1.0]}
     path.write_text(json.dumps(row | {"reliability": bins}))
     assert report.reliability(path).read_bytes().startswith(PNG)
     assert report.reliability(path).name == "dev.v1-reliability.png"
+
+
+def test_a_result_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "test.json").write_text("{}")
+    with pytest.raises(InputError, match=r"test\.json: no result, or an old one"):
+        report.reliability(tmp_path / "test.json")
 
 
 def test_a_run_is_drawn_as_its_curves_confusions_and_reliability(run):
