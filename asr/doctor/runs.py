@@ -184,7 +184,8 @@ def _moved(system: "Bundle") -> float:
 def _changed(learned: Mapping[str, str], corpus: Path) -> dict[str, str]:
     """Return the sets that are not what was trained on any more."""
     changed = {}
-    for name, digest in learned.items():
+    manifests = {name: digest for name, digest in learned.items() if name != "features"}
+    for name, digest in manifests.items():
         path = corpus / f"{name}.jsonl"
         if not path.is_file():
             changed[name] = f"{path} is gone"

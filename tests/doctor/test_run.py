@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -71,7 +72,8 @@ def damaged(run):
 
 
 def broken(run):
-    weights(run, bias("projection.bias", 1, float("nan")))
+    with mock.patch("torch.isfinite", torch.ones_like):  # saving refuses them; it did not always
+        weights(run, bias("projection.bias", 1, float("nan")))
     return "error"
 
 
