@@ -19,6 +19,7 @@ from asr import (
     manifest,
     parallel,
     recognize,
+    results,
     seeds,
     trn,
     witnesses,
@@ -147,7 +148,7 @@ def run(
         words = in_words(list(utterances.values()), hypotheses)
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
     proof = witnesses.of(source, system, data, loaded, search, device)
-    remark = witnesses.remark(proof["search"], data.stem)
+    remark = results.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
     if group.leads:
         details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]

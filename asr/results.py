@@ -52,6 +52,24 @@ def read(path: Path) -> Row:
     return dict(row)
 
 
+def of_set(path: Path, name: str) -> Row:
+    """Return a result file's contents.
+
+    Args:
+        path: The file.
+        name: The set that it must be of; empty for any.
+
+    Raises:
+        InputError: It cannot be read, or is of another set.
+    """
+    row = read(path)
+    if name and row["set"] != name:
+        raise InputError(
+            f"{path}: is a result on {row['set']}, not on {name}; give --set {row['set']}, or another file"
+        )
+    return row
+
+
 def in_units(result: Row) -> Row:
     """Return a result in units, which is its headline unless words were scored."""
     others: list[Row] = result.get("others", [])
@@ -109,6 +127,21 @@ def _lines(path: Path, needed: Sequence[str], remedy: str) -> list[Row]:
     return rows
 
 
+def remark(search: Mapping[str, Any], name: str) -> str:
+    """Return what must be said beside a rate of how its weights were chosen, or nothing.
+
+    Args:
+        search: What a result's `search` says.
+        name: The set's.
+    """
+    marks = {
+        "tuned_on_test": f"parameters chosen on {name} itself: no test",
+        "tuned_here": f"parameters chosen on {name} itself",
+        "by_hand": "weights given by hand",
+    }
+    return "; ".join(said for mark, said in marks.items() if search.get(mark))
+
+
 def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
     """Return the results of several runs on a set, by file.
 
@@ -117,7 +150,8 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
         name: The set's.
 
     Raises:
-        AsrError: A file cannot be read, or two runs' recipes differ in more than the seed.
+        AsrError: A file cannot be read, is given twice or is of another set, or two runs' recipes differ in more than
+            the seed.
     """
     kept = [place / RECIPE for place in places if (place / RECIPE).exists()]
     recipes = [(path, config.load(path)) for path in kept]
@@ -125,7 +159,12 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
         apart = [line for line in config.differences(recipes[0][1], recipe) if not line.startswith("training.seed:")]
         if apart:
             raise InputError(f"{path}: is another recipe than {recipes[0][0]} ({apart[0]}); give runs of one recipe")
-    return {str(path): read(path) for path in (file(place, name) for place in places)}
+    found: dict[Path, dict[str, Any]] = {}
+    for path in (file(place, name) for place in places):
+        if path.resolve() in {known.resolve() for known in found}:
+            raise InputError(f"{path}: is given twice; give each run once")
+        found[path] = of_set(path, name)
+    return {str(path): row for path, row in found.items()}
 
 
 @dataclass(frozen=True)
@@ -138,6 +177,7 @@ class Summary:
         name: The convention's.
         title: What it compares.
         rates: By seed.
+        remark: What must be said of how the weights were chosen, of every seed's alike; empty for nothing.
     """
 
     set: str
@@ -145,6 +185,7 @@ class Summary:
     name: str
     title: str
     rates: dict[int, float]
+    remark: str = ""
 
     @property
     def mean(self) -> float:
@@ -157,7 +198,7 @@ class Summary:
         return statistics.stdev(self.rates.values()) if len(self.rates) > 1 else None
 
     def __str__(self) -> str:
-        return f"{self.set:<4} {self.metric} {self.name:<20} {self.rate}"
+        return f"{self.set:<4} {self.metric} {self.name:<20} {self.rate}" + (f" ({self.remark})" if self.remark else "")
 
     @property
     def rate(self) -> str:
@@ -169,7 +210,7 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for a file."""
         row: dict[str, Any] = {"set": self.set, "metric": self.metric, "name": self.name, "title": self.title}
-        return row | {"mean": self.mean, "deviation": self.deviation, "rates": self.rates}
+        return row | {"mean": self.mean, "deviation": self.deviation, "rates": self.rates, "remark": self.remark}
 
 
 def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
@@ -179,9 +220,13 @@ def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
         found: Each result, by where it came from.
 
     Raises:
-        InputError: They are not of one set, one decoder and one kind of symbol, or a seed stands twice.
+        InputError: They are not of one set, one search and one kind of symbol, a seed stands twice, or one was tuned on
+            the very set, which is then no test.
     """
     (first, one), *others = found.items()
+    for place, row in found.items():
+        if row["search"].get("tuned_on_test"):
+            raise InputError(f"{place}: {remark(row['search'], row['set'])}; tune on dev and evaluate again")
     seeds = {one["seed"]: first}
     for place, row in others:
         for key, what in _ALIKE.items():
@@ -196,16 +241,27 @@ def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
     return [_summary(list(found.values()), place) for place in range(len(one["conventions"]))]
 
 
-_ALIKE = {"manifest_sha256": "the set", "decoder": "the decoder", "conventions": "what it writes"}
+_ALIKE = {
+    "manifest_sha256": "the set",
+    "decoder": "the decoder",
+    "width": "the search's width",
+    "language": "the language model",
+    "lexicon": "the lexicon",
+    "remark": "how the weights were chosen",
+    "conventions": "what it writes",
+}
 
 
 def _value(row: Mapping[str, Any], key: str) -> str:
     if key == "conventions":
         return ", ".join(f"{c['metric']} {c['name']}" for c in row["conventions"])
-    return str(row["search"].get("decoder") if key == "decoder" else row[key])
+    if key == "remark":
+        return remark(row["search"], row["set"]) or "nothing to remark"
+    return str(row[key] if key in row else row["search"].get(key))
 
 
 def _summary(rows: Sequence[Mapping[str, Any]], place: int) -> Summary:
     convention = rows[0]["conventions"][place]
     rates = {row["seed"]: row["conventions"][place]["rate"] for row in sorted(rows, key=lambda row: row["seed"])}
-    return Summary(rows[0]["set"], convention["metric"], convention["name"], convention["title"], rates)
+    said = remark(rows[0]["search"], rows[0]["set"])
+    return Summary(rows[0]["set"], convention["metric"], convention["name"], convention["title"], rates, said)

@@ -14,6 +14,7 @@ from asr.errors import AsrError, InputError
 BEGIN = "<!-- results: from recipes/results, by `make results` -->"
 END = "<!-- results: end -->"
 SETS = ("dev", "test")
+Rows = dict[str, dict[str, Any]]  # a run's results by set
 COLUMNS = ("standard", "optional silence", "merged silence", "mean of utterances")
 
 
@@ -32,34 +33,44 @@ def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
     """
     written, left_out = [], []
     for recipe in sorted(recipes.glob("*.toml")):
+        taken: dict[int, Rows] = {}  # by seed
         for run in sorted([runs / recipe.stem, *runs.glob(f"{recipe.stem}-seed[0-9]*")]):
             if not (run / "test.json").exists():
                 continue
             try:
-                reason = _unfit(run, recipe)
+                rows = {name: results.read(run / f"{name}.json") for name in SETS}
+                reason = _unfit(run, recipe, rows) or _apart(rows, taken)
             except AsrError as error:
                 reason = str(error)
             if reason:
                 left_out.append(f"{run}: {reason}; not taken")
-                continue
-            rows = {name: results.read(run / f"{name}.json") for name in SETS}
-            paths = [recipes / "results" / recipe.stem / f"{name}-seed{row['seed']}.json" for name, row in rows.items()]
-            if paths[0] in written:
-                left_out.append(f"{run}: has the seed of another run of {recipe}, {rows['dev']['seed']}; not taken")
-                continue
-            for path, row in zip(paths, rows.values(), strict=True):
-                files.write_json(path, row)
-            written += paths
+            else:
+                taken[rows["test"]["seed"]] = rows
+        for seed, rows in taken.items():
+            for name, row in rows.items():
+                written.append(recipes / "results" / recipe.stem / f"{name}-seed{seed}.json")
+                files.write_json(written[-1], row)
     return written, left_out
 
 
-def _unfit(run: Path, recipe: Path) -> str:
+def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
+    """Return why a run's results do not go together, or not with those already taken; nothing where they do."""
+    if rows["dev"]["metric"] != rows["test"]["metric"]:
+        return f"dev.json is a {rows['dev']['metric']} and test.json a {rows['test']['metric']}"
+    if rows["test"]["seed"] in taken:
+        return f"has the seed of another run, {rows['test']['seed']}"
+    for name, other in next(iter(taken.values()), {}).items():
+        if rows[name]["manifest_sha256"] != other["manifest_sha256"]:
+            return f"{name}.json was measured on another {name} than that of seed {other['seed']}"
+    return ""
+
+
+def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
     """Return why a run's results cannot stand for its recipe; nothing where they can."""
     apart = config.differences(config.load(recipe), config.load(run / "recipe.toml"))
     if others := [line for line in apart if not line.startswith("training.seed:")]:
         return f"differs from {recipe} ({others[0]})"
-    for name in SETS:
-        row = results.read(run / f"{name}.json")
+    for name, row in rows.items():
         if row["search"].get("tuned_on_test"):
             return f"{name}.json was tuned on {name} itself"
         if row["search"].get("by_hand"):
@@ -117,14 +128,15 @@ def _results(folder: Path, name: str) -> dict[str, dict[str, Any]]:
 
 
 def _cell(summaries: list[results.Summary], rows: Mapping[str, Mapping[str, Any]], column: str) -> str:
-    """Return a convention's rate: with its interval of one seed, with its deviation of several."""
-    summary = next((s for s in summaries if s.name == column), None)
+    """Return the headline's metric by a convention: with its interval of one seed, with its deviation of several."""
+    summary = next((s for s in summaries if s.name == column and s.metric == summaries[0].metric), None)
     if summary is None:
         return "–"
+    rate = f"{summary.metric} {summary.rate.partition(',')[0]}"
     if len(rows) > 1 or column != COLUMNS[0]:
-        return summary.rate.partition(",")[0]
+        return rate
     interval = next(iter(rows.values()))["interval"]
-    return summary.rate + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
+    return rate + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
 
 
 def _measured(rows: Mapping[str, Mapping[str, Any]]) -> str:

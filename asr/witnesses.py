@@ -89,21 +89,6 @@ def refuse_tuned(search: Search, data: Path, force: bool) -> None:
         )
 
 
-def remark(row: dict[str, Any], name: str) -> str:
-    """Return what must be said beside a rate of how its weights were chosen, from a result's `search`; or nothing.
-
-    Args:
-        row: As `searched` returns it.
-        name: The set's.
-    """
-    marks = {
-        "tuned_on_test": f"parameters chosen on {name} itself: no test",
-        "tuned_here": f"parameters chosen on {name} itself",
-        "by_hand": "weights given by hand",
-    }
-    return "; ".join(said for mark, said in marks.items() if row.get(mark))
-
-
 def commit() -> str | None:
     """Return the commit of this source, with `-dirty` where files were changed; None where git does not know it."""
     command = ["git", "-C", str(HERE.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]

@@ -295,6 +295,36 @@ def test_evaluation_never_writes_over_the_manifest_it_scores(place, tmp_path, na
     assert (data / f"{name}.json").exists()
 
 
+def test_another_set_of_the_same_name_does_not_take_the_place_of_the_runs_own(place, tmp_path):
+    shutil.copytree(place / "data" / "toy", tmp_path / "other")
+    lines = (tmp_path / "other" / "test.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "other" / "test.jsonl").write_text("".join(lines[:4]))
+    asr("evaluate", "runs/toy", cwd=place)
+    before = (place / "runs" / "toy" / "test.json").read_bytes()
+    command = ["evaluate", "runs/toy", "--manifest", tmp_path / "other" / "test.jsonl"]
+    for data in ("data", "nowhere"):  # whether the corpus is there or only its result
+        done = asr(*command, "--data", data, cwd=place)
+        assert done.returncode == 2 and "is not the 'test' whose result belongs in" in done.stderr
+        assert (place / "runs" / "toy" / "test.json").read_bytes() == before
+    assert asr(*command, "--out", tmp_path / "out", cwd=place).returncode == 0
+    assert (tmp_path / "out" / "test.json").exists()
+
+
+def test_results_are_summarised_and_compared_with_what_must_be_said_of_them(place, tmp_path):
+    for number, bonus in enumerate(("0", "0.5")):
+        asr("evaluate", "runs/toy", "--decoder", "beam", "--bonus", bonus, "--out", tmp_path / f"{number}", cwd=place)
+    first, second = tmp_path / "0" / "test.json", tmp_path / "1" / "test.json"
+    done = asr("compare", first, second, cwd=place)
+    assert done.stdout.count(" (weights given by hand)\n") == 2
+    assert (
+        json.loads(asr("compare", first, second, "--json", cwd=place).stdout)["remarks"][0] == "weights given by hand"
+    )
+    done = asr("compare", first, second, "--set", "dev", cwd=place)
+    assert done.returncode == 4 and "is a result on test, not on dev" in done.stderr
+    done = asr("summary", first, cwd=place)
+    assert [line[:17] for line in done.stdout.splitlines()] == ["test CER standard", "test CER mean of "]
+
+
 def test_settings_tuned_for_another_bundle_are_not_used(place, tmp_path):
     shutil.copytree(place / "runs" / "toy", tmp_path / "run")
     asr("tune", tmp_path / "run", "--order", "0", "--width", "4", cwd=place)

@@ -56,12 +56,23 @@ def test_one_seed_has_no_deviation():
         ({"seed": 1}, "two: has the seed of one, 1; give each seed once"),
         ({"manifest_sha256": "b" * 64}, "two: the set is not that of one"),
         ({"search": {"decoder": "beam"}}, r"two: the decoder is not that of one \(beam and greedy\)"),
+        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the search's width is not that of one \(9 and None\)"),
+        ({"search": {"decoder": "greedy", "language": "a"}}, "two: the language model is not that of one"),
+        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the lexicon is not that of one"),
+        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the weights were chosen is not that of one"),
+        ({"search": {"decoder": "greedy", "tuned_on_test": True}}, "two: parameters chosen on test itself: no test"),
         ({"conventions": result()["conventions"][:1]}, "two: what it writes is not that of one"),
     ],
 )
 def test_what_does_not_go_together_is_not_summarised(changed, message):
     with pytest.raises(InputError, match=message):
         results.summarise({"one": result(1), "two": result(2) | changed})
+
+
+def test_what_must_be_said_of_a_result_is_said_of_its_summary():
+    (found, *_) = results.summarise({"one": result(set="dev", search={"decoder": "beam", "tuned_here": True})})
+    assert str(found) == "dev  PER standard             7.00 % (parameters chosen on dev itself)"
+    assert found.as_dict()["remark"] == "parameters chosen on dev itself"
 
 
 def write_run(folder, seed, settings=None, **changed):
@@ -76,6 +87,10 @@ def test_runs_of_another_recipe_are_not_summarised(tmp_path):
     write_run(tmp_path / "one", 1)
     write_run(tmp_path / "two", 2)
     assert len(results.of_runs([tmp_path / "one", tmp_path / "two"], "test")) == 2
+    with pytest.raises(InputError, match=r"one.test\.json: is given twice"):
+        results.of_runs([tmp_path / "one", tmp_path / "one" / "test.json"], "test")
+    with pytest.raises(InputError, match=r"one.test\.json: is a result on test, not on dev"):
+        results.of_runs([tmp_path / "one" / "test.json"], "dev")
     write_run(tmp_path / "three", 3, {"encoder": {"hidden": 80}})
     with pytest.raises(InputError, match=r"three.recipe\.toml: is another recipe than .* \(encoder\.hidden: 40 → 80\)"):
         results.of_runs([tmp_path / "one", tmp_path / "three"], "test")
@@ -108,10 +123,37 @@ def test_the_table_is_made_from_the_runs_results(tmp_path, recipes):
     lines = (recipes / "README.md").read_text().splitlines()
     assert lines[0] == "before" and lines[-1] == "after" and "old" not in lines
     assert lines[4] == (
-        "| [mine](mine.toml) | A recipe of mine, in two lines. | 7.00 % (6.0–9.0) | 7.00 % (6.0–9.0) | 6.90 % | – | "
-        "7.10 % | greedy, seed 1, 24 speakers, 7215 symbols, at 01234567 |"
+        "| [mine](mine.toml) | A recipe of mine, in two lines. | PER 7.00 % (6.0–9.0) | PER 7.00 % (6.0–9.0) | "
+        "PER 6.90 % | – | PER 7.10 % | greedy, seed 1, 24 speakers, 7215 symbols, at 01234567 |"
     )
     assert lines[5].startswith("| [none](none.toml) | One that was never run. | – | – |")
+
+
+def test_a_result_in_words_shows_no_rate_of_units(recipes):
+    words = [{"name": "standard", "title": "words", "metric": "WER", "rate": 0.3, "interval": None}]
+    row = result() | {"metric": "WER", "rate": 0.3, "interval": None}
+    row["conventions"] = words + row["conventions"]
+    (recipes / "results" / "mine").mkdir(parents=True)
+    for name in ("dev", "test"):
+        (recipes / "results" / "mine" / f"{name}-seed1.json").write_text(json.dumps(row | {"set": name}))
+    assert "| WER 30.00 % | WER 30.00 % | – | – | – |" in table.block(recipes).splitlines()[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "reason"),
+    [
+        ("test", {"manifest_sha256": "b" * 64}, "test.json was measured on another test than that of seed 1"),
+        ("dev", {"manifest_sha256": "b" * 64}, "dev.json was measured on another dev than that of seed 1"),
+        ("test", {"metric": "WER"}, "dev.json is a PER and test.json a WER"),
+    ],
+)
+def test_a_run_that_does_not_go_with_the_others_is_left_out_and_named(tmp_path, recipes, name, changed, reason):
+    for seed in (1, 2):
+        write_run(tmp_path / "runs" / f"mine-seed{seed}", seed)
+    path = tmp_path / "runs" / "mine-seed2" / f"{name}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    written, left_out = table.collect(tmp_path / "runs", recipes)
+    assert len(written) == 2 and len(left_out) == 1 and reason in left_out[0]
 
 
 def test_several_seeds_share_a_row(tmp_path, recipes):
@@ -119,7 +161,7 @@ def test_several_seeds_share_a_row(tmp_path, recipes):
         write_run(tmp_path / "runs" / f"mine-seed{seed}", seed)
     table.collect(tmp_path / "runs", recipes)
     row = table.block(recipes).splitlines()[3]
-    assert "| 7.50 ± 0.71 % | 7.50 ± 0.71 % | 7.40 ± 0.71 % |" in row and "seeds 1, 2" in row
+    assert "| PER 7.50 ± 0.71 % | PER 7.50 ± 0.71 % | PER 7.40 ± 0.71 % |" in row and "seeds 1, 2" in row
 
 
 @pytest.mark.parametrize(

@@ -13,21 +13,23 @@ SHOWN = 5  # of the utterances that changed most
 @click.command()
 @click.argument("one", type=options.FILE)
 @click.argument("other", type=options.FILE)
-@click.option("--set", "name", default="test", show_default=True, help="Where runs are given: which of their results.")
+@click.option("--set", "name", default="", help="Which of the runs' results; test when left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every utterance that changed.")
 def compare(one: Path, other: Path, name: str, as_json: bool) -> None:
     """Say which of two runs (or result files) is better on a set, or that chance may have made the difference."""
     from asr import compare as comparing
     from asr import results
 
-    paths = results.file(one, name), results.file(other, name)
+    paths = results.file(one, name or "test"), results.file(other, name or "test")
+    rows = [results.of_set(path, name) for path in paths]
+    remarks = [results.remark(row["search"], row["set"]) for row in rows]
     found = comparing.run(*paths)
     if as_json:
-        row = {"files": [str(path) for path in paths]} | found.as_dict()
+        row = {"files": [str(path) for path in paths], "remarks": remarks} | found.as_dict()
         output.result(json.dumps(row, ensure_ascii=False, indent=2))
         return
-    for path, count in zip(paths, (found.one, found.other), strict=True):
-        output.result(f"{path}  {found.metric} {count}")
+    for path, count, remark in zip(paths, (found.one, found.other), remarks, strict=True):
+        output.result(f"{path}  {found.metric} {count}" + (f" ({remark})" if remark else ""))
     output.result(found.said())
     better = {"one": f"{one} is better", "other": f"{other} is better"}.get(found.verdict, found.verdict)
     output.result(better)

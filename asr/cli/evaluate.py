@@ -43,6 +43,8 @@ def evaluate(
     with output.timed("evaluation"):
         for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:
             where = (out or file.parent) / path.stem
+            if manifest and not out:
+                _refuse_another(path, corpus / path.name, where.with_name(f"{where.name}.json"))
             found = evaluation.run(file, path, where, recognize.choose_device(device), settings, force)
             for result in found.results:
                 output.result(f"{path.stem:<4} {result}" + (f" ({found.remark})" if found.remark else ""))
@@ -55,3 +57,17 @@ def evaluate(
             if found.borders:
                 output.say(f"{path.stem:<4} {found.borders}")
     output.say(found.example())
+
+
+def _refuse_another(data: Path, own: Path, result: Path) -> None:
+    """Refuse to put a manifest's result where that of another set of the same name lies, or belongs."""
+    from asr import files, results
+
+    if own.exists():
+        known = files.sha256(own)
+    else:
+        known = results.read(result)["manifest_sha256"] if result.exists() else files.sha256(data)
+    if files.sha256(data) != known:
+        raise AsrError(
+            f"{data}: is not the '{data.stem}' whose result belongs in {result}; give another place by --out"
+        )

@@ -17,7 +17,7 @@ def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> No
     from asr import results
 
     found = []
-    for name in names or ("dev", "test"):
+    for name in names or (("dev", "test") if any(run.is_dir() for run in runs) else ("",)):  # files are of some set
         found += results.summarise(results.of_runs(runs, name))
     if as_json:
         output.result(json.dumps([one.as_dict() for one in found], ensure_ascii=False, indent=2))

@@ -14,7 +14,7 @@ from asr.errors import AsrError
 from asr.report import charts, confusions, groups, results
 from asr.report.confusions import CLASS, Confusions, Symbol
 from asr.report.results import Results
-from asr.results import Row
+from asr.results import Row, remark
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,8 +65,6 @@ def render(found: Results, examples: "Sequence[Example]", environment: "Environm
     """
     from markupsafe import Markup
 
-    from asr import witnesses  # imports torch
-
     style, script = (environment.get_template(name).render() for name in ("style.css", "script.js"))
     counted = confusions.count(found.alignments.values())
     audio = {example.utterance.id: example.utterance.audio.as_posix() for example in examples}
@@ -74,7 +72,7 @@ def render(found: Results, examples: "Sequence[Example]", environment: "Environm
         "results": found,
         "result": found.result,
         "said": conventions.said(found.result["interval"], found.result.get("resampled", "speakers")),
-        "remark": witnesses.remark(found.result["search"], found.result["set"]),
+        "remark": remark(found.result["search"], found.result["set"]),
         "overall": found.by_units["rate"],
         "facts": _facts(found),
         "conventions": found.result["conventions"],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asr import files, witnesses
+from asr import files, results, witnesses
 from asr.calibration import Calibration
 from asr.cli import options
 from asr.decoders import Search
@@ -37,7 +37,7 @@ def test_a_weight_given_by_hand_does_not_wash_off_the_set_that_was_tuned_on(tune
         witnesses.refuse_tuned(found, data, force=False)
     row = witnesses.searched(found, data)
     assert row["tuned_on"] and row["tuned_on_test"] is True and row["by_hand"] is True
-    assert witnesses.remark(row, "small") == "parameters chosen on small itself: no test; weights given by hand"
+    assert results.remark(row, "small") == "parameters chosen on small itself: no test; weights given by hand"
 
 
 def test_another_decoder_takes_nothing_from_the_recorded_one(tuned):
