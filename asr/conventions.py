@@ -98,6 +98,11 @@ def metric(kind: str) -> str:
     return {"characters": "CER", "words": "WER", "written": "WER"}.get(kind, "PER")
 
 
+def standard(kind: str) -> Convention:
+    """Return the convention of a kind's headline."""
+    return CONVENTIONS[kind]["standard"]
+
+
 def kind_of(references: Mapping[str, Symbols]) -> str:
     """Return what symbols a set is written in: the coarsest phones that hold them all, or words as written."""
     used = {symbol for symbols in references.values() for symbol in symbols}

@@ -94,6 +94,13 @@ class Alignment:
         return "\n".join(self.rows())
 
 
+def kind(reference: str | None, hypothesis: str | None) -> str:
+    """Return what kind of error a pair of an alignment is: `s`, `d` or `i`; empty for what is right."""
+    if reference == hypothesis:
+        return ""
+    return "i" if reference is None else "d" if hypothesis is None else "s"
+
+
 def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozenset()) -> Alignment:
     """Return a cheapest alignment of two symbol sequences.
 

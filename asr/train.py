@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, checkpoint, config, ctc, files, interrupt, parallel, recognize, score, witnesses
+from asr import batch, checkpoint, config, conventions, ctc, files, interrupt, parallel, recognize, score, witnesses
 from asr.checkpoint import Sums
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
@@ -179,7 +179,7 @@ def _close(this: Run, count: ErrorCount, loss: float, blank: float) -> None:
     this.system.facts |= {"epoch": progress.epoch, "dev": count.rate, "finished": progress.finished}
     this.group.led(lambda: _keep(this, better))
     _save(this)
-    this.group.say(_line(progress.records[-1], settings.epochs, this.system.units.metric))
+    this.group.say(_line(progress.records[-1], settings.epochs, conventions.metric(this.system.units.kind)))
 
 
 def _keep(this: Run, better: bool) -> None:

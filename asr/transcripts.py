@@ -37,8 +37,10 @@ def in_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesi
 
 def by_units(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]) -> dict[str, Alignment]:
     """Return each utterance's alignment in the symbols that are scored (phones folded to 39), by id."""
-    compared = in_units(units, dataset, hypotheses)
-    references, said = ({id: units.scored(symbols) for id, symbols in side.items()} for side in compared)
+    scored = conventions.standard(units.kind)
+    references, said = (
+        {id: scored(symbols) for id, symbols in side.items()} for side in in_units(units, dataset, hypotheses)
+    )
     return align_all(references, said)
 
 
@@ -54,6 +56,7 @@ def confidences(
 
     Empty where the decoder gives no confidences. Units that scoring deletes, TIMIT's `q`, are left out.
     """
+    standard = conventions.standard(units.kind)
     found: list[float] = []
     right: list[bool] = []
     for id, alignment in alignments.items():
@@ -62,7 +65,7 @@ def confidences(
             own = list(hypothesis.word_confidence)
         else:
             scored = zip(units.names(hypothesis.ids), hypothesis.confidence, strict=False)
-            own = [confidence for symbol, confidence in scored if units.scored([symbol])]
+            own = [confidence for symbol, confidence in scored if standard([symbol])]
         found += own
         right += [reference == said for reference, said in alignment.pairs if said is not None] if own else []
     return found, right

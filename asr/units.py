@@ -91,10 +91,6 @@ class Units:
             return []
         return [start for symbol, start, _ in phones if self._fold([symbol])]
 
-    def scored(self, symbols: Sequence[str]) -> list[str]:
-        """Return what is compared when scoring: phones are folded to 39, characters stay."""
-        return fold(symbols, 39) if self.kind in _PHONES else list(symbols)
-
     def join(self, symbols: Sequence[str]) -> str:
         """Return the symbols as people read them."""
         return (" " if self.kind in _PHONES else "").join(symbols)
@@ -102,11 +98,6 @@ class Units:
     def text(self, ids: Sequence[int]) -> str:
         """Return ids as people read them."""
         return self.join(self.names(ids))
-
-    @property
-    def metric(self) -> str:
-        """The name of the error rate: PER or CER."""
-        return "PER" if self.kind in _PHONES else "CER"
 
     def _fold(self, phones: Sequence[str]) -> list[str]:
         unknown = [phone for phone in phones if phone not in PHONES_61]

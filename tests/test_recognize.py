@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr import borders, bundle, config
+from asr import borders, bundle, config, conventions
 from asr.borders import Borders
 from asr.calibration import Calibration
 from asr.decoders import Greedy, Hypothesis
@@ -55,7 +55,7 @@ def test_confidences_leave_out_what_scoring_deletes():
     units = Units.of("phones61")
     ids = units.ids(["h#", "q", "aa", "b"])
     said = Hypothesis(tuple(ids), 0.0, confidence=(0.9, 0.8, 0.7, 0.6))
-    alignment = align(["sil", "aa", "d"], units.scored(units.names(ids)))
+    alignment = align(["sil", "aa", "d"], conventions.standard(units.kind)(units.names(ids)))
     assert confidences(units, {"a": alignment}, {"a": said}, False) == ([0.9, 0.7, 0.6], [True, True, False])
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from asr import conventions
 from asr.errors import AsrError
 from asr.units import BLANK, KINDS, Units
 
@@ -31,7 +32,7 @@ def test_phones_are_folded_and_q_is_deleted():
 def test_every_level_is_scored_on_the_same_39(kind):
     units = Units.of(kind)
     phones = ["h#", "q", "ao", "bcl", "b", "axr", "el", "ux", "zh", "h#"]
-    scored = units.scored(units.transcript("", phones))
+    scored = conventions.standard(units.kind)(units.transcript("", phones))
     assert scored == ["sil", "aa", "sil", "b", "er", "l", "uw", "sh", "sil"]
 
 

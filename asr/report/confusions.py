@@ -7,11 +7,18 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from asr import phones
+from asr import phones, score
 from asr.score import Alignment, ErrorCount
 
 CLASS = {phone: name for name, members in phones.CLASSES.items() for phone in members}
 _PLACE = {phone: place for place, phone in enumerate(chain.from_iterable(phones.CLASSES.values()))}
+
+
+def shown(symbol: str | None) -> str:
+    """Return a symbol as one sees it: a space is none, nothing is `nothing`."""
+    if symbol is None:
+        return "nothing"
+    return symbol if symbol.strip() else "␣"
 
 
 def order(symbols: Iterable[str]) -> list[str]:
@@ -38,18 +45,17 @@ class Heard:
     @property
     def kind(self) -> str:
         """`s`, `d` or `i` for a substitution, a deletion or an insertion; empty for what is right."""
-        if self.reference == self.heard:
-            return ""
-        return "i" if self.reference is None else "d" if self.heard is None else "s"
+        return score.kind(self.reference, self.heard)
 
     @property
     def said(self) -> str:
         """The cell in words."""
         share = f"{self.count}, {100 * self.share:.1f} %"
-        if self.reference is None:
-            return f"{self.heard} was inserted: {share} of all insertions"
-        heard = "right" if not self.kind else "deleted" if self.heard is None else f"heard as {self.heard}"
-        return f"{self.reference} {heard}: {share} of its row"
+        reference, heard = shown(self.reference), shown(self.heard)
+        if self.kind == "i":
+            return f"{heard} was inserted: {share} of all insertions"
+        became = {"": "right", "d": "deleted", "s": f"heard as {heard}"}[self.kind]
+        return f"{reference} {became}: {share} of its row"
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _environment() -> "Environment":
         "whole": _whole,
         "px": _pixels,
         "wrong": _wrong,
-        "shown": _shown,
+        "shown": confusions.shown,
         "ink": _ink,
     }
     return environment
@@ -136,11 +136,6 @@ def _pixels(value: float) -> str:
 def _wrong(symbol: Symbol) -> float:
     """Return the share of a symbol that was not recognised."""
     return (symbol.count.substitutions + symbol.count.deletions) / max(1, symbol.count.total)
-
-
-def _shown(symbol: str) -> str:
-    """Return a symbol as one sees it: a space is none."""
-    return "␣" if symbol == " " else symbol
 
 
 def _ink(share: float) -> int:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from asr import conventions, score
 from asr.audio import Samples
 from asr.manifest import Segment, Utterance
 from asr.phones import TO_39, fold
 from asr.report import sound
+from asr.report.confusions import shown
 from asr.score import Alignment
 from asr.units import BLANK, Units
 
@@ -44,16 +46,14 @@ class Pair:
     @property
     def kind(self) -> str:
         """The error, one of `KINDS`; empty for none."""
-        if self.reference == self.heard:
-            return ""
-        return "i" if self.reference is None else "d" if self.heard is None else "s"
+        return score.kind(self.reference, self.heard)
 
     @property
     def told(self) -> str:
         """The pair in words."""
         if not self.kind:
-            return str(self.heard)
-        return f"{KINDS[self.kind]}: {self.reference or 'nothing'} heard as {self.heard or 'nothing'}"
+            return shown(self.heard)
+        return f"{KINDS[self.kind]}: {shown(self.reference)} heard as {shown(self.heard)}"
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ def pairs(alignment: Alignment, phones: Sequence[Segment], heard: Sequence[Segme
         heard: The hypothesis' units with their spikes.
         units: The system's.
     """
-    in_phones = units.metric == "PER"
-    said = iter([phone for phone in phones if fold([phone.symbol], 39)] if in_phones else [])
-    spikes = iter([unit for unit in heard if units.scored([unit.symbol])])
+    scored = conventions.standard(units.kind)
+    said = iter([phone for phone in phones if fold([phone.symbol], 39)] if scored.level else [])
+    spikes = iter([unit for unit in heard if scored([unit.symbol])])
     return tuple(
         Pair(
             reference,
@@ -218,7 +218,7 @@ class _Run:
 
     @property
     def title(self) -> str:
-        return f"{self.symbol}: {100 * max(self.values):.0f} % at {self.times[self.peak]:.2f} s"
+        return f"{shown(self.symbol)}: {100 * max(self.values):.0f} % at {self.times[self.peak]:.2f} s"
 
 
 def _rows(labels: Iterable[Label], first: float) -> _Rows:

@@ -113,7 +113,7 @@ def confusion_matrix(run: Path, name: str) -> Path | None:
     counted = confusions.count(found.alignments.values())
     axes = figure.subplots()
     image = axes.imshow(counted.shares**0.5, cmap="Greys", vmin=0, vmax=1)
-    symbols = [symbol if symbol.strip() else "␣" for symbol in counted.symbols]
+    symbols = [confusions.shown(symbol) for symbol in counted.symbols]
     axes.set_xticks(range(len(symbols) + 1), [*symbols, "del"], rotation=90, fontsize=8)
     axes.set_yticks(range(len(symbols) + 1), [*symbols, "ins"], fontsize=8)
     axes.xaxis.tick_top()

@@ -12,6 +12,7 @@ from asr.errors import InputError
 from asr.features.mfcc import MFCC
 from asr.report import plots
 from asr.report.confusions import order
+from asr.units import BLANK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,9 +93,10 @@ def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path) -> None
 
 
 def _rows(symbols: tuple[str, ...], largest: "np.ndarray[tuple[int], np.dtype[np.floating]]") -> Iterator[int]:
-    """Yield the ids of the units that are probable anywhere, in the order in which phones are listed."""
+    """Yield blank, the most probable unit, and what is probable anywhere, in the order of `order`."""
     ids = {symbol: id for id, symbol in enumerate(symbols)}
-    yield from (ids[symbol] for symbol in order(symbols) if largest[ids[symbol]] >= LEAST)
+    always = {BLANK, BLANK + 1 + int(largest[BLANK + 1 :].argmax())}
+    yield from (ids[symbol] for symbol in order(symbols) if largest[ids[symbol]] >= LEAST or ids[symbol] in always)
 
 
 def _power(width: float) -> int:

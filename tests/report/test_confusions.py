@@ -55,6 +55,8 @@ def test_a_symbols_errors_are_told_apart():
         (["p"], ["b"], "s", "p heard as b: 1, 100.0 % of its row"),
         (["p"], [], "d", "p deleted: 1, 100.0 % of its row"),
         ([], ["b"], "i", "b was inserted: 1, 100.0 % of all insertions"),
+        ([" "], ["b"], "s", "␣ heard as b: 1, 100.0 % of its row"),
+        ([" "], [], "d", "␣ deleted: 1, 100.0 % of its row"),
     ],
 )
 def test_an_error_is_told_in_words(reference, hypothesis, kind, said):

@@ -87,6 +87,15 @@ def test_errors_keep_their_times_beside_a_deleted_q():
     ]
 
 
+def test_a_space_is_told_as_one_sees_it():
+    pairs = [picture.Pair(" ", " "), picture.Pair(" ", "a"), picture.Pair(None, " ")]
+    assert [pair.told for pair in pairs] == [
+        "␣",
+        "substitution: ␣ heard as a",
+        "insertion: nothing heard as ␣",
+    ]
+
+
 def test_labels_that_would_touch_go_into_rows_and_what_lost_gives_way():
     labels = [picture.Label(50.0 + place, 0, "sil", "") for place in range(3)]
     rows = picture._rows([*labels, picture.Label(51.0, 0, "m", "", "other")], 10)

@@ -132,6 +132,17 @@ def test_pictures_say_what_they_show_and_tables_what_they_hold(document):
     assert all(a["aria-label"] for _, a in document.tags if a.get("role") == "region")
 
 
+def test_a_mouse_is_needed_for_nothing(document, html):
+    """A title may only say what is reached otherwise too: in the matrix the line above says it."""
+    assert {tag for tag, attributes in document.tags if "title" in attributes} == {"td"}
+    matrix = next(table for table in document.all("table") if table.get("id") == "confusions")
+    assert matrix["role"] == "grid"
+    rows = re.findall(r"<tr><th scope=.row.>women</th>(.*?)</tr>", html, re.DOTALL)
+    assert re.findall(r">([^<]*)</td>", rows[0])[-2:] == ["12", "3"]
+    error = next(row for row in re.findall(r'<li class="pair [sdi]">.*?</li>', html, re.DOTALL))
+    assert re.search(r"hidden.>(substitution|deletion|insertion)<", error)
+
+
 def test_the_recordings_are_inside_as_they_were(document, data):
     source = document.all("audio")[0]["src"]
     kind, _, content = source.partition(";base64,")

@@ -74,6 +74,15 @@ def test_a_recording_is_drawn_and_higher_with_a_systems_posteriors(trained, data
     assert sizes[0][0] == sizes[1][0] and sizes[1][1] == pytest.approx(sizes[0][1] * 4 / 3, abs=2)
 
 
+@pytest.mark.parametrize(
+    ("largest", "rows"),
+    [([0.05, 0.03, 0.04, 0.03], {0, 2}), ([0.01, 0.9, 0.1, 0.02], {0, 1, 2}), ([0.9, 0.0, 0.0, 0.0], {0, 1})],
+    ids=["barely trained", "trained", "all blank"],
+)
+def test_blank_and_the_most_probable_unit_always_have_a_row(largest, rows):
+    assert set(recording._rows(("<blank>", "a", "b", "c"), np.array(largest))) == rows
+
+
 def test_a_recording_shorter_than_a_window_is_named(tmp_path):
     soundfile.write(tmp_path / "short.wav", np.zeros(100), 16000)
     with pytest.raises(InputError, match=r"short\.wav: 100 samples .* are shorter than one window"):
