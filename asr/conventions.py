@@ -16,6 +16,7 @@ there to be compared with papers and toolkits that used them, and with nothing e
   one. Utterances without a reference have no rate and are left out.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -151,8 +152,8 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a result file says."""
-        row = {"name": self.name, "title": self.title, "metric": self.metric, "rate": self.rate}
-        row["interval"] = self.interval
+        rate = self.rate if math.isfinite(self.rate) else None  # JSON has no infinity
+        row = {"name": self.name, "title": self.title, "metric": self.metric, "rate": rate, "interval": self.interval}
         if self.count:
             row |= asdict(self.count) | {"errors": self.count.errors, "total": self.count.total}
         return row

@@ -30,6 +30,7 @@ from asr.bundle import Bundle
 from asr.calibration import Reliability
 from asr.conventions import Score
 from asr.decoders import Hypothesis, Search
+from asr.errors import AsrError
 from asr.manifest import Utterance
 from asr.parallel import Group
 from asr.recognize import Recognizer
@@ -175,19 +176,28 @@ def _decoded(
 def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
     """Write the headline's references and hypotheses as trn, for NIST sclite, and return where.
 
-    Ids begin with the speaker, as sclite wants them; characters are written as the words that they spell.
+    Ids begin with the speaker, as sclite wants them. Characters are written as the words that they spell: spaces at the
+    ends, and two in a row, are lost, and with them the errors in them.
 
     Raises:
-        AsrError: A file cannot be written, or a symbol cannot stand in trn.
+        AsrError: A file cannot be written, a symbol cannot stand in trn, or two ids or speakers would become one.
     """
     headline = evaluation.results[0]
+    names = {id: trn.named(id, one.speaker) for id, one in evaluation.utterances.items()}
+    people = {(trn.speaker(names[id]), one.speaker) for id, one in evaluation.utterances.items() if one.speaker}
+    for what, before, after in (
+        ("ids", names.keys(), set(names.values())),
+        ("speakers", {speaker for _, speaker in people}, {name for name, _ in people}),
+    ):
+        if len(after) < len(before):
+            raise AsrError(f"{out}: {len(before)} {what} would be {len(after)} in trn, which knows no `-`; rename them")
     paths = out.with_name(f"{out.name}.ref.trn"), out.with_name(f"{out.name}.hyp.trn")
     for side, path in enumerate(paths):
         rows = {}
         for id, alignment in headline.alignments.items():
             symbols = [pair[side] or "" for pair in alignment.pairs if pair[side] is not None]
             spelled = "".join(symbols).split() if headline.metric == "CER" else symbols
-            rows[trn.named(id, evaluation.utterances[id].speaker)] = spelled
+            rows[names[id]] = spelled
         trn.write(path, rows)
     return paths
 

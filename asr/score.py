@@ -4,10 +4,12 @@ The rate is (S + D + I) / N over the whole set, never a mean of per-utterance ra
 missing hypothesis counts as deletions, an extra one is an error.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from asr import bootstrap
 from asr.errors import InputError
@@ -136,27 +138,43 @@ def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozen
 
 
 def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -> Alignment:
-    """Return a cheapest alignment where deleting a free symbol costs nothing, row by row of the textbook's table."""
+    """Return a cheapest alignment where deleting a free symbol costs nothing, row by row of the textbook's table.
+
+    Of N rows it keeps about √N, and makes the others again on its way back: an hour's table would take 10 GB.
+    """
     said = np.array([*hypothesis, ""], dtype=object)[:-1]
     place = np.arange(len(said) + 1)
-    costs = [place]
-    for symbol in reference:
-        above = costs[-1]
-        row = above + (symbol not in free)  # deleted
-        row[1:] = np.minimum(row[1:], above[:-1] + (said != symbol))
-        costs.append(np.minimum.accumulate(row - place) + place)  # insertions: each step to the right costs 1
+    step = math.isqrt(len(reference)) + 1
+
+    def rows(begin: int, row: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+        """Return the costs before and after each symbol of the reference from `begin` on, as far as one step goes."""
+        found = [row]
+        for symbol in reference[begin : begin + step]:
+            above = found[-1]
+            row = above + (symbol not in free)  # deleted
+            row[1:] = np.minimum(row[1:], above[:-1] + (said != symbol))
+            found.append(np.minimum.accumulate(row - place) + place)  # insertions: each step to the right costs 1
+        return found
+
+    kept = [place]
+    for begin in range(0, len(reference), step):
+        kept.append(rows(begin, kept[-1])[-1])
     pairs: list[tuple[str | None, str | None]] = []
     i, j = len(reference), len(said)
-    while i or j:
-        if i and j and costs[i][j] == costs[i - 1][j - 1] + (said[j - 1] != reference[i - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((reference[i], hypothesis[j]))
-        elif i and costs[i][j] == costs[i - 1][j] + (reference[i - 1] not in free):
-            i -= 1
-            pairs.append((reference[i], None))
-        else:
-            j -= 1
-            pairs.append((None, hypothesis[j]))
+    for begin in reversed(range(0, len(reference), step)):
+        costs = rows(begin, kept[begin // step])
+        while i > begin:
+            now, above = costs[i - begin], costs[i - begin - 1]
+            if j and now[j] == above[j - 1] + (said[j - 1] != reference[i - 1]):
+                i, j = i - 1, j - 1
+                pairs.append((reference[i], hypothesis[j]))
+            elif now[j] == above[j] + (reference[i - 1] not in free):
+                i -= 1
+                pairs.append((reference[i], None))
+            else:
+                j -= 1
+                pairs.append((None, hypothesis[j]))
+    pairs += ((None, symbol) for symbol in reversed(hypothesis[:j]))
     return Alignment(tuple(reversed(pairs)), free)
 
 

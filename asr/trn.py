@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, list[str]]:
         InputError: The file cannot be read, holds no utterance or one twice, or says something that is not scored.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as trn ({error}); give lines such as `sh iy (speaker-1)`") from error
     found: dict[str, list[str]] = {}
@@ -67,9 +67,14 @@ def speaker(id: str) -> str:
 
 
 def named(id: str, name: str) -> str:
-    """Return an id from which `speaker` reads this name, without what would end it; the id itself where it does."""
+    """Return an id from which `speaker` reads this name, without what would end it; the id itself where it does.
+
+    Where there is no name, what would end one is replaced, so that none is read.
+    """
     plain = re.sub(r"[-_\s]", "", name)
-    return id if not plain or speaker(id) == plain else f"{plain}-{id}"
+    if not plain:
+        return re.sub(r"[-_]", ".", id)
+    return id if speaker(id) == plain else f"{plain}-{id}"
 
 
 def _refuse(where: str, symbols: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """Contracts over the table of conventions, and what each convention means."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,9 @@ def test_utterances_are_not_called_speakers_where_one_speaker_is_unknown(name):
     some = scored(speakers | {"u03": ""})
     assert some.resampled == "utterances" and str(some).endswith(" by utterance (speakers unknown)")
     assert some.interval == scored({}).interval != scored(speakers).interval
+
+
+def test_a_rate_without_a_reference_is_null_in_a_file():
+    found = of("words", {"a": []}, {"a": ["x"]})
+    assert all(one.rate == float("inf") and one.as_dict()["rate"] is None for one in found.values())
+    json.dumps([one.as_dict() for one in found.values()], allow_nan=False)

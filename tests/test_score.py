@@ -1,3 +1,4 @@
+import tracemalloc
 from functools import cache
 from itertools import combinations
 
@@ -136,3 +137,15 @@ def test_the_interval_is_that_of_the_speakers_sums():
     expected = bootstrap.interval(wrong, np.full(10, 20), np.random.default_rng(1))
     assert score.interval(aligned, speakers, np.random.default_rng(1)) == expected
     assert score.interval(aligned, dict.fromkeys(aligned, "one"), np.random.default_rng(1)) is None
+
+
+def test_a_long_utterance_is_aligned_in_little_memory():
+    """5000 symbols: the whole table would take 200 MB."""
+    generator = np.random.default_rng(5)
+    reference = generator.choice(["sil", "a", "b", "c"], 5000).tolist()
+    hypothesis = [s for s in reference if s != "sil"]
+    tracemalloc.start()
+    aligned = align(reference, hypothesis, frozenset({"sil"}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert aligned.count.errors == 0 and aligned.reference == tuple(reference) and peak < 3e7

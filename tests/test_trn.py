@@ -50,8 +50,18 @@ def test_the_speaker_is_whom_sclite_takes_it_to_be(id, speaker):
     assert trn.speaker(id) == speaker
 
 
-@pytest.mark.parametrize("name", ["fana1", "dr1-fana1", "a_b", "", "Ann Lee"])
+def test_a_byte_order_mark_is_no_symbol(tmp_path):
+    (tmp_path / "a.trn").write_text("a b (s-1)\n", encoding="utf-8-sig")
+    assert trn.read(tmp_path / "a.trn") == {"s-1": ["a", "b"]}
+
+
+def test_an_id_without_a_speaker_names_none():
+    named = trn.named("dr1-fana1_si2287", "")
+    assert named == trn.speaker(named) == "dr1.fana1.si2287"
+
+
+@pytest.mark.parametrize("name", ["fana1", "dr1-fana1", "a_b", "Ann Lee"])
 def test_an_id_is_made_to_name_its_speaker(name):
     named = trn.named("dr1-fana1-si2287", name)
-    assert trn.speaker(named) == (name.translate({ord(c): None for c in "-_ "}) or "dr1")
+    assert trn.speaker(named) == name.translate({ord(c): None for c in "-_ "})
     assert named.endswith("dr1-fana1-si2287") and trn.named(named, name) == named

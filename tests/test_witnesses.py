@@ -117,3 +117,19 @@ def test_speakers_that_nobody_named_are_not_counted(system, toy, tmp_path):
     manifest.write(tmp_path / "mine.jsonl", [replace(u, speaker="") for u in utterances])
     _, row = scored(system, tmp_path / "mine.jsonl", tmp_path / "unknown", Search())
     assert row["speakers"] is None and row["resampled"] == "utterances"
+
+
+@pytest.mark.parametrize(
+    ("ids", "speakers", "what"),
+    [(("a-1", "a_1"), ("", ""), "2 ids would be 1"), (("a", "b"), ("an_n", "ann"), "2 speakers would be 1")],
+)
+def test_what_would_become_one_in_trn_is_refused(system, toy, tmp_path, ids, speakers, what):
+    utterances = [
+        replace(utterance, id=id, speaker=speaker)
+        for utterance, id, speaker in zip(manifest.read(toy / "test.jsonl"), ids, speakers, strict=False)
+    ]
+    manifest.write(tmp_path / "mine.jsonl", utterances)
+    found, _ = scored(system, tmp_path / "mine.jsonl", tmp_path / "out", Search())
+    with pytest.raises(AsrError, match=what):
+        evaluate.write_trn(found, tmp_path / "out")
+    assert not list(tmp_path.glob("*.trn"))
