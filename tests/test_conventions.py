@@ -59,12 +59,15 @@ def test_what_is_compared_is_compared_again_alike(kind, name):
         assert convention(once) == once
 
 
-@pytest.mark.parametrize(("kind", "name"), ALL)
-def test_no_convention_is_harder_than_standard_unless_it_is_finer_or_a_mean(kind, name):
-    references, hypotheses, _ = random_set(kind)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", ["phones39", "phones48", "phones61"])
+def test_optional_silence_forgives_some_errors_and_makes_none(kind, seed):
+    """At most every silence that is missed or mistaken, and those are deletions and substitutions of standard."""
+    references, hypotheses, _ = random_set(kind, 60, seed)
     found = of(kind, references, hypotheses)
-    if found[name].count and CONVENTIONS[kind][name].level <= 39 and name != "merged silence":
-        assert found[name].count.errors <= found["standard"].count.errors
+    forgiven = found["standard"].count.errors - found["optional silence"].count.errors
+    silences = sum(a.reference.count("sil") for a in found["standard"].alignments.values())
+    assert 0 < forgiven <= silences and found["optional silence"].count.total == found["standard"].count.total
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)

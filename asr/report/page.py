@@ -42,6 +42,8 @@ def write(
     Raises:
         AsrError: The set was not evaluated, what was evaluated is gone or changed, or the extra `plots` is missing.
     """
+    if run.suffix == ".json" and run.is_file():
+        raise AsrError(f"{run}: is a result; give its run, as in `asr report {run.parent} --set {run.stem}`")
     folder = run.parent if run.is_file() else run
     environment = _environment()
     found = results.read(folder, name)

@@ -35,6 +35,16 @@ def test_report_of_a_set_that_was_not_scored_says_what_to_run(asr, run, data):
     assert (status, out) == (4, "") and said.endswith(f"run `asr evaluate {run} --set dev` first")
 
 
+def test_report_of_a_result_file_or_a_path_as_a_set_says_what_to_give(asr, run):
+    status, _, said = asr("report", run / "test.json")
+    assert (status, said) == (
+        2,
+        f"asr: {run}/test.json: is a result; give its run, as in `asr report {run} --set test`",
+    )
+    status, _, said = asr("report", run, "--set", "../test")
+    assert status == 2 and said.startswith("asr: --set ../test: is no name of a set")
+
+
 def test_plot_draws_a_run_or_a_recording(asr, run, data, tmp_path):
     status, out, _ = asr("plot", run, "--set", "test")
     assert status == 0 and out.splitlines() == [
