@@ -14,7 +14,6 @@ from asr.score import Alignment, ErrorCount
 
 Key = TypeVar("Key", int, str)
 
-ENOUGH = 5  # speakers from which on an interval resamples them; fewer are hardly resampled, so utterances are
 _DIALECT = re.compile(r"(?:^|[/_-])dr([1-8])(?=[/_-])", re.IGNORECASE)
 _SPEAKER = re.compile(r"[fm][a-z]{3}[0-9]")  # TIMIT's: sex, three initials, a digit
 _REGIONS = "New England,Northern,North Midland,South Midland,Southern,New York City,Western,Army Brat".split(",")
@@ -28,16 +27,17 @@ class Group:
     Attributes:
         name: Of the group.
         count: Its errors.
-        interval: Of its error rate, 95 %; None where it cannot be known.
+        interval: Of its error rate, 95 %, by speaker; of one speaker, and where one is unknown, by utterance, and then
+            it says nothing of other people. None where it cannot be known.
         utterances: How many it holds.
-        speakers: How many speak in it.
+        speakers: How many speak in it; None where one is unknown.
     """
 
     name: str
     count: ErrorCount
     interval: tuple[float, float] | None
     utterances: int
-    speakers: int
+    speakers: int | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def _by_sex(results: Results) -> Breakdown | None:
 def _by_speaker(results: Results) -> Breakdown | None:
     if not any(row["speaker"] for row in results.rows.values()):
         return None
-    return Breakdown("speaker", _grouped(results, results.speakers.__getitem__, str))
+    note = "Each interval resamples this speaker's utterances: it says nothing of other people."
+    return Breakdown("speaker", _grouped(results, results.speakers.__getitem__, str), note)
 
 
 def _timit_speakers(results: Results) -> bool:
@@ -145,9 +146,9 @@ def _grouped(results: Results, key: Callable[[str], Key], name: Callable[[Key], 
 
 
 def _group(results: Results, name: str, alignments: dict[str, Alignment]) -> Group:
-    speakers = {id: results.speakers[id] for id in alignments}
-    many = len(set(speakers.values()))
-    resampled = speakers if many >= ENOUGH else {id: id for id in alignments}
+    speakers = {id: results.rows[id]["speaker"] for id in alignments}
+    many = len(set(speakers.values())) if score.known(alignments, speakers) else None
+    resampled = speakers if many != 1 else {id: id for id in alignments}
     generator = seeds.generator(int(results.result.get("seed", 0)), "report")
     interval = score.interval(alignments, resampled, generator)
     return Group(name, score.total(alignments), interval, len(alignments), many)

@@ -85,7 +85,6 @@ def render(found: Results, examples: "Sequence[Example]", environment: "Environm
         "matrix": _matrix(counted),
         "widest": max([_wrong(symbol) for symbol in counted.by_symbol()] + [1e-9]),
         "breakdowns": groups.breakdowns(found, audio),
-        "enough": groups.ENOUGH,
         "examples": examples,
         "calibration": charts.reliability(found.result),
         "changed": _changed(found.recipe) if found.recipe else [],

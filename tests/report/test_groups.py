@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from asr import score, seeds
+from asr import bootstrap, score, seeds
 from asr.report import groups, results
 from asr.report.results import Results
 from asr.score import ErrorCount, align
@@ -47,15 +47,33 @@ def test_an_interval_is_scores_own(found):
     assert group.interval == score.interval(mine, {id: id for id in mine}, seeds.generator(1, "report"))
 
 
-def test_five_speakers_or_more_are_resampled_as_speakers():
-    """Two kinds of speaker, each the same in every utterance: utterances resampled would look surer than speakers."""
-    rows = {f"{s}-{i}": {"speaker": f"s{s}", "alignment": align("abcd", "abcd" if s % 2 else "xbcd").pairs}
-            for s in range(6) for i in range(50)}  # fmt: skip
-    result = {"metric": "CER", "rate": 0.125, "seed": 1}
-    whole = groups._group(Results("r", result, rows, [], None), "all", Results("r", result, rows, [], None).alignments)
-    few = {id: row for id, row in rows.items() if row["speaker"] in {"s0", "s1", "s2", "s3"}}
-    part = groups._group(Results("r", result, few, [], None), "few", Results("r", result, few, [], None).alignments)
-    assert np.diff(whole.interval) > 3 * np.diff(part.interval)
+@pytest.mark.parametrize("speakers", [6, 3, 2])
+def test_speakers_are_resampled_wherever_there_are_two(speakers):
+    """Two kinds of speaker, each nearly the same in every utterance: utterances would look surer than speakers."""
+    rows = {
+        f"{s}-{i:02}": {"speaker": f"s{s}", "alignment": align("abcd", "xycd" if s % 2 else "xbcd").pairs}
+        for s in range(speakers)
+        for i in range(50)
+    }
+    result = {"metric": "CER", "rate": 0.25, "seed": 1}
+
+    def group(rows):
+        some = Results("r", result, rows, [], None)
+        return groups._group(some, "all", some.alignments), score.by_speaker(some.alignments, {}).values()
+
+    whole, single = group(rows)
+    by_utterance = bootstrap.interval([c.errors for c in single], [c.total for c in single], np.random.default_rng(1))
+    assert whole.speakers == speakers
+    assert whole.interval is None or np.diff(whole.interval) > 3 * np.diff(by_utterance)
+    assert (whole.interval is None) == (speakers == 2)  # two who are so unlike say nothing of a third
+    unknown, _ = group(rows | {"0-00": rows["0-00"] | {"speaker": ""}})
+    assert unknown.speakers is None and np.diff(unknown.interval) < 1.2 * np.diff(by_utterance)
+
+
+def test_the_interval_of_one_speaker_is_within_that_speaker(found):
+    by = {breakdown.title: breakdown for breakdown in groups.breakdowns(found, {})}
+    assert "this speaker's utterances" in by["speaker"].note
+    assert all(group.speakers == 1 and group.interval for group in by["speaker"].groups)
 
 
 def test_a_division_that_is_not_known_is_left_out(found):
