@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from asr import bundle, checkpoint, config, train
-from asr.errors import AsrError, BundleError
+from asr.errors import AsrError, BundleError, choose
 from asr.learner import Learner
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ RECIPE = config.parse(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", choices=[*TRIALS, []], default=list(TRIALS))
+    parser.add_argument("what", nargs="*", metavar="|".join(TRIALS), help="all of them when left out")
     parser.add_argument("--times", type=int, help="how often, instead of each one's own number")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
@@ -58,7 +58,7 @@ def main() -> None:
         assert state(folder / "whole2") == whole, "two undisturbed runs differ"
         print(f"seed {asked.seed}; an undisturbed run takes {seconds:.2f} s", flush=True)
         for what in asked.what or TRIALS:
-            trial, times = TRIALS[what]
+            trial, times = choose(TRIALS, what, "trial")
             generator = np.random.default_rng([asked.seed, list(TRIALS).index(what)])
             found = trial(corpus, folder, whole, seconds, generator, asked.times or times)
             print(f"{what}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
