@@ -30,6 +30,7 @@ from asr.errors import AsrError, BundleError, choose
 from asr.learner import Learner
 
 CPU = torch.device("cpu")
+RUNNING = os.WEXITED | os.WNOHANG | os.WNOWAIT
 RECIPE = config.parse(
     {
         "units": {"kind": "characters", "alphabet": "abcd"},
@@ -136,12 +137,14 @@ def unreadable(out: Path) -> int:
 
 
 def killed(corpus, folder, whole, seconds, generator, times, number=signal.SIGKILL) -> Counter:
-    """Send a signal at a random moment, look at what lies there, and run again to the end."""
+    """Send a signal at a random moment, or in the middle of the next write, and run again to the end."""
     found = Counter({"times": times, "resumed": 0, "unreadable checkpoints": 0, "equal": 0, "while writing": 0})
     for trial in range(times):
         out = folder / "run"
         pid = start(corpus, out, often=0.0 if trial % 2 else 60.0)
-        time.sleep(generator.uniform(0.02, seconds * (1.6 if trial % 2 else 1.0)))
+        time.sleep(generator.uniform(0.02, 0.9 * seconds))
+        while trial % 2 and not any(out.glob(".*.tmp")) and os.waitid(os.P_PID, pid, RUNNING) is None:
+            pass
         with suppressed():
             os.kill(pid, number)
         status = finished(pid)
