@@ -229,5 +229,7 @@ def _witnesses(result: Row) -> list[tuple[str, str]]:
     known = [
         (key.replace("_sha256", " SHA-256"), str(result[key])) for key in _WITNESSES if result.get(key) is not None
     ]
+    if made := result.get("trained"):
+        known.append(("trained", ", ".join(f"{key} {value}" for key, value in made.items())))
     search = ", ".join(f"{key} {value}" for key, value in result["search"].items() if value not in ("", None))
     return [*known, ("search", search)]
