@@ -68,7 +68,8 @@ class Run:
 
     def number(self) -> int:
         """Return how many steps of the run lie behind."""
-        return self.progress.epoch * len(self.plan(0)) + self.progress.step
+        batches = math.ceil(len(self.places) / self.recipe.training.batch)  # of an epoch
+        return self.progress.epoch * batches + self.progress.step
 
 
 @contextmanager
