@@ -210,7 +210,8 @@ def test_a_file_without_a_place_for_the_table_is_left_alone(recipes):
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_make_trains_several_seeds_and_summarises_them():
-    command = ["make", "--no-print-directory", "-n", "-o", ".venv/.ready", "train", "SEEDS=2", "RECIPE=timit", "SET=training.epochs=1"]
+    quietly = ["make", "--no-print-directory", "-n", "-o", ".venv/.ready"]
+    command = [*quietly, "train", "SEEDS=2", "RECIPE=timit", "SET=training.epochs=1"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "for run in runs/timit-seed1 runs/timit-seed2" in said
     assert "--set training.epochs=1 --set training.seed=${run##*-seed}" in said
