@@ -1,6 +1,7 @@
 """Compiling with Numba: at the first call, without the GIL, and kept on disk."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -40,11 +41,23 @@ def compiled_with(*liberties: str, apart: bool = False) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         try:
-            return cast(F, njit(cache=True, **options)(function))
+            return cast(F, _forgiving(njit(cache=True, **options)(function)))
         except RuntimeError:  # neither the package's folder nor the user's cache can be written
             return cast(F, njit(**options)(function))
 
     return decorate
+
+
+def _forgiving(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which has no public name)
+    """Let a compiled function be used though a full disk has no room to keep it."""
+    keep = dispatcher._cache.save_overload
+
+    def save(*what: object) -> None:
+        with suppress(OSError):
+            keep(*what)
+
+    dispatcher._cache.save_overload = save
+    return dispatcher
 
 
 def inlined(function: F) -> F:
