@@ -59,7 +59,7 @@ transcribe: setup ## print what is said in WAV (a file or a folder)
 	@$(BIN)/asr transcribe --bundle $(RUN) $(device) $(WAV)
 
 test: setup browser ## run the tests (root's first time installs chromium with apt; BROWSER=no: don't)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Tried once, as root where apt is there, in two minutes at the most; without a browser its tests are skipped and say so.
 browser: .venv/.browser ## install chromium for the tests of the report, where that is possible (BROWSER=no: don't)
