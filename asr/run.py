@@ -21,8 +21,10 @@ from asr.config import Recipe
 from asr.errors import AsrError, BundleError, InputError
 from asr.interrupt import Caught
 from asr.learner import Learner
-from asr.parallel import ALONE, Group
+from asr.parallel import Group
 from asr.results import BEST, LOCK, RECIPE
+
+Say = Callable[[str], None]
 
 
 @dataclass
@@ -82,20 +84,19 @@ def taken(recipe: Recipe, data: dict[str, str], out: Path, group: Group) -> Iter
         AsrError: The folder holds a run of another recipe or on other data, is in use, or cannot be written.
     """
     with ExitStack() as stack:
-        group.led(lambda: _take(recipe, data, out, stack))
-        yield _newest(out, group)
+        group.led(lambda: _take(recipe, data, out, stack, group.say))
+        yield _newest(out, lambda line: None)  # what there is to say was said
 
 
-def _take(recipe: Recipe, data: dict[str, str], out: Path, stack: ExitStack) -> None:
-    """Lock the folder; refuse what is another run, and remove what a run that cannot go on has left."""
+def _take(recipe: Recipe, data: dict[str, str], out: Path, stack: ExitStack, say: Say) -> None:
+    """Lock the folder; refuse what is another run, and put aside what a run that cannot go on has left."""
     _refuse_another(recipe, out / RECIPE, lambda: config.load(out / RECIPE))
     stack.enter_context(files.locked(files.folder(out) / LOCK))
     for left in out.glob(".*.tmp"):  # by a run that was killed while it wrote
         left.unlink(missing_ok=True)
-    stands = _newest(out, ALONE)
+    stands = _newest(out, say)
     if stands is None:
-        for old in checkpoint.found(out):
-            old.unlink(missing_ok=True)
+        _put_aside(out, say)
         return
     _refuse_another(recipe, stands.path, lambda: config.parse(stands.header["recipe"], str(stands.path)))
     if any(stands.facts["data"].get(name) != value for name, value in data.items()):
@@ -109,9 +110,17 @@ def _refuse_another(recipe: Recipe, path: Path, read: Callable[[], Recipe]) -> N
         raise AsrError(f"{path.parent}: {what}; remove it or choose another --out")
 
 
-def _newest(out: Path, group: Group) -> Checkpoint | None:
+def _put_aside(out: Path, say: Say) -> None:
+    """Rename what is there, so that it is neither lost nor taken for the run that starts now."""
+    if old := checkpoint.found(out):
+        for path in [*old, out / BEST]:
+            if path.exists():
+                path.replace(path.with_name(f"{path.name}.old"))
+        say(f"{out}: what was there is kept as *.old")
+
+
+def _newest(out: Path, say: Say) -> Checkpoint | None:
     """Return the checkpoint to go on from; none where the best system, which it counts on, is lost."""
-    say = group.say if group is ALONE else lambda line: None  # once is enough
     stands = checkpoint.newest(out, say)
     if stands and stands.progress.best is not None:
         try:

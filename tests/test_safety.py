@@ -137,7 +137,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(toy, tmp_path, w
     last.write_bytes(content)
     train.run(recipe(), toy, tmp_path, CPU)
     said = capsys.readouterr().err
-    assert f"{last}: its contents do not match" in said and f"from {before.name}" in said
+    assert said.count(f"{last}: its contents do not match") == 1 and f"from {before.name}" in said
     assert state(tmp_path) == whole
 
 
@@ -184,6 +184,8 @@ def test_a_run_that_starts_again_forgets_what_it_was(toy, tmp_path, whole, monke
         killed(patch, (Learner, "step"), 9)
         train.run(recipe(), toy, tmp_path, CPU)
     assert [path.name for path in checkpoint.found(tmp_path)] == ["step-00000006.safetensors"]
+    old = {path.name for path in tmp_path.glob("*.old")}  # kept, should somebody know how to mend them
+    assert old == {f"{name}.safetensors.old" for name in ("best", "step-00000012", "step-00000018")}
     train.run(recipe(), toy, tmp_path, CPU)
     assert state(tmp_path) == whole
 
