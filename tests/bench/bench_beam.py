@@ -9,14 +9,12 @@ for the test utterance nearest to 300 frames. Scores are the exact log-probabili
 import argparse
 import importlib.util
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from compiling import first_calls
 
 from asr.decoders.base import collapse
 from asr.decoders.beam import Beam
@@ -146,13 +144,7 @@ def compilation():
         "import time, numpy as np; from asr.decoders.beam import Beam; x = np.zeros((5, 4), np.float32);"
         "t = time.perf_counter(); Beam()(x); print(time.perf_counter() - t)"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
-        runs = [
-            subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-            for _ in range(2)
-        ]
-    return [float(run.stdout) for run in runs]
+    return first_calls(program)
 
 
 def scaling(width, repeats):

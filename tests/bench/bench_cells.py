@@ -9,14 +9,12 @@ one-directional calls on utterances turned round, `packed` what everybody does.
 
 import argparse
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from statistics import median
 
 import torch
 import torch.nn.functional as F
+from compiling import first_calls
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
@@ -118,13 +116,7 @@ def compilation():
         "c = LSTM(3, 4); l = torch.tensor([2]);"
         "t = time.perf_counter(); c(x, l).sum().backward(); print(time.perf_counter() - t)"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
-        runs = [
-            subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-            for _ in range(2)
-        ]
-    return [float(run.stdout) for run in runs]
+    return first_calls(program)
 
 
 def main():

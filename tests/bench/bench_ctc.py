@@ -6,10 +6,6 @@ Both run in turn in one process, on 300 frames and 40 units an utterance; times 
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import product
@@ -17,6 +13,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
+from compiling import first_calls
 
 from asr import ctc
 
@@ -73,13 +70,7 @@ def compilation() -> list[float]:
         "; one = torch.ones(1).long(); t = time.perf_counter(); ctc.loss(x, 5 * one, one[None], one)"
         "; print(time.perf_counter() - t)"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
-        runs = [
-            subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-            for _ in range(2)
-        ]
-    return [float(run.stdout) for run in runs]
+    return first_calls(program)
 
 
 def main() -> None:
