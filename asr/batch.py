@@ -14,11 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asr import seeds
 from asr.errors import AsrError, InputError
 from asr.features.normalise import Normaliser
 from asr.features.store import Store
 from asr.manifest import Utterance
+from asr.support import seeds
 from asr.units import Units
 
 Ints = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr import config, seeds, tensors
+from asr import config
 from asr.augment import Augmentation
 from asr.cells import CELLS
 from asr.config import Recipe
@@ -23,6 +23,7 @@ from asr.features import KINDS, Features
 from asr.features.delta import Deltas
 from asr.features.normalise import Normaliser, Statistics
 from asr.model import Model
+from asr.support import seeds, tensors
 from asr.units import Units
 
 FORMAT = "asr bundle 1"

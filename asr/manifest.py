@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from asr.errors import InputError
-from asr.files import write_json_lines
+from asr.support.files import write_json_lines
 
 
 class Segment(NamedTuple):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from asr import augment, batch, ctc, job, manifest
+from asr import augment, batch, ctc, manifest
 from asr.audio import Samples, resample
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
@@ -21,7 +21,8 @@ from asr.features import Features
 from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
-from asr.parallel import ALONE, Group
+from asr.support import job
+from asr.support.parallel import ALONE, Group
 
 BATCH = 32  # utterances decoded side by side; changes no result
 

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from asr import borders, bundle, config, conventions
-from asr.borders import Borders
-from asr.calibration import Calibration
+from asr import bundle, config
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.search import Calibrated
+from asr.evaluation import borders
+from asr.evaluation.borders import Borders
+from asr.evaluation.transcripts import confidences
 from asr.manifest import Segment, Utterance
 from asr.recognize import Recognizer
-from asr.score import align
-from asr.transcripts import confidences
+from asr.scoring import conventions
+from asr.scoring.alignment import align
+from asr.scoring.calibration import Calibration
 from asr.units import Units
 
 

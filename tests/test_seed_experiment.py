@@ -4,7 +4,9 @@ from pathlib import Path
 
 import torch
 
-from asr import config, evaluate, manifest, train
+from asr import config, manifest
+from asr.evaluation import measurement
+from asr.training import loop
 
 TINY = Path(__file__).parent.parent / "data" / "tiny" / "tiny.jsonl"
 SENTENCE = "she had your dark suit in greasy wash water all year"
@@ -23,7 +25,7 @@ def test_one_sentence_is_learned_by_heart(tmp_path):
         },
         "seed",
     )
-    best = train.run(recipe, tmp_path, tmp_path / "run", torch.device("cpu"))
-    result = evaluate.run(best, tmp_path / "dev.jsonl", tmp_path / "dev", torch.device("cpu"))
+    best = loop.run(recipe, tmp_path, tmp_path / "run", torch.device("cpu"))
+    result = measurement.run(best, tmp_path / "dev.jsonl", tmp_path / "dev", torch.device("cpu"))
     assert result.count.errors == 0
     assert "".join(pair[1] for pair in result.results[0].alignments["one"].pairs) == SENTENCE

@@ -1,7 +1,7 @@
 import pytest
 
-from asr import conventions
 from asr.errors import AsrError
+from asr.scoring import conventions
 from asr.units import BLANK, KINDS, Units
 
 LETTERS = Units.of("characters", " abcdefghijklmnopqrstuvwxyz", ".,")

@@ -22,7 +22,7 @@ from numba.extending import register_jitable
 
 from asr.cells.lanes import WIDTH, load, prefetch, store, tile, zeros
 from asr.cells.recurrence import Back, Kernel, Room, Steps, Weights
-from asr.jit import compiled
+from asr.support.jit import compiled
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = npt.NDArray[Any]

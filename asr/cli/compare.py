@@ -17,8 +17,8 @@ SHOWN = 5  # of the utterances that changed most
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every utterance that changed.")
 def compare(one: Path, other: Path, name: str, as_json: bool) -> None:
     """Say which of two runs (or result files) is better on a set, or that chance may have made the difference."""
-    from asr import compare as comparing
-    from asr import results
+    from asr.evaluation import comparison as comparing
+    from asr.evaluation import results
 
     paths = results.file(one, name or "test"), results.file(other, name or "test")
     rows = [results.of_set(path, name) for path in paths]

@@ -43,7 +43,7 @@ def doctor(
         if device:
             raise AsrError(f"--device {device}: is for a run, and data needs none; leave it out")
         examined, checks, findings = _data(subjects, overrides, data)
-    from asr.doctor.table import as_dict, table, tally
+    from asr.doctor.listing import as_dict, table, tally
 
     if as_json:
         output.result(json.dumps(as_dict(map(str, subjects), checks, findings), ensure_ascii=False, indent=2))

@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Score a run's best system, or a bundle, and write NAME.json and NAME.utterances.jsonl beside it."""
     from asr import bundle, recognize, report
-    from asr import evaluate as evaluation
+    from asr.evaluation import measurement as evaluation
 
     if manifest and names:
         raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
@@ -61,7 +61,8 @@ def evaluate(
 
 def _refuse_another(data: Path, own: Path, result: Path) -> None:
     """Refuse to put a manifest's result where that of another set of the same name lies, or belongs."""
-    from asr import files, results
+    from asr.evaluation import results
+    from asr.support import files
 
     if own.exists():
         known = files.sha256(own)

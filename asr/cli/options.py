@@ -8,7 +8,7 @@ import click
 
 from asr.cli import output
 from asr.errors import InputError
-from asr.results import BEST
+from asr.evaluation.results import BEST
 
 if TYPE_CHECKING:
     from asr.decoders import Search
@@ -50,7 +50,7 @@ def settings(system: Path | None, given: dict[str, Any]) -> "Search":
 
     from asr.decoders.search import FILE as RECORDED
     from asr.decoders.search import Search
-    from asr.files import sha256
+    from asr.support.files import sha256
 
     search = Search()
     if system and (recorded := system.parent / RECORDED).exists():

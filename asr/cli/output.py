@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import click
 
-from asr import job
 from asr.errors import AsrError
+from asr.support import job
 
 # Of several processes that torchrun started, one speaks.
 SPEAKS = job.place().rank == 0

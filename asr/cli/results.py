@@ -14,7 +14,7 @@ from asr.cli import options, output
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every seed's rate.")
 def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> None:
     """Print mean and standard deviation over runs of one recipe that differ in their seed."""
-    from asr import results
+    from asr.evaluation import results
 
     found = []
     for name in names or (("dev", "test") if any(run.is_dir() for run in runs) else ("",)):  # files are of some set
@@ -31,7 +31,7 @@ def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> No
 @click.option("--recipes", type=options.FOLDER, default=Path("recipes"), show_default=True, help="Where recipes lie.")
 def table(runs: Path, recipes: Path) -> None:
     """Copy the results of the recipes' runs to recipes/results, and write the table in recipes/README.md from them."""
-    from asr import table as standings
+    from asr.evaluation import table as standings
 
     written, left_out = standings.collect(runs, recipes)
     for line in left_out:

@@ -21,7 +21,8 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     Both files are NIST's trn: `sh iy hh ae d (speaker-utterance)`, an utterance a line. Where an id names no speaker,
     intervals resample utterances.
     """
-    from asr import conventions, seeds, trn
+    from asr.scoring import conventions, trn
+    from asr.support import seeds
 
     references, hypotheses = trn.read(reference), trn.read(hypothesis)
     kind = kind or conventions.kind_of(references)

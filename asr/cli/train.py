@@ -40,7 +40,7 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
 
     settings = config.load(recipe, overrides)
     from asr import recognize, report
-    from asr import train as training
+    from asr.training import loop as training
 
     out = out or Path("runs") / recipe.stem
     corpus = data / settings.corpus.name
@@ -74,7 +74,7 @@ def tune(
 ) -> None:
     """Choose a decoder's weights on the dev set, and record them for evaluate and transcribe."""
     from asr import bundle, recognize
-    from asr import tune as tuning
+    from asr.evaluation import tuning
 
     file = options.bundle_of(system)
     corpus = data / bundle.load(file).recipe.corpus.name

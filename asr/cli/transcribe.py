@@ -15,8 +15,8 @@ from asr.errors import AsrError, InputError
 if TYPE_CHECKING:
     from asr.audio import Samples
     from asr.formats import Transcript
-    from asr.parallel import Group
     from asr.recognize import Recognizer
+    from asr.support.parallel import Group
     from asr.units import Units
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
@@ -51,7 +51,8 @@ def transcribe(
     kind = "jsonl" if as_json else kind
     write = choose(FORMATS, kind or "txt", "format")
     found = _recordings(sources)
-    from asr import bundle, decoders, files, parallel, recognize
+    from asr import bundle, decoders, recognize
+    from asr.support import files, parallel
 
     file = options.bundle_of(system)
     loaded = bundle.load(file)

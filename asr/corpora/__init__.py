@@ -14,8 +14,8 @@ from asr import manifest
 from asr.corpora import espeak, timit, timit_sample
 from asr.corpora.protocol import Sets, listed, shared_speakers, tokens
 from asr.errors import AsrError, InputError, choose
-from asr.files import sha256, write_json
 from asr.manifest import Utterance
+from asr.support.files import sha256, write_json
 
 SETS = ("train", "dev", "test")
 

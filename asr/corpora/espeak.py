@@ -37,8 +37,8 @@ from asr.corpora.espeak_speakers import ACCENTS, Speaker, speakers
 from asr.corpora.espeak_tree import TOPS, pronunciation, spans, write_dictionary, write_speakers, write_utterance
 from asr.corpora.protocol import Sets
 from asr.errors import AsrError
-from asr.files import folder, write_json
-from asr.seeds import generator
+from asr.support.files import folder, write_json
+from asr.support.seeds import generator
 
 VERSION = 1  # of what this file makes: raise it when the same seed gives another tree
 SEED = 1

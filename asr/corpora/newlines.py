@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asr.jit import compiled, inlined
+from asr.support.jit import compiled, inlined
 
 Steps = npt.NDArray[np.int16]
 Bytes = npt.NDArray[np.uint8]

@@ -31,8 +31,8 @@ from asr import audio
 from asr.corpora import timit
 from asr.corpora.protocol import Expected, Protocol, Sets
 from asr.errors import InputError
-from asr.files import folder, replacing
 from asr.phones import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS
+from asr.support.files import folder, replacing
 
 PROTOCOL: Protocol = {
     "train": Expected(80, 10, 3023),

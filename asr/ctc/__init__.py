@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from asr.ctc.alignment import align, borders, can_align, frames_needed
+from asr.ctc.forced import align, borders, can_align, frames_needed
 from asr.errors import InputError
 from asr.units import BLANK
 
@@ -61,14 +61,14 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_probs: Tensor, lengths: Longs, targets: Longs, target_lengths: Longs) -> Tensor:  # noqa: ANN401
-        from asr.ctc import kernels  # Numba costs a fifth of a second, which importing this need not pay
+        from asr.ctc import loss_kernels  # Numba costs a fifth of a second, which importing this need not pay
 
         wide = log_probs.dtype == torch.float64
         values = log_probs.detach().contiguous().to(torch.float64 if wide else torch.float32).numpy()
         keep = bool(ctx.needs_input_grad[0])
         losses, gradients = np.empty(len(values)), np.empty_like(values if keep else values[:, :0])
-        room = kernels.Room.of(int(lengths.max()), 1 + int(target_lengths.max()), values.shape[2], gradient=keep)
-        kernels.run(room, keep, values, lengths, targets, target_lengths, losses, gradients)
+        room = loss_kernels.Room.of(int(lengths.max()), 1 + int(target_lengths.max()), values.shape[2], gradient=keep)
+        loss_kernels.run(room, keep, values, lengths, targets, target_lengths, losses, gradients)
         ctx.dtype = log_probs.dtype
         ctx.save_for_backward(torch.from_numpy(gradients))
         return torch.from_numpy(losses.astype(values.dtype))

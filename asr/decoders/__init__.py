@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from asr.decoders.base import Decoder, Hypothesis, collapse
 from asr.decoders.beam import Beam
 from asr.decoders.greedy import Greedy
+from asr.decoders.hypothesis import Decoder, Hypothesis, collapse
 from asr.decoders.search import Calibrated, Search
 from asr.errors import AsrError, choose
 from asr.units import Units
@@ -39,19 +39,20 @@ def _lexicon(search: Search, units: Units) -> Decoder:
     _check_weight(search)
     if not search.lexicon:
         raise AsrError("decoder 'lexicon': needs a pronouncing dictionary; give --lexicon FILE")
-    from asr import lexicon, lm
+    from asr import lm
+    from asr.decoders import dictionary
     from asr.decoders.lexicon import Lexicon
 
-    dictionary = lexicon.read(search.lexicon)
+    words = dictionary.read(search.lexicon)
     if units.kind == "characters":
-        dictionary = lexicon.spelled(dictionary)
+        words = dictionary.spelled(words)
     return Lexicon(
-        pronunciations=lexicon.in_units(dictionary, units, str(search.lexicon)),
+        pronunciations=dictionary.in_units(words, units, str(search.lexicon)),
         language=lm.read(search.language) if search.language else None,
         weight=search.weight,
         bonus=search.bonus,
-        free=lexicon.silences(units),
-        separator=lexicon.separator(units),
+        free=dictionary.silences(units),
+        separator=dictionary.separator(units),
         width=search.width,
     )
 

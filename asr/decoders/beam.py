@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asr.decoders.base import Hypothesis, LogProbs
+from asr.decoders.hypothesis import Hypothesis, LogProbs
 from asr.errors import AsrError
 
 Ints = npt.NDArray[np.int32]
@@ -172,7 +172,7 @@ class Beam:
 
     def _search(self, values: Reals, fusion: Fusion) -> Found:
         """Run the compiled search and rank what lives at the end."""
-        from asr.decoders import kernels  # Numba costs a fifth of a second, which the command line need not pay
+        from asr.decoders import beam_kernels  # Numba costs a fifth of a second, which the command line need not pay
 
         room = self._room(values.shape[1])
         room.taken.fill(-1)
@@ -181,10 +181,10 @@ class Beam:
         reals[0, 0] = 0.0, -inf, 0.0, 0.0
         trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty prefix, live before frame 0
         inputs = (values, self._floors(values), fusion.following, fusion.gain, fusion.reach, *room[:-1])
-        t, live, size = kernels.search(*inputs, trie, 0, 1, 1)
+        t, live, size = beam_kernels.search(*inputs, trie, 0, 1, 1)
         while live and t < len(values):
             trie = np.concatenate([trie[:size], np.empty((len(trie), 8), np.int32)])
-            t, live, size = kernels.search(*inputs, trie, t, live, size)
+            t, live, size = beam_kernels.search(*inputs, trie, t, live, size)
         _require(live > 0, f"frame {t - 1}: log-probs and language model leave no labelling; widen the beam")
         return self._rank(trie, beams[t & 1, :live], reals[t & 1, :live], fusion)
 
@@ -197,35 +197,39 @@ class Beam:
 
     def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> Found:
         """Let the language model end, and sort what lives; of equals the older prefix is first."""
-        from asr.decoders import kernels
+        from asr.decoders import beam_kernels
 
-        score = real[:, kernels.TOTAL] + real[:, kernels.EXTRA] + self.weight * fusion.final[beam[:, kernels.STATE]]
+        score = (
+            real[:, beam_kernels.TOTAL]
+            + real[:, beam_kernels.EXTRA]
+            + self.weight * fusion.final[beam[:, beam_kernels.STATE]]
+        )
         order = np.argsort(-score, kind="stable")
         order = order[score[order] > -inf]
         _require(len(order) > 0, "language model: no labelling in the beam may end; widen the beam")
-        score, nodes = score[order], beam[order, kernels.NODE].astype(np.int32)
-        lengths = trie[nodes, kernels.DEPTH]
+        score, nodes = score[order], beam[order, beam_kernels.NODE].astype(np.int32)
+        lengths = trie[nodes, beam_kernels.DEPTH]
         paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
-        kernels.climb(trie, nodes, paths)
+        beam_kernels.climb(trie, nodes, paths)
         mass = np.exp(score - score[0])
-        return Found(trie, paths, lengths, real[order, kernels.TOTAL], score, mass / mass.sum())
+        return Found(trie, paths, lengths, real[order, beam_kernels.TOTAL], score, mass / mass.sum())
 
     def _hypothesis(self, values: Reals, fusion: Fusion, found: Found, best: int) -> Hypothesis:
         """Return a labelling with its times and confidences."""
-        from asr.decoders import kernels
+        from asr.decoders import beam_kernels
 
         length = int(found.lengths[best])
         path = found.trie[found.paths[best, : length + 1]]  # (L + 1, 8)
-        ids = tuple(path[1:, kernels.UNIT].tolist())
-        cells = path[:, kernels.SEEN] + 1 - path[:, kernels.BORN]
+        ids = tuple(path[1:, beam_kernels.UNIT].tolist())
+        cells = path[:, beam_kernels.SEEN] + 1 - path[:, beam_kernels.BORN]
         ends: npt.NDArray[np.int64] = np.cumsum(cells, dtype=np.int64)
         spans, votes = np.zeros((length, 2), np.int64), np.zeros(length)
-        offsets, (blank, spoken) = ends - (path[:, kernels.SEEN] + 1), np.empty((2, ends[-1]))
-        kernels.align(values, path, offsets, blank, spoken, spans)
-        labellings = found.trie[found.paths[:, 1:], kernels.UNIT]
+        offsets, (blank, spoken) = ends - (path[:, beam_kernels.SEEN] + 1), np.empty((2, ends[-1]))
+        beam_kernels.align(values, path, offsets, blank, spoken, spans)
+        labellings = found.trie[found.paths[:, 1:], beam_kernels.UNIT]
         spread = int(found.lengths.max() - found.lengths.min())
-        costs = np.empty((length + 1) * (2 * kernels.BAND + 2 + spread), np.int32)
-        kernels.vote(labellings, found.lengths, found.mass, best, costs, votes)
+        costs = np.empty((length + 1) * (2 * beam_kernels.BAND + 2 + spread), np.int32)
+        beam_kernels.vote(labellings, found.lengths, found.mass, best, costs, votes)
         return Hypothesis(
             ids=ids,
             score=float(found.score[best]),

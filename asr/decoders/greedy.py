@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from asr.decoders.base import Hypothesis, LogProbs
+from asr.decoders.hypothesis import Hypothesis, LogProbs
 from asr.units import BLANK
 
 

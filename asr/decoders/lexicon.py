@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.decoders import lexicon_net
-from asr.decoders.base import Hypothesis, LogProbs
+from asr.decoders.hypothesis import Hypothesis, LogProbs
 from asr.decoders.lexicon_net import AFTER, BETWEEN, Net
 from asr.errors import AsrError
 from asr.lm import LanguageModel, NoLM
@@ -39,11 +39,11 @@ class Chains(NamedTuple):
     @classmethod
     def of(cls, trie: Ints, nodes: Ints) -> "Chains":
         """Return the chains that end in these nodes."""
-        from asr.decoders import kernels
+        from asr.decoders import beam_kernels
 
-        lengths = trie[nodes, kernels.DEPTH]
+        lengths = trie[nodes, beam_kernels.DEPTH]
         paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
-        kernels.climb(trie, np.ascontiguousarray(nodes), paths)
+        beam_kernels.climb(trie, np.ascontiguousarray(nodes), paths)
         return cls(trie, paths, lengths)
 
     def nodes(self, n: int) -> Ints:
@@ -52,19 +52,19 @@ class Chains(NamedTuple):
 
     def symbols(self, n: int) -> list[int]:
         """Return the units or words of chain n."""
-        from asr.decoders import kernels
+        from asr.decoders import beam_kernels
 
-        symbols: list[int] = self.nodes(n)[1:, kernels.UNIT].tolist()
+        symbols: list[int] = self.nodes(n)[1:, beam_kernels.UNIT].tolist()
         return symbols
 
     def votes(self, mass: Reals, n: int) -> tuple[float, ...]:
         """Return for each symbol of chain n the mass of the chains that agree; see `kernels.vote`."""
-        from asr.decoders import kernels
+        from asr.decoders import beam_kernels
 
-        symbols, votes = self.trie[self.paths[:, 1:], kernels.UNIT], np.zeros(self.lengths[n])
+        symbols, votes = self.trie[self.paths[:, 1:], beam_kernels.UNIT], np.zeros(self.lengths[n])
         spread = int(self.lengths.max() - self.lengths.min())
-        costs = np.empty((len(votes) + 1) * (2 * kernels.BAND + 2 + spread), np.int32)
-        kernels.vote(symbols, self.lengths, mass, n, costs, votes)
+        costs = np.empty((len(votes) + 1) * (2 * beam_kernels.BAND + 2 + spread), np.int32)
+        beam_kernels.vote(symbols, self.lengths, mass, n, costs, votes)
         return tuple(np.minimum(votes, 1.0).tolist())
 
 
@@ -98,11 +98,11 @@ class Lexicon:
     first to the last unit of a word's own; `word_confidence` is to words what `confidence` is to units.
 
     Args:
-        pronunciations: Words, each with its pronunciations in ids; see `asr.lexicon.in_units`.
+        pronunciations: Words, each with its pronunciations in ids; see `asr.decoders.dictionary.in_units`.
         language: A language model over words, or None. Words that it does not know are its `<unk>`.
         weight: α.
         bonus: β, for each word, in nats.
-        free: Units that may be heard anywhere and belong to no word: for phones, `asr.lexicon.silences`.
+        free: Units that may be heard anywhere and belong to no word: for phones, `asr.decoders.dictionary.silences`.
         separator: The unit that stands between words, once or more, and may stand at the ends; None for none.
         unknown: What each unit of a word outside the lexicon adds to the score, in nats, below 0. Such a word is any
             sequence of units that the words are made of, and its name is `<unk>`. None: there are no such words.
@@ -214,11 +214,11 @@ class Lexicon:
 
     def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> Found:
         """Let the language model end, and sort what lives; inside a word only where nothing else does."""
-        from asr.decoders import kernels, lexicon_kernels
+        from asr.decoders import beam_kernels, lexicon_kernels
 
         readings = live.readings[side, : live.firsts[side, rows]]
         row, node, place = readings.T
-        acoustic = live.reals[side, row, kernels.TOTAL]
+        acoustic = live.reals[side, row, beam_kernels.TOTAL]
         final = self._automaton.final[words[node, lexicon_kernels.STATE]]
         score = acoustic + live.extras[side, : len(readings)] + self.weight * final
         whole = (place <= AFTER) & (score > -inf)
@@ -230,7 +230,7 @@ class Lexicon:
         _require(len(order) > 0, "language model: no words in the beam may end; widen the beam")
         mass = np.exp(score[order] - score[order[0]])
         return Found(
-            labellings=Chains.of(trie, live.beams[side, row[order], kernels.NODE].astype(np.int32)),
+            labellings=Chains.of(trie, live.beams[side, row[order], beam_kernels.NODE].astype(np.int32)),
             words=Chains.of(words, node[order]),
             places=place[order],
             acoustic=acoustic[order],
@@ -295,13 +295,13 @@ def _grown(table: Ints, used: int, width: int) -> Ints:
 
 def _spans(values: Reals, path: Ints) -> tuple[tuple[int, int], ...]:
     """Return the frames in which each unit of a labelling was heard on its best path; see `kernels.align`."""
-    from asr.decoders import kernels
+    from asr.decoders import beam_kernels
 
-    cells = path[:, kernels.SEEN] + 1 - path[:, kernels.BORN]
+    cells = path[:, beam_kernels.SEEN] + 1 - path[:, beam_kernels.BORN]
     ends: npt.NDArray[np.int64] = np.cumsum(cells, dtype=np.int64)
-    offsets, (blank, spoken) = ends - (path[:, kernels.SEEN] + 1), np.empty((2, ends[-1]))
+    offsets, (blank, spoken) = ends - (path[:, beam_kernels.SEEN] + 1), np.empty((2, ends[-1]))
     spans = np.zeros((len(path) - 1, 2), np.int64)
-    kernels.align(values, path, offsets, blank, spoken, spans)
+    beam_kernels.align(values, path, offsets, blank, spoken, spans)
     return tuple((first, end) for first, end in spans.tolist())
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.decoders.kernels import (
+from asr.decoders.beam_kernels import (
     BLANK,
     FROM,
     LAST,
@@ -31,9 +31,9 @@ from asr.decoders.kernels import (
     stay,
 )
 from asr.decoders.lexicon_net import NONE, UNKNOWN, Net
-from asr.jit import compiled, inlined
 from asr.lm import automaton
 from asr.lm.automaton import Automaton
+from asr.support.jit import compiled, inlined
 
 # Columns of the readings: row of the labelling, node of its words, place in the net.
 OF, SAID, PLACE = range(3)

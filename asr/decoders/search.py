@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from asr import files
-from asr.calibration import Calibration
-from asr.decoders.base import Decoder, Hypothesis, LogProbs
+from asr.decoders.hypothesis import Decoder, Hypothesis, LogProbs
 from asr.errors import AsrError, InputError
+from asr.scoring.calibration import Calibration
+from asr.support import files
 
 FILE = "decoder.json"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from asr.doctor import sets, sound, training
+from asr.doctor import sets, signals, training
 from asr.doctor.finding import SEVERITIES, Finding
 from asr.doctor.recordings import Data
 from asr.doctor.runs import Run
@@ -16,17 +16,17 @@ Subject = TypeVar("Subject")
 Check = Callable[[Subject], Iterable[Finding]]
 
 DATA_CHECKS: dict[str, Check[Data]] = {
-    "unreadable": sound.unreadable,
-    "truncated": sound.truncated,
-    "not-finite": sound.not_finite,
-    "shifted": sound.shifted,
-    "newlines": sound.newlines,
-    "silent": sound.silent,
-    "clipped": sound.clipped,
-    "offset": sound.offset,
-    "length": sound.length,
-    "sampling": sound.sampling,
-    "seconds": sound.seconds,
+    "unreadable": signals.unreadable,
+    "truncated": signals.truncated,
+    "not-finite": signals.not_finite,
+    "shifted": signals.shifted,
+    "newlines": signals.newlines,
+    "silent": signals.silent,
+    "clipped": signals.clipped,
+    "offset": signals.offset,
+    "length": signals.length,
+    "sampling": signals.sampling,
+    "seconds": signals.seconds,
     "empty": sets.empty,
     "symbols": sets.symbols,
     "unfit": sets.unfit,

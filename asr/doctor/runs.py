@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import config, files, results
+from asr import config
 from asr.config import Recipe
 from asr.decoders.search import FILE as SEARCH
 from asr.errors import AsrError, BundleError, InputError
-from asr.results import BEST, LOCK, RECIPE, Row
+from asr.evaluation import results
+from asr.evaluation.results import BEST, LOCK, RECIPE, Row
+from asr.support import files
 
 if TYPE_CHECKING:
     import torch
@@ -143,7 +145,9 @@ def _complete(recipe: Recipe, rows: Sequence[Row]) -> bool:
 
 def _newest_facts(folder: Path, faults: dict[str, str]) -> Mapping[str, Any]:
     """Return what is known of the run where it stands last; name the checkpoints that are damaged."""
-    from asr import bundle, checkpoint, tensors
+    from asr import bundle
+    from asr.support import tensors
+    from asr.training import checkpoint
 
     for path in checkpoint.found(folder):
         try:

@@ -9,8 +9,8 @@ from statistics import median
 from asr.config import Features
 from asr.doctor.finding import Finding, listed
 from asr.doctor.recordings import Data, Recording
-from asr.doctor.sound import by_set, flagged
-from asr.features.base import frames
+from asr.doctor.signals import by_set, flagged
+from asr.features.framing import frames
 
 LETTERS = 12  # a text with fewer is a name, a number or a command, which all sets may hold
 ENOUGH = 10  # utterances of which a median says something

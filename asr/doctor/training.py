@@ -9,7 +9,7 @@ from statistics import median
 
 from asr.doctor.finding import Finding, listed
 from asr.doctor.runs import Run
-from asr.results import BEST, Row
+from asr.evaluation.results import BEST, Row
 from asr.units import Units
 
 STILL = 0.01  # a sound run moves the weights by several times their length, its first epoch by more than a tenth

@@ -4,8 +4,8 @@ A kind is built from keyword settings and called as `features(samples)`: (S,) â†
 only whole windows. The contract is `Features` in base.py.
 """
 
-from asr.features.base import Features, frames
 from asr.features.fbank import Fbank
+from asr.features.framing import Features, frames
 from asr.features.mfcc import MFCC
 
 KINDS: dict[str, type[Features]] = {"mfcc": MFCC, "fbank": Fbank}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from asr.audio import Samples
-from asr.features.base import Features, Matrix, need
+from asr.features.framing import Features, Matrix, need
 
 
 class Deltas:

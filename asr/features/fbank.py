@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from asr import seeds
 from asr.audio import Samples
 from asr.errors import AsrError, InputError
-from asr.features.base import Matrix, count, multiply, need
+from asr.features.framing import Matrix, count, multiply, need
+from asr.support import seeds
 
 FULL_SCALE = 32_768.0  # Kaldi works on 16-bit steps; ours lie in [−1, 1]
 FLOOR = np.finfo(np.float32).eps  # what Kaldi raises energies to before the logarithm

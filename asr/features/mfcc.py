@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.audio import Samples
-from asr.features.base import Matrix, multiply, need
 from asr.features.fbank import Fbank
+from asr.features.framing import Matrix, multiply, need
 
 
 class MFCC:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.errors import AsrError, suggest
-from asr.features.base import Matrix
+from asr.features.framing import Matrix
 
 Vector = npt.NDArray[np.float64]  # (F,)
 Table = npt.NDArray[np.float64]  # (G, F), a row for each group of utterances

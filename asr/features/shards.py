@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import files
 from asr.errors import InputError
-from asr.features.base import Matrix
+from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
+from asr.support import files
 
 Ints = npt.NDArray[np.int64]
 Table = npt.NDArray[np.float64]  # (N, F)

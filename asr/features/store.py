@@ -23,13 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asr import audio, job
+from asr import audio
 from asr.errors import InputError
 from asr.features import shards
-from asr.features.base import Features, Matrix
+from asr.features.framing import Features, Matrix
 from asr.features.normalise import Statistics
 from asr.features.shards import Ints, Shard, Table
 from asr.manifest import Utterance
+from asr.support import job
 
 FORMAT = 2  # raise it when the same settings come to give other features, or the files another layout
 KEPT = 4  # stores of a set; experiments that take turns with features find theirs, and the disk does not fill up

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from asr.errors import AsrError, InputError
-from asr.files import replacing
 from asr.lm.ngrams import Floats, Grams, Ids, find
+from asr.support.files import replacing
 
 SPACE = "<space>"
 _WHITESPACE = re.compile(r"[ \t\n\r\x0b\x0c]")  # what parts the fields of a line; no-break spaces do not

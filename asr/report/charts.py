@@ -6,8 +6,8 @@ from itertools import pairwise
 from math import isfinite, log, log1p
 from typing import Any
 
-from asr.report.results import Results
-from asr.results import Row
+from asr.evaluation.results import Row
+from asr.report.evaluated import Results
 
 WIDTH, HEIGHT = 340.0, 200.0  # of a chart, pixels
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 30.0  # of it, around the plot

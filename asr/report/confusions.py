@@ -7,8 +7,9 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from asr import phones, score
-from asr.score import Alignment, ErrorCount
+from asr import phones
+from asr.scoring import alignment
+from asr.scoring.alignment import Alignment, ErrorCount
 
 CLASS = {phone: name for name, members in phones.CLASSES.items() for phone in members}
 _PLACE = {phone: place for place, phone in enumerate(chain.from_iterable(phones.CLASSES.values()))}
@@ -45,7 +46,7 @@ class Heard:
     @property
     def kind(self) -> str:
         """`s`, `d` or `i` for a substitution, a deletion or an insertion; empty for what is right."""
-        return score.kind(self.reference, self.heard)
+        return alignment.kind(self.reference, self.heard)
 
     @property
     def said(self) -> str:
@@ -118,7 +119,7 @@ class Confusions:
 
 def count(alignments: Iterable[Alignment]) -> Confusions:
     """Return the confusion matrix of some alignments."""
-    pairs = [pair for alignment in alignments for pair in alignment.pairs]
+    pairs = [pair for aligned in alignments for pair in aligned.pairs]
     symbols = order(symbol for pair in pairs for symbol in pair if symbol is not None)
     place: dict[str | None, int] = {symbol: i for i, symbol in enumerate(symbols)}
     place[None] = len(symbols)

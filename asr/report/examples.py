@@ -10,13 +10,13 @@ from asr import audio, bundle, recognize
 from asr.bundle import Bundle
 from asr.decoders import Greedy
 from asr.errors import InputError
-from asr.files import sha256
 from asr.manifest import Segment, Utterance, read
 from asr.recognize import Recognizer
-from asr.report import picture, sound
+from asr.report import clips, picture
+from asr.report.evaluated import Results
 from asr.report.picture import Pair, Picture
-from asr.report.results import Results
-from asr.score import ErrorCount
+from asr.scoring.alignment import ErrorCount
+from asr.support.files import sha256
 
 WORST, MEDIAN, BEST = 6, 3, 1  # how many of each are shown
 
@@ -108,4 +108,4 @@ def _examples(results: Results, loaded: Bundle, path: Path) -> Iterator[Example]
         pairs = picture.pairs(said, utterance.phones, heard, loaded.units)
         rate = loaded.features.rate
         drawn = picture.draw(utterance, samples, pairs, heard, posteriors, loaded.units, rate)
-        yield Example(utterance, choice.why, said.count, pairs, drawn, sound.playable(samples, rate))
+        yield Example(utterance, choice.why, said.count, pairs, drawn, clips.playable(samples, rate))

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from asr import phones, score, seeds
+from asr import phones
 from asr.report.confusions import CLASS
-from asr.report.results import Results
-from asr.score import Alignment, ErrorCount
+from asr.report.evaluated import Results
+from asr.scoring import alignment
+from asr.scoring.alignment import Alignment, ErrorCount
+from asr.support import seeds
 
 Key = TypeVar("Key", int, str)
 
@@ -81,8 +83,8 @@ def _by_class(results: Results) -> Breakdown | None:
     def of(name: str) -> dict[str, Alignment]:
         """Return the alignments of one class: a pair belongs to what was said, an insertion to what was heard."""
         return {
-            id: Alignment(tuple((r, h) for r, h in alignment.pairs if CLASS.get(r or h or "") == name))
-            for id, alignment in results.alignments.items()
+            id: Alignment(tuple((r, h) for r, h in aligned.pairs if CLASS.get(r or h or "") == name))
+            for id, aligned in results.alignments.items()
         }
 
     groups = [_group(results, name, of(name)) for name in phones.CLASSES]
@@ -92,7 +94,7 @@ def _by_class(results: Results) -> Breakdown | None:
 
 def _by_length(results: Results) -> Breakdown | None:
     """Divide a set into quarters by the length of the reference."""
-    lengths = {id: alignment.count.total for id, alignment in results.alignments.items()}
+    lengths = {id: aligned.count.total for id, aligned in results.alignments.items()}
     edges = sorted({int(edge) for edge in np.quantile(list(lengths.values()), [0.25, 0.5, 0.75])})
     symbols = "phones" if results.in_phones else "characters"
 
@@ -140,15 +142,15 @@ def _timit_speakers(results: Results) -> bool:
 def _grouped(results: Results, key: Callable[[str], Key], name: Callable[[Key], str]) -> list[Group]:
     """Return the groups of the utterances whose key is the same, sorted by it."""
     members: dict[Key, dict[str, Alignment]] = {}
-    for id, alignment in results.alignments.items():
-        members.setdefault(key(id), {})[id] = alignment
+    for id, aligned in results.alignments.items():
+        members.setdefault(key(id), {})[id] = aligned
     return [_group(results, name(value), members[value]) for value in sorted(members)]
 
 
 def _group(results: Results, name: str, alignments: dict[str, Alignment]) -> Group:
     speakers = {id: results.rows[id]["speaker"] for id in alignments}
-    many = len(set(speakers.values())) if score.known(alignments, speakers) else None
+    many = len(set(speakers.values())) if alignment.known(alignments, speakers) else None
     resampled = speakers if many != 1 else {id: id for id in alignments}
     generator = seeds.generator(int(results.result.get("seed", 0)), "report")
-    interval = score.interval(alignments, resampled, generator)
-    return Group(name, score.total(alignments), interval, len(alignments), many)
+    interval = alignment.interval(alignments, resampled, generator)
+    return Group(name, alignment.total(alignments), interval, len(alignments), many)

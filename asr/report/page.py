@@ -8,13 +8,15 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr import config, conventions, files
+from asr import config
 from asr.config import Recipe
 from asr.errors import AsrError
-from asr.report import charts, confusions, groups, results
+from asr.evaluation.results import Row, remark
+from asr.report import charts, confusions, evaluated, groups
 from asr.report.confusions import CLASS, Confusions, Symbol
-from asr.report.results import Results
-from asr.results import Row, remark
+from asr.report.evaluated import Results
+from asr.scoring import conventions
+from asr.support import files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,7 +48,7 @@ def write(
         raise AsrError(f"{run}: is a result; give its run, as in `asr report {run.parent} --set {run.stem}`")
     folder = run.parent if run.is_file() else run
     environment = _environment()
-    found = results.read(folder, name)
+    found = evaluated.read(folder, name)
     shown: Sequence[Example] = ()
     if examples:
         from asr.report import examples as chosen

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asr import conventions, score
 from asr.audio import Samples
 from asr.manifest import Segment, Utterance
 from asr.phones import TO_39, fold
-from asr.report import sound
+from asr.report import clips
 from asr.report.confusions import shown
-from asr.score import Alignment
+from asr.scoring import alignment, conventions
+from asr.scoring.alignment import Alignment
 from asr.units import BLANK, Units
 
 SCALE = 320.0  # pixels per second
@@ -46,7 +46,7 @@ class Pair:
     @property
     def kind(self) -> str:
         """The error, one of `KINDS`; empty for none."""
-        return score.kind(self.reference, self.heard)
+        return alignment.kind(self.reference, self.heard)
 
     @property
     def told(self) -> str:
@@ -130,11 +130,11 @@ def at(seconds: float) -> float:
     return round(GUTTER + SCALE * seconds, 1)
 
 
-def pairs(alignment: Alignment, phones: Sequence[Segment], heard: Sequence[Segment], units: Units) -> tuple[Pair, ...]:
+def pairs(aligned: Alignment, phones: Sequence[Segment], heard: Sequence[Segment], units: Units) -> tuple[Pair, ...]:
     """Return an alignment with the times of both sides where they are known.
 
     Args:
-        alignment: In scored symbols.
+        aligned: In scored symbols.
         phones: The reference's, TIMIT's 61; empty where unknown.
         heard: The hypothesis' units with their spikes.
         units: The system's.
@@ -149,7 +149,7 @@ def pairs(alignment: Alignment, phones: Sequence[Segment], heard: Sequence[Segme
             next(said, None) if reference is not None else None,
             next(spikes, None) if symbol is not None else None,
         )
-        for reference, symbol in alignment.pairs
+        for reference, symbol in aligned.pairs
     )
 
 
@@ -186,7 +186,7 @@ def draw(
         labels=(*words.labels, *phones.labels, *names.labels),
         borders=tuple(at(phone.start) for phone in utterance.phones[1:]),
         bands=tuple(_bands(aligned)),
-        ink=sound.spectrogram(samples, rate, 1 / SCALE),
+        ink=clips.spectrogram(samples, rate, 1 / SCALE),
         spectrum=(top, SPECTRUM),
         nyquist=rate / 2000,
         plot=(plot, PLOT),

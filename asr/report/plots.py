@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr import files, results
 from asr.errors import AsrError, InputError
-from asr.report import charts, confusions
-from asr.report import results as evaluated
-from asr.results import Row
+from asr.evaluation import results
+from asr.evaluation.results import Row
+from asr.report import charts, confusions, evaluated
+from asr.support import files
 
 SUFFIX = ".utterances.jsonl"
 

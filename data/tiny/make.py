@@ -10,7 +10,7 @@ from asr.corpora.espeak import RATE, SEED, record
 from asr.corpora.espeak_speakers import speakers
 from asr.corpora.espeak_tree import spans
 from asr.manifest import Segment, Utterance
-from asr.seeds import generator
+from asr.support.seeds import generator
 
 HERE = Path(__file__).parent
 SENTENCES = {

@@ -16,8 +16,8 @@ from statistics import median
 import numpy as np
 from compiling import first_calls
 
-from asr.decoders.base import collapse
 from asr.decoders.beam import Beam
+from asr.decoders.hypothesis import collapse
 
 WIDTHS = (10, 25, 50, 100)
 FRAMES = 300

@@ -32,10 +32,10 @@ from asr.features import shards
 from asr.features.normalise import Normaliser, Statistics
 from asr.features.shards import Shard
 from asr.features.store import Store
-from asr.learner import Learner, Position
 from asr.manifest import Utterance
 from asr.model import Model
-from asr.parallel import ALONE
+from asr.support.parallel import ALONE
+from asr.training.learner import Learner, Position
 from asr.units import Units
 
 SHIFT = 0.01  # seconds a frame

@@ -25,9 +25,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asr import bundle, checkpoint, config, train
+from asr import bundle, config
 from asr.errors import AsrError, BundleError, choose
-from asr.learner import Learner
+from asr.training import checkpoint, loop
+from asr.training.learner import Learner
 
 CPU = torch.device("cpu")
 RUNNING = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -92,11 +93,11 @@ def start(corpus: Path, out: Path, often: float = 60.0, before: Callable[[], Non
     with open(corpus.parent / "said", "w") as log:
         os.dup2(log.fileno(), 2)
     torch.set_num_threads(1)
-    train.OFTEN = often
+    loop.OFTEN = often
     status = 70
     try:
         before()
-        train.run(RECIPE, corpus, out, CPU)
+        loop.run(RECIPE, corpus, out, CPU)
         status = 0
     except SystemExit as stop:
         status = stop.code
@@ -119,10 +120,10 @@ def state(out: Path) -> tuple:
     newest = checkpoint.newest(out)
     progress = dict(newest.header["progress"])
     rows = [{k: v for k, v in row.items() if k not in ("seconds", "frames_per_second")} for row in progress["records"]]
-    best = bundle.load(out / train.BEST).model.state_dict()
+    best = bundle.load(out / loop.BEST).model.state_dict()
     tensors = {"now": newest.tensors, "best": best}
     bits = {(of, name): value.numpy().tobytes() for of, found in tensors.items() for name, value in found.items()}
-    return progress | {"records": rows}, bits, (out / train.EPOCHS).read_text().count("\n")
+    return progress | {"records": rows}, bits, (out / loop.EPOCHS).read_text().count("\n")
 
 
 def unreadable(out: Path) -> int:
@@ -171,7 +172,7 @@ def stopped(corpus, folder, whole, seconds, generator, times) -> Counter:
 
 def flipped(corpus, folder, whole, seconds, generator, times) -> Counter:
     """Flip one bit, or cut the file short, and load it."""
-    content = (folder / "whole" / train.BEST).read_bytes()
+    content = (folder / "whole" / loop.BEST).read_bytes()
     path, found = folder / "damaged.safetensors", Counter({"flips": times, "cuts": times // 5, "silent loads": 0})
     for trial in range(times + times // 5):
         damaged = bytearray(content)
@@ -286,8 +287,8 @@ def torchrun(corpus: Path, out: Path) -> subprocess.Popen:
 def work(corpus: Path, out: Path) -> None:
     """Be one of those processes."""
     torch.set_num_threads(1)
-    train.OFTEN = 0.0
-    train.run(RECIPE, corpus, out, CPU)
+    loop.OFTEN = 0.0
+    loop.run(RECIPE, corpus, out, CPU)
 
 
 TRIALS = {

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from asr import files, results, witnesses
-from asr.calibration import Calibration
 from asr.cli import options
 from asr.decoders import Search
 from asr.errors import AsrError
+from asr.evaluation import provenance, results
+from asr.scoring.calibration import Calibration
+from asr.support import files
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ def test_a_weight_given_by_hand_does_not_wash_off_the_set_that_was_tuned_on(tune
     found = options.settings(system, given)
     assert found.calibration == search.calibration and found.tuned_on == search.tuned_on
     with pytest.raises(AsrError, match="chosen on this very set"):
-        witnesses.refuse_tuned(found, data, force=False)
-    row = witnesses.searched(found, data)
+        provenance.refuse_tuned(found, data, force=False)
+    row = provenance.searched(found, data)
     assert row["tuned_on"] and row["tuned_on_test"] is True and row["by_hand"] is True
     assert results.remark(row, "small") == "parameters chosen on small itself: no test; weights given by hand"
 

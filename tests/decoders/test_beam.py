@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numba.core import caching
 
 from asr.decoders import beam as module
-from asr.decoders import kernels
-from asr.decoders.base import Hypothesis, collapse
+from asr.decoders import beam_kernels
 from asr.decoders.beam import Beam
 from asr.decoders.greedy import Greedy
+from asr.decoders.hypothesis import Hypothesis, collapse
 from asr.errors import AsrError
 
 Reals = npt.NDArray[np.float64]
@@ -137,8 +137,8 @@ def agreement(one: list[int], other: list[int]) -> list[float]:
     labellings = np.zeros((2, lengths.max()), np.int32)
     labellings[0, : len(one)], labellings[1, : len(other)] = one, other
     votes = np.zeros(len(one))
-    room = (len(one) + 1) * (2 * kernels.BAND + 2 + int(np.ptp(lengths)))
-    kernels.vote(labellings, lengths, np.array([0.0, 1.0]), 0, np.empty(room, np.int32), votes)
+    room = (len(one) + 1) * (2 * beam_kernels.BAND + 2 + int(np.ptp(lengths)))
+    beam_kernels.vote(labellings, lengths, np.array([0.0, 1.0]), 0, np.empty(room, np.int32), votes)
     return votes.tolist()
 
 
@@ -451,7 +451,7 @@ def test_the_best_are_selected_in_their_order_and_the_first_of_equals(values, da
     k = data.draw(st.integers(1, len(values)))
     scores = np.array(values)
     found = np.stack([np.arange(len(values)), np.zeros(len(values))], axis=1).astype(np.uint32)
-    edge = kernels.select(scores, found, len(values), k)
+    edge = beam_kernels.select(scores, found, len(values), k)
     best = sorted(sorted(range(len(values)), key=lambda i: (-values[i], i))[:k])
     assert found[:k, 0].tolist() == best
     assert scores[:k].tolist() == [values[i] for i in best]
@@ -464,7 +464,7 @@ def test_without_a_folder_for_compiled_code_it_is_compiled_all_the_same(monkeypa
     def double(x: int) -> int:
         return 2 * x
 
-    assert kernels.compiled(double)(3) == 6
+    assert beam_kernels.compiled(double)(3) == 6
 
 
 def test_naming_the_decoders_does_not_load_numba():
@@ -493,6 +493,6 @@ def test_an_unpruned_search_agrees_with_flashlight_text():
         assert ours.score == pytest.approx(theirs.score, abs=1e-5)
 
 
-@pytest.mark.parametrize("kernel", [kernels.search, kernels.climb, kernels.align, kernels.vote])
+@pytest.mark.parametrize("kernel", [beam_kernels.search, beam_kernels.climb, beam_kernels.align, beam_kernels.vote])
 def test_the_inner_loops_leave_other_threads_alone(kernel):
     assert kernel.targetoptions["nogil"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.decoders.base import Hypothesis, collapse
 from asr.decoders.greedy import Greedy
+from asr.decoders.hypothesis import Hypothesis, collapse
 
 
 def certain(path, units=4):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from asr import lm as language_models
 from asr.decoders import lexicon_kernels, lexicon_net
-from asr.decoders.base import Hypothesis, LogProbs, collapse
 from asr.decoders.beam import Beam
+from asr.decoders.hypothesis import Hypothesis, LogProbs, collapse
 from asr.decoders.lexicon import Lexicon
 from asr.errors import AsrError
 from asr.lm.ngrams import Grams

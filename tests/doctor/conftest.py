@@ -5,7 +5,8 @@ import shutil
 import pytest
 import torch
 
-from asr import config, train
+from asr import config
+from asr.training import loop
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,7 @@ def learn(toy, toy_recipe, tmp_path_factory):
 
     def run(**training):
         out = tmp_path_factory.mktemp("runs") / "toy"
-        train.run(toy_recipe(**training), toy, out, torch.device("cpu"))
+        loop.run(toy_recipe(**training), toy, out, torch.device("cpu"))
         return out
 
     return run

@@ -9,7 +9,7 @@ import pytest
 from asr.cli import main
 from asr.doctor import DATA_CHECKS, RUN_CHECKS
 from asr.doctor.finding import Finding
-from asr.doctor.table import table, tally
+from asr.doctor.listing import table, tally
 
 RECIPE = '[corpus]\nname = "toy"\n[units]\nkind = "characters"\nalphabet = "abcd"\n'
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-import asr.results
-from asr import bundle, files, train
+from asr import bundle
 from asr.doctor import RUN_CHECKS, examine, runs
 from asr.doctor.runs import Layer
 from asr.errors import AsrError, InputError
+from asr.evaluation import results as evaluation_results
+from asr.support import files
+from asr.training import loop
 
 CPU = torch.device("cpu")
 
@@ -47,7 +49,7 @@ def weights(folder, change):
 
 def evaluated(run, name, **changed):
     """Write a result of no utterance."""
-    row = dict.fromkeys(asr.results.NEEDED) | {"conventions": [{}], "utterances": 0, "errors": 0}
+    row = dict.fromkeys(evaluation_results.NEEDED) | {"conventions": [{}], "utterances": 0, "errors": 0}
     row |= {"bundle_sha256": files.sha256(run / "best.safetensors")} | changed
     (run / f"{name}.json").write_text(json.dumps(row))
     (run / f"{name}.utterances.jsonl").write_text("")
@@ -287,7 +289,7 @@ def test_a_run_that_somebody_works_on_is_a_note(sound, toy):
 
 def test_an_interrupted_run_is_unfinished(toy_recipe, toy, tmp_path, monkeypatch):
     seen = []
-    close = train._close
+    close = loop._close
 
     def stop(*arguments):
         close(*arguments)
@@ -295,9 +297,9 @@ def test_an_interrupted_run_is_unfinished(toy_recipe, toy, tmp_path, monkeypatch
         if len(seen) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "_close", stop)
+    monkeypatch.setattr(loop, "_close", stop)
     with pytest.raises(KeyboardInterrupt):
-        train.run(toy_recipe(), toy, tmp_path, CPU)
+        loop.run(toy_recipe(), toy, tmp_path, CPU)
     (finding,) = [finding for finding in findings(tmp_path, toy) if finding.check == "unfinished"]
     assert finding.what == "2 of 12 epochs are done"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr import audio, job, manifest
+from asr import audio, manifest
 from asr.errors import AsrError, InputError
 from asr.features import shards, store
 from asr.features.delta import Deltas
@@ -17,6 +17,7 @@ from asr.features.fbank import Fbank
 from asr.features.mfcc import MFCC
 from asr.features.store import Store
 from asr.manifest import Utterance
+from asr.support import job
 
 RATE = 16_000
 

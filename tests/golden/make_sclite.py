@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from asr import trn
 from asr.phones import PHONES_39
+from asr.scoring import trn
 
 HERE = Path(__file__).parent / "sclite"
 SYSTEMS = ("one", "two", "small")

@@ -8,8 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from asr import config, evaluate, manifest, report, train
+from asr import config, manifest, report
+from asr.evaluation import measurement
 from asr.manifest import Segment, Utterance
+from asr.training import loop
 
 RATE = 16000
 PITCH = {"aa": 300.0, "iy": 700.0, "m": 1500.0, "s": 3000.0}  # Hz; the others are silent
@@ -56,8 +58,8 @@ def trained(data, tmp_path_factory):
         "training": {"epochs": 8, "batch": 4, "learning_rate": 0.03},
     }
     device = torch.device("cpu")
-    best = train.run(config.parse(table, "test"), data / "timit-tones", out, device)
-    evaluate.run(best, data / "timit-tones" / "test.jsonl", out / "test", device)
+    best = loop.run(config.parse(table, "test"), data / "timit-tones", out, device)
+    measurement.run(best, data / "timit-tones" / "test.jsonl", out / "test", device)
     return out
 
 

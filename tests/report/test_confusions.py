@@ -3,8 +3,8 @@ import json
 import pytest
 
 from asr.phones import CLASSES, PHONES_39
-from asr.report import confusions, results
-from asr.score import Alignment, ErrorCount, align
+from asr.report import confusions, evaluated
+from asr.scoring.alignment import Alignment, ErrorCount, align
 
 
 def test_the_classes_hold_each_of_the_39_phones_once():
@@ -16,7 +16,7 @@ def test_phones_come_by_class_and_what_is_no_phone_after_them():
 
 
 def test_the_matrix_adds_up_to_the_result(trained):
-    found = results.read(trained, "test")
+    found = evaluated.read(trained, "test")
     matrix = confusions.count(found.alignments.values())
     size = len(matrix.symbols)
     inner = matrix.counts[:size, :size]
@@ -28,7 +28,7 @@ def test_the_matrix_adds_up_to_the_result(trained):
 
 
 def test_the_symbols_errors_add_up_to_the_result(trained):
-    found = results.read(trained, "test")
+    found = evaluated.read(trained, "test")
     symbols = confusions.count(found.alignments.values()).by_symbol()
     total = sum((symbol.count for symbol in symbols), ErrorCount())
     expected = {key: found.result[key] for key in ("hits", "substitutions", "deletions", "insertions")}
@@ -69,7 +69,7 @@ def test_nothing_is_confused_in_an_empty_set():
 
 
 def test_results_read_what_evaluation_wrote(trained):
-    found = results.read(trained, "test")
+    found = evaluated.read(trained, "test")
     rows = [json.loads(line) for line in (trained / "test.utterances.jsonl").read_text().splitlines()]
     assert list(found.rows) == [row["id"] for row in rows]
     assert found.alignments[rows[0]["id"]].count.hits == rows[0]["hits"]

@@ -11,8 +11,8 @@ from asr import bundle, manifest, recognize
 from asr.decoders import Greedy
 from asr.manifest import Segment
 from asr.recognize import Recognizer
-from asr.report import examples, picture, results, sound
-from asr.score import Alignment
+from asr.report import clips, evaluated, examples, picture
+from asr.scoring.alignment import Alignment
 from asr.units import Units
 
 pytest.importorskip("PIL", reason="the extra `plots` is not installed")
@@ -20,7 +20,7 @@ pytest.importorskip("PIL", reason="the extra `plots` is not installed")
 
 @pytest.fixture(scope="session")
 def shown(trained, data):
-    return examples.make(results.read(trained, "test"), trained / "best.safetensors", None, data)
+    return examples.make(evaluated.read(trained, "test"), trained / "best.safetensors", None, data)
 
 
 def rate(example):
@@ -28,7 +28,7 @@ def rate(example):
 
 
 def test_the_worst_come_first_and_the_best_last(trained, shown):
-    found = results.read(trained, "test")
+    found = evaluated.read(trained, "test")
     rates = sorted((alignment.count.rate for alignment in found.alignments.values()), reverse=True)
     assert [example.why for example in shown] == ["worst"] * 6 + ["median"] * 3 + ["best"]
     assert [rate(example) for example in shown[:6]] == rates[:6]
@@ -37,7 +37,7 @@ def test_the_worst_come_first_and_the_best_last(trained, shown):
 
 
 def test_each_utterance_of_a_small_set_is_shown_once(trained):
-    found = results.read(trained, "test")
+    found = evaluated.read(trained, "test")
     for size in (1, 3, 6, 7, 9):
         few = dataclasses.replace(found, rows=dict(list(found.rows.items())[:size]))
         chosen = [choice.id for choice in examples.choose(few)]
@@ -120,7 +120,7 @@ def test_curves_are_where_a_unit_is_more_than_faint():
 def test_a_tone_is_a_line_in_the_spectrogram_at_its_frequency():
     time = np.arange(8000) / 16000
     samples = np.sin(2 * np.pi * 2000 * time).astype(np.float32)
-    level = sound.decibels(samples, 16000, 0.005)
+    level = clips.decibels(samples, 16000, 0.005)
     assert level.shape == (257, 100) and level.max() == 0
     assert abs(int(level[:, 50].argmax()) - 2000 / 8000 * 256) <= 1
     assert level[200, 50] < -40
@@ -130,7 +130,7 @@ def test_the_spectrogram_is_ink_that_lies_on_any_paper():
     from PIL import Image
 
     samples = np.concatenate([np.zeros(1600), np.sin(2 * np.pi * 1000 * np.arange(1600) / 16000)]).astype(np.float32)
-    uri = sound.spectrogram(samples, 16000, 0.01)
+    uri = clips.spectrogram(samples, 16000, 0.01)
     image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA")
     values = np.asarray(image)
     assert values[:, :, :3].max() == 0 and values[:, 2, 3].max() == 0 and values[:, 15, 3].max() == 255
@@ -139,5 +139,5 @@ def test_the_spectrogram_is_ink_that_lies_on_any_paper():
 
 def test_a_long_recording_does_not_go_into_the_page():
     samples = np.zeros(40_000, np.float32)
-    assert sound.playable(samples, 1000) == ""
-    assert re.match("data:audio/flac;base64,", sound.playable(samples, 8000))
+    assert clips.playable(samples, 1000) == ""
+    assert re.match("data:audio/flac;base64,", clips.playable(samples, 8000))

@@ -3,15 +3,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from asr import bootstrap, score, seeds
-from asr.report import groups, results
-from asr.report.results import Results
-from asr.score import ErrorCount, align
+from asr.report import evaluated, groups
+from asr.report.evaluated import Results
+from asr.scoring import alignment, bootstrap
+from asr.scoring.alignment import ErrorCount, align
+from asr.support import seeds
 
 
 @pytest.fixture
 def found(trained):
-    return results.read(trained, "test")
+    return evaluated.read(trained, "test")
 
 
 def titles(found, audio=None):
@@ -25,7 +26,7 @@ def test_a_timit_set_is_divided_in_five_ways(found):
 def test_every_division_adds_up_to_the_result(found):
     for breakdown in groups.breakdowns(found, {}):
         total = sum((group.count for group in breakdown.groups), ErrorCount())
-        assert total == score.total(found.alignments), breakdown.title
+        assert total == alignment.total(found.alignments), breakdown.title
 
 
 def test_regions_and_sexes_are_named(found):
@@ -41,10 +42,10 @@ def test_regions_and_sexes_are_named(found):
 
 def test_an_interval_is_scores_own(found):
     by = {breakdown.title: breakdown for breakdown in groups.breakdowns(found, {})}
-    mine = {id: alignment for id, alignment in found.alignments.items() if "fabc0" in id}
+    mine = {id: aligned for id, aligned in found.alignments.items() if "fabc0" in id}
     group = next(group for group in by["speaker"].groups if group.name == "fabc0")
-    assert group.count == score.total(mine)
-    assert group.interval == score.interval(mine, {id: id for id in mine}, seeds.generator(1, "report"))
+    assert group.count == alignment.total(mine)
+    assert group.interval == alignment.interval(mine, {id: id for id in mine}, seeds.generator(1, "report"))
 
 
 @pytest.mark.parametrize("speakers", [6, 3, 2])
@@ -59,7 +60,7 @@ def test_speakers_are_resampled_wherever_there_are_two(speakers):
 
     def group(rows):
         some = Results("r", result, rows, [], None)
-        return groups._group(some, "all", some.alignments), score.by_speaker(some.alignments, {}).values()
+        return groups._group(some, "all", some.alignments), alignment.by_speaker(some.alignments, {}).values()
 
     whole, single = group(rows)
     by_utterance = bootstrap.interval([c.errors for c in single], [c.total for c in single], np.random.default_rng(1))

@@ -10,8 +10,8 @@ import soundfile
 
 from asr import report
 from asr.errors import AsrError, InputError
+from asr.report import evaluated
 from asr.report import page as pages
-from asr.report import results
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -60,7 +60,7 @@ def document(html):
 
 
 def rendered(run):
-    return pages.render(results.read(run, "test"), (), pages._environment())
+    return pages.render(evaluated.read(run, "test"), (), pages._environment())
 
 
 def change(path, **values):
@@ -206,7 +206,7 @@ def test_words_come_first_where_words_were_scored(run):
 
 
 def test_the_recipes_differences_are_named_first(trained):
-    context = pages._changed(results.read(trained, "test").recipe)
+    context = pages._changed(evaluated.read(trained, "test").recipe)
     assert ("encoder.hidden", 40, 24) in context and ("training.epochs", 20, 8) in context and len(context) == 6
 
 
@@ -272,7 +272,7 @@ def test_a_transcript_may_hold_a_line_separator(run):
     rows = [json.loads(line) | {"text": "one\u2028two"} for line in lines]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (run / "test.utterances.jsonl").write_text(text, encoding="utf-8")
-    assert len(results.read(run, "test").rows) == len(lines)
+    assert len(evaluated.read(run, "test").rows) == len(lines)
 
 
 def test_without_the_extra_the_command_says_what_to_install(run, data, monkeypatch):

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr import report, results
+from asr import report
 from asr.errors import AsrError, InputError
+from asr.evaluation import results
 from asr.report import plots, recording
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")

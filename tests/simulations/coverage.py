@@ -15,7 +15,7 @@ import sys
 import numpy as np
 from scipy import stats
 
-from asr import bootstrap
+from asr.scoring import bootstrap
 
 RESAMPLES = 2000  # a fifth of what the package draws, for time's sake
 

@@ -1,0 +1,1 @@
+"""Evaluation: measuring, tuning and comparing systems, and the records they leave."""

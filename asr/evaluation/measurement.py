@@ -1,0 +1,237 @@
+"""Evaluation: decode a set, score it, and write the result together with what it takes to believe it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr import bundle, ctc, decoders, manifest, recognize
+from asr.batch import Dataset
+from asr.bundle import Bundle
+from asr.decoders import Hypothesis, Search
+from asr.errors import AsrError
+from asr.evaluation import borders, provenance, results
+from asr.evaluation.borders import Borders
+from asr.evaluation.transcripts import Compared, confidences, in_units, in_words
+from asr.manifest import Utterance
+from asr.recognize import Recognizer
+from asr.scoring import calibration, conventions, trn
+from asr.scoring.alignment import Alignment, ErrorCount
+from asr.scoring.calibration import Reliability
+from asr.scoring.conventions import Score
+from asr.support import files, parallel, seeds
+from asr.support.parallel import Group
+
+
+@dataclass(frozen=True)
+class Result:
+    """A set scored in one kind of symbol.
+
+    Attributes:
+        scores: By every convention that the symbols allow; the headline first.
+        reliability: Of the confidences; None where the decoder gives none.
+    """
+
+    scores: list[Score]
+    reliability: Reliability | None = None
+
+    @property
+    def metric(self) -> str:
+        """PER, CER or WER."""
+        return self.scores[0].metric
+
+    @property
+    def count(self) -> ErrorCount:
+        """The headline's errors over the whole set."""
+        assert self.scores[0].count is not None
+        return self.scores[0].count
+
+    @property
+    def alignments(self) -> dict[str, Alignment]:
+        """The headline's, by utterance id."""
+        return self.scores[0].alignments
+
+    def __str__(self) -> str:
+        return str(self.scores[0])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the result file says."""
+        found = self.scores[0].as_dict()
+        found["convention"] = found.pop("title")
+        del found["name"]
+        if self.reliability:
+            found["calibration_error"] = self.reliability.error
+            found["reliability"] = {key: value.tolist() for key, value in self.reliability._asdict().items()}
+        return found
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A set decoded and scored.
+
+    Attributes:
+        results: The headline first.
+        borders: Where units' times are transcribed and torchaudio can align; else None.
+        utterances: By id.
+        remark: What must be said of how the search's weights were chosen; empty for nothing.
+        seconds: What decoding took.
+    """
+
+    results: list[Result]
+    borders: Borders | None
+    utterances: dict[str, Utterance]
+    remark: str
+    seconds: float = field(compare=False)
+
+    @property
+    def count(self) -> ErrorCount:
+        """The headline's errors."""
+        return self.results[0].count
+
+    def example(self) -> str:
+        """Return the set's median utterance, reference above hypothesis."""
+        alignments = self.results[-1].alignments
+        ranked = sorted(alignments, key=lambda id: (alignments[id].count.rate, id))
+        id = ranked[len(ranked) // 2]
+        reference, hypothesis = alignments[id].rows()
+        audio = self.utterances[id].audio.resolve()
+        rows = [("audio", _from_here(audio)), ("words", self.utterances[id].text)]
+        rows += [("reference", reference), ("hypothesis", hypothesis)]
+        return "\n".join(f"{name:<11}{value}" for name, value in rows)
+
+
+def run(
+    system: Path, data: Path, out: Path, device: torch.device, search: Search | None = None, force: bool = False
+) -> Evaluation:
+    """Score a bundle on a manifest; write `out`.json and, by utterance, `out`.utterances.jsonl.
+
+    Args:
+        system: A bundle's file.
+        data: The manifest.
+        out: The result's name, without ending.
+        device: Where the network runs.
+        search: How to decode; greedy when left out.
+        force: Score a set even with weights that were chosen on it, other than dev; the result says so.
+
+    Raises:
+        AsrError: The bundle, the manifest or the search cannot be used, or the result cannot be written.
+    """
+    begin, source = time.perf_counter(), provenance.commit()
+    files.folder(out.parent)  # before the work, so that a place that cannot be written is known at once
+    search = search or Search()
+    loaded = bundle.load(system)
+    recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
+    provenance.refuse_tuned(search, data, force)
+    utterances = {utterance.id: utterance for utterance in manifest.read(data)}
+    with parallel.group(device) as group:
+        dataset = group.first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
+        hypotheses, found = _decoded(recognizer, dataset, utterances, group)
+    seconds = time.perf_counter() - begin
+
+    units = loaded.units
+    scored = [_result(loaded, units.kind, in_units(units, dataset, hypotheses), utterances, hypotheses)]
+    if search.lexicon:
+        words = in_words(list(utterances.values()), hypotheses)
+        scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
+    proof = provenance.of(source, system, data, loaded, search, device)
+    remark = results.remark(proof["search"], data.stem)
+    evaluation = Evaluation(scored, found, utterances, remark, seconds)
+    if group.leads:
+        details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
+        files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
+        files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
+    return evaluation
+
+
+def _decoded(
+    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: Group
+) -> tuple[dict[str, Hypothesis], Borders | None]:
+    """Return the best hypothesis of each utterance, by id, and where borders lie; several processes share the work."""
+    targets = dict(zip(dataset.ids, dataset.targets, strict=True))
+    align = ctc.can_align()
+    mine = {}
+    for id, log_probs in recognizer.emissions(dataset, group):
+        placed = borders.of(recognizer, log_probs, targets[id], utterances[id]) if align else None
+        mine[id] = recognizer.decoder(log_probs)[0], placed
+    found = group.merged(mine)
+    hypotheses = {id: hypothesis for id, (hypothesis, _) in found.items()}
+    return hypotheses, borders.joined([placed for _, placed in found.values() if placed])
+
+
+def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
+    """Write the headline's references and hypotheses as trn, for NIST sclite, and return where.
+
+    Ids begin with the speaker, as sclite wants them. Characters are written as the words that they spell: spaces at the
+    ends, and two in a row, are lost, and with them the errors in them.
+
+    Raises:
+        AsrError: A file cannot be written, a symbol cannot stand in trn, or two ids or speakers would become one.
+    """
+    headline = evaluation.results[0]
+    names = {id: trn.named(id, one.speaker) for id, one in evaluation.utterances.items()}
+    people = {(trn.speaker(names[id]), one.speaker) for id, one in evaluation.utterances.items() if one.speaker}
+    for what, before, after in (
+        ("ids", names.keys(), set(names.values())),
+        ("speakers", {speaker for _, speaker in people}, {name for name, _ in people}),
+    ):
+        if len(after) < len(before):
+            raise AsrError(f"{out}: {len(before)} {what} would be {len(after)} in trn, which knows no `-`; rename them")
+    paths = out.with_name(f"{out.name}.ref.trn"), out.with_name(f"{out.name}.hyp.trn")
+    for side, path in enumerate(paths):
+        rows = {}
+        for id, alignment in headline.alignments.items():
+            symbols = [pair[side] or "" for pair in alignment.pairs if pair[side] is not None]
+            spelled = "".join(symbols).split() if headline.metric == "CER" else symbols
+            rows[names[id]] = spelled
+        trn.write(path, rows)
+    return paths
+
+
+def _result(
+    loaded: Bundle,
+    kind: str,
+    compared: Compared,
+    utterances: Mapping[str, Utterance],
+    hypotheses: Mapping[str, Hypothesis],
+) -> Result:
+    speakers = {id: utterance.speaker for id, utterance in utterances.items()}
+    generator = seeds.generator(loaded.recipe.training.seed, "bootstrap")
+    scores = conventions.scores(kind, *compared, speakers, generator)
+    sure, right = confidences(loaded.units, scores[0].alignments, hypotheses, kind == "words")
+    return Result(scores, calibration.reliability(sure, right) if sure else None)
+
+
+def _details(recognizer: Recognizer, evaluation: Evaluation, hypothesis: Hypothesis, id: str) -> dict[str, Any]:
+    """Return what the details say of one utterance."""
+    units = recognizer.bundle.units
+    spans = zip(units.names(hypothesis.ids), recognizer.times(hypothesis.frames), strict=True)
+    utterance = evaluation.utterances[id]
+    details: dict[str, Any] = {"id": id, "speaker": utterance.speaker, "text": utterance.text}
+    details["seconds"] = round(utterance.seconds, 4)
+    details |= asdict(evaluation.results[-1].alignments[id].count)
+    details |= {"score": round(hypothesis.score, 4), "alignment": evaluation.results[-1].alignments[id].pairs}
+    details["units"] = [[symbol, round(start, 4), round(end, 4)] for symbol, (start, end) in spans]
+    if len(evaluation.results) > 1:
+        details["words"] = evaluation.results[0].alignments[id].pairs
+    return details
+
+
+def _summary(evaluation: Evaluation) -> dict[str, Any]:
+    headline, *others = evaluation.results
+    summary = headline.as_dict()
+    summary["conventions"] = [score.as_dict() for result in evaluation.results for score in result.scores]
+    summary |= {"others": [other.as_dict() for other in others]} if others else {}
+    summary |= {"borders": evaluation.borders.as_dict()} if evaluation.borders else {}
+    summary["utterances"] = len(headline.alignments)
+    summary["resampled"] = headline.scores[0].resampled
+    known = summary["resampled"] == "speakers"
+    summary["speakers"] = len({one.speaker for one in evaluation.utterances.values()}) if known else None
+    return summary
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

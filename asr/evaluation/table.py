@@ -1,0 +1,155 @@
+"""The table of results in recipes/README.md: one row a recipe, made from result files and never typed.
+
+`recipes/results/RECIPE/` keeps a copy of what `asr evaluate` wrote: SET-seedN.json for each set and seed.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asr import config
+from asr.errors import AsrError, InputError
+from asr.evaluation import results
+from asr.support import files
+
+BEGIN = "<!-- results: from recipes/results, by `make results` -->"
+END = "<!-- results: end -->"
+SETS = ("dev", "test")
+Rows = dict[str, dict[str, Any]]  # a run's results by set
+COLUMNS = ("standard", "optional silence", "merged silence", "mean of utterances")
+
+
+def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
+    """Copy the results of each recipe's runs, runs/RECIPE and runs/RECIPE-seedN, to where the table takes them from.
+
+    Args:
+        runs: The folder of runs.
+        recipes: The folder of recipes.
+
+    Returns:
+        The files written, and a line for each run that was left out.
+
+    Raises:
+        AsrError: A copy cannot be written.
+    """
+    written, left_out = [], []
+    for recipe in sorted(recipes.glob("*.toml")):
+        taken: dict[int, Rows] = {}  # by seed
+        for run in sorted([runs / recipe.stem, *runs.glob(f"{recipe.stem}-seed[0-9]*")]):
+            if not (run / "test.json").exists():
+                continue
+            try:
+                rows = {name: results.read(run / f"{name}.json") for name in SETS}
+                reason = _unfit(run, recipe, rows) or _apart(rows, taken)
+            except AsrError as error:
+                reason = str(error)
+            if reason:
+                left_out.append(f"{run}: {reason}; not taken")
+            else:
+                taken[rows["test"]["seed"]] = rows
+        for seed, rows in taken.items():
+            for name, row in rows.items():
+                written.append(recipes / "results" / recipe.stem / f"{name}-seed{seed}.json")
+                files.write_json(written[-1], row)
+    return written, left_out
+
+
+def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
+    """Return why a run's results do not go together, or not with those already taken; nothing where they do."""
+    if rows["dev"]["metric"] != rows["test"]["metric"]:
+        return f"dev.json is a {rows['dev']['metric']} and test.json a {rows['test']['metric']}"
+    if rows["test"]["seed"] in taken:
+        return f"has the seed of another run, {rows['test']['seed']}"
+    for name, other in next(iter(taken.values()), {}).items():
+        if rows[name]["manifest_sha256"] != other["manifest_sha256"]:
+            return f"{name}.json was measured on another {name} than that of seed {other['seed']}"
+    return ""
+
+
+def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
+    """Return why a run's results cannot stand for its recipe; nothing where they can."""
+    apart = config.differences(config.load(recipe), config.load(run / "recipe.toml"))
+    if others := [line for line in apart if not line.startswith("training.seed:")]:
+        return f"differs from {recipe} ({others[0]})"
+    for name, row in rows.items():
+        if row["search"].get("tuned_on_test"):
+            return f"{name}.json was tuned on {name} itself"
+        if row["search"].get("by_hand"):
+            return f"{name}.json has weights given by hand"
+        if not row["commit"] or row["commit"].endswith("-dirty"):
+            return f"{name}.json was measured by a source that no commit holds ({row['commit']})"
+        if "-dirty" in (source := str((row.get("trained") or {}).get("commit"))):
+            return f"was trained by a source that no commit holds ({source})"
+    return ""
+
+
+def block(recipes: Path) -> str:
+    """Return the table, between its markers.
+
+    Raises:
+        InputError: A result file cannot be read, or those of a recipe do not go together.
+    """
+    head = ["recipe", "what it is", "dev", *(f"test, {name}" if name == COLUMNS[0] else name for name in COLUMNS)]
+    rows = [[*head, "measured"], ["---"] * (len(head) + 1)]
+    rows += [_row(recipe, recipes / "results" / recipe.stem) for recipe in sorted(recipes.glob("*.toml"))]
+    return "\n".join([BEGIN, *(f"| {' | '.join(row)} |" for row in rows), END])
+
+
+def fill(readme: Path, recipes: Path) -> None:
+    """Put the table between its markers in a file.
+
+    Raises:
+        InputError: The file cannot be read or has no such markers, or a result file cannot be used.
+    """
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{readme}: cannot be read ({error}); restore it") from error
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"{readme}: has no place for the table; write the lines {BEGIN} and {END} where it belongs")
+    files.write_text(readme, before + block(recipes) + after)
+
+
+def _row(recipe: Path, folder: Path) -> list[str]:
+    name = f"[{recipe.stem}]({recipe.name})"
+    found = {name: _results(folder, name) for name in SETS}
+    if not found["test"]:
+        return [name, _about(recipe), *["–"] * (1 + len(COLUMNS)), "no result stands here"]
+    dev, test = (results.summarise(rows) if rows else [] for rows in found.values())
+    return [name, _about(recipe), _cell(dev, found["dev"], COLUMNS[0])] + [
+        *(_cell(test, found["test"], column) for column in COLUMNS),
+        _measured(found["test"]),
+    ]
+
+
+def _results(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    return {str(path): results.read(path) for path in sorted(folder.glob(f"{name}-seed*.json"))}
+
+
+def _cell(summaries: list[results.Summary], rows: Mapping[str, Mapping[str, Any]], column: str) -> str:
+    """Return the headline's metric by a convention: with its interval of one seed, with its deviation of several."""
+    summary = next((s for s in summaries if s.name == column and s.metric == summaries[0].metric), None)
+    if summary is None:
+        return "–"
+    rate = f"{summary.metric} {summary.rate.partition(',')[0]}"
+    if len(rows) > 1 or column != COLUMNS[0]:
+        return rate
+    interval = next(iter(rows.values()))["interval"]
+    return rate + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
+
+
+def _measured(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    seeds = ", ".join(str(seed) for seed in sorted(row["seed"] for row in rows.values()))
+    commits = ", ".join(sorted({row["commit"][:8] for row in rows.values()}))
+    one = next(iter(rows.values()))
+    of = f"{one['speakers'] or 'unknown'} speakers, {one['total']} symbols"
+    return f"{one['search']['decoder']}, {'seeds' if len(rows) > 1 else 'seed'} {seeds}, {of}, at {commits}"
+
+
+def _about(recipe: Path) -> str:
+    """Return a recipe's first paragraph."""
+    paragraph = recipe.read_text(encoding="utf-8").partition("#\n")[0]
+    return re.sub(r"\s+", " ", paragraph.replace("#", " ")).strip()

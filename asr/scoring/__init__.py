@@ -1,0 +1,1 @@
+"""Scoring: alignment of transcripts, conventions, intervals, calibration; no torch."""

@@ -1,0 +1,237 @@
+"""Error rates: aligned counts, their rate over a corpus, and how far chance may have moved it.
+
+The rate is (S + D + I) / N over the whole set, never a mean of per-utterance rates. Utterances are matched by id: a
+missing hypothesis counts as deletions, an extra one is an error.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.errors import InputError
+from asr.scoring import bootstrap
+
+Symbols = Sequence[str]
+# jiwer aligns characters; each distinct symbol of a pair becomes one character of a private Unicode plane, so phones,
+# words and characters (the space too) are aligned alike.
+_PLANE = 0xF0000
+
+
+@dataclass(frozen=True)
+class ErrorCount:
+    """What aligning hypotheses with references gives."""
+
+    hits: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    def __add__(self, other: "ErrorCount") -> "ErrorCount":
+        return ErrorCount(
+            self.hits + other.hits,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+    @property
+    def total(self) -> int:
+        """N, the symbols in the references."""
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def errors(self) -> int:
+        """S + D + I."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference symbol; with an empty reference, 0 if nothing was inserted and infinite otherwise."""
+        if self.total:
+            return self.errors / self.total
+        return 0.0 if not self.errors else float("inf")
+
+    def __str__(self) -> str:
+        split = f"{self.substitutions} sub, {self.deletions} del, {self.insertions} ins"
+        return f"{100 * self.rate:.2f} % [{self.errors} / {self.total}: {split}]"
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One utterance's reference beside its hypothesis.
+
+    Attributes:
+        pairs: (reference symbol, hypothesis symbol) in order; None on one side is an insertion or a deletion.
+        free: Symbols of the reference that may be missed: their deletion counts as a hit.
+    """
+
+    pairs: tuple[tuple[str | None, str | None], ...]
+    free: frozenset[str] = frozenset()
+
+    @property
+    def reference(self) -> tuple[str, ...]:
+        """What was said."""
+        return tuple(r for r, _ in self.pairs if r is not None)
+
+    @property
+    def count(self) -> ErrorCount:
+        """The alignment's errors."""
+        hits = sum(r == h or (h is None and r in self.free) for r, h in self.pairs)
+        insertions = sum(r is None for r, _ in self.pairs)
+        deletions = sum(h is None and r not in self.free for r, h in self.pairs)
+        return ErrorCount(hits, len(self.pairs) - hits - insertions - deletions, deletions, insertions)
+
+    def rows(self) -> tuple[str, str]:
+        """Return reference and hypothesis in columns; `*` fills a gap."""
+        cells = [(r or "*", h or "*") for r, h in self.pairs]
+        widths = [max(len(r), len(h)) for r, h in cells]
+        said, heard = (" ".join(c[row].ljust(width) for c, width in zip(cells, widths, strict=True)) for row in (0, 1))
+        return said.rstrip(), heard.rstrip()
+
+    def __str__(self) -> str:
+        """Two lines, reference above hypothesis."""
+        return "\n".join(self.rows())
+
+
+def kind(reference: str | None, hypothesis: str | None) -> str:
+    """Return what kind of error a pair of an alignment is: `s`, `d` or `i`; empty for what is right."""
+    if reference == hypothesis:
+        return ""
+    return "i" if reference is None else "d" if hypothesis is None else "s"
+
+
+def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozenset()) -> Alignment:
+    """Return a cheapest alignment of two symbol sequences.
+
+    Every error costs 1 and jiwer aligns, except where symbols may be missed: their deletion costs nothing, which moves
+    the cheapest alignment, and no library has such a price for single symbols.
+
+    Args:
+        reference: What was said.
+        hypothesis: What was recognised.
+        free: Symbols of the reference that may be missed.
+    """
+    if not free.isdisjoint(reference):
+        return _align_free(reference, hypothesis, free)
+    import jiwer
+
+    codes = {symbol: chr(_PLANE + i) for i, symbol in enumerate(dict.fromkeys([*reference, *hypothesis]))}
+    as_characters = jiwer.ReduceToListOfListOfChars()
+    output = jiwer.process_characters(
+        ["".join(codes[s] for s in reference)],
+        ["".join(codes[s] for s in hypothesis)],
+        reference_transform=as_characters,
+        hypothesis_transform=as_characters,
+    )
+    pairs: list[tuple[str | None, str | None]] = []
+    for chunk in output.alignments[0]:
+        left: list[str | None] = list(reference[chunk.ref_start_idx : chunk.ref_end_idx])
+        right: list[str | None] = list(hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx])
+        length = max(len(left), len(right))
+        left += [None] * (length - len(left))
+        right += [None] * (length - len(right))
+        pairs += zip(left, right, strict=True)
+    return Alignment(tuple(pairs), free)
+
+
+def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -> Alignment:
+    """Return a cheapest alignment where deleting a free symbol costs nothing, row by row of the textbook's table.
+
+    Of N rows it keeps about √N, and makes the others again on its way back: an hour's table would take 10 GB.
+    """
+    said = np.array([*hypothesis, ""], dtype=object)[:-1]
+    place = np.arange(len(said) + 1)
+    step = math.isqrt(len(reference)) + 1
+
+    def rows(begin: int, row: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+        """Return the costs before and after each symbol of the reference from `begin` on, as far as one step goes."""
+        found = [row]
+        for symbol in reference[begin : begin + step]:
+            above = found[-1]
+            row = above + (symbol not in free)  # deleted
+            row[1:] = np.minimum(row[1:], above[:-1] + (said != symbol))
+            found.append(np.minimum.accumulate(row - place) + place)  # insertions: each step to the right costs 1
+        return found
+
+    kept = [place]
+    for begin in range(0, len(reference), step):
+        kept.append(rows(begin, kept[-1])[-1])
+    pairs: list[tuple[str | None, str | None]] = []
+    i, j = len(reference), len(said)
+    for begin in reversed(range(0, len(reference), step)):
+        costs = rows(begin, kept[begin // step])
+        while i > begin:
+            now, above = costs[i - begin], costs[i - begin - 1]
+            if j and now[j] == above[j - 1] + (said[j - 1] != reference[i - 1]):
+                i, j = i - 1, j - 1
+                pairs.append((reference[i], hypothesis[j]))
+            elif now[j] == above[j] + (reference[i - 1] not in free):
+                i -= 1
+                pairs.append((reference[i], None))
+            else:
+                j -= 1
+                pairs.append((None, hypothesis[j]))
+    pairs += ((None, symbol) for symbol in reversed(hypothesis[:j]))
+    return Alignment(tuple(reversed(pairs)), free)
+
+
+def align_all(
+    references: Mapping[str, Symbols], hypotheses: Mapping[str, Symbols], free: frozenset[str] = frozenset()
+) -> dict[str, Alignment]:
+    """Return each utterance's alignment, by id; a missing hypothesis is aligned as an empty one.
+
+    Args:
+        references: What was said.
+        hypotheses: What was recognised.
+        free: Symbols of the references that may be missed.
+
+    Raises:
+        InputError: There is no reference, or a hypothesis has none.
+    """
+    if not references:
+        raise InputError("no reference to score against; give a set that holds utterances")
+    extra = sorted(set(hypotheses) - set(references))
+    if extra:
+        raise InputError(f"{extra[0]}: has a hypothesis and no reference ({len(extra)} such); score the same set")
+    return {id: align(reference, hypotheses.get(id, ()), free) for id, reference in references.items()}
+
+
+def total(alignments: Mapping[str, Alignment]) -> ErrorCount:
+    """Return the counts of a whole set."""
+    return sum((alignment.count for alignment in alignments.values()), ErrorCount())
+
+
+def known(ids: Iterable[str], speakers: Mapping[str, str]) -> bool:
+    """Return whether the speaker of every utterance is known, without which errors cannot be gathered by speaker."""
+    return all(speakers.get(id) for id in ids)
+
+
+def by_speaker(alignments: Mapping[str, Alignment], speakers: Mapping[str, str]) -> dict[str, ErrorCount]:
+    """Return the counts of each speaker, by name; of each utterance, by id, where not all speakers are known."""
+    counts: dict[str, ErrorCount] = {}
+    named = known(alignments, speakers)
+    for id in sorted(alignments):
+        key = speakers[id] if named else id
+        counts[key] = counts.get(key, ErrorCount()) + alignments[id].count
+    return counts
+
+
+def interval(
+    alignments: Mapping[str, Alignment], speakers: Mapping[str, str], generator: np.random.Generator
+) -> tuple[float, float] | None:
+    """Return the 95 % bootstrap interval of the error rate, resampling speakers since errors cluster in them.
+
+    Where not all speakers are known it resamples utterances, and is too narrow by as much as errors cluster.
+
+    None where it cannot be known: one speaker, no errors (`asr.bootstrap.interval` says when).
+
+    Args:
+        alignments: By utterance id.
+        speakers: Each utterance's speaker, by utterance id.
+        generator: Draws the 10,000 resamples.
+    """
+    counts = by_speaker(alignments, speakers).values()
+    return bootstrap.interval([c.errors for c in counts], [c.total for c in counts], generator)

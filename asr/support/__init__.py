@@ -1,0 +1,1 @@
+"""Support: files, tensors, compilation, seeds, processes; knows nothing of speech."""

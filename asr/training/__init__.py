@@ -1,0 +1,1 @@
+"""Training: the loop, the run it works on, and what lets it resume."""
