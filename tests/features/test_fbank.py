@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.features.base import count, multiply
 from asr.features.fbank import Fbank, mel, mel_filters, povey
+from asr.features.framing import count, multiply
 from asr.features.mfcc import MFCC
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "features.npz")
@@ -111,11 +111,20 @@ def test_a_product_in_pieces_is_the_product():
     np.testing.assert_allclose(multiply(rows, matrix, out), rows.astype(float) @ matrix, rtol=1e-5)
 
 
+def test_a_row_of_a_product_depends_on_that_row_alone():
+    generator = np.random.default_rng(0)
+    rows, matrix = generator.random((50, 257), np.float32), generator.random((257, 23), np.float32)
+    whole = multiply(rows, matrix, np.empty((50, 23), np.float32))
+    for start, end in ((0, 1), (3, 20), (9, 50), (49, 50)):
+        part = multiply(rows[start:end], matrix, np.empty((end - start, 23), np.float32))
+        np.testing.assert_array_equal(part, whole[start:end])
+
+
 def test_no_product_is_large_enough_for_blas_to_share_it_among_threads(monkeypatch):
     sizes, matmul = [], np.matmul
 
-    def watched(rows, matrix, out):
-        sizes.append(rows.shape[0] * matrix.size)
+    def watched(rows, matrix, out=None):
+        sizes.append(rows.shape[-2] * matrix.size)
         return matmul(rows, matrix, out=out)
 
     monkeypatch.setattr(np, "matmul", watched)
