@@ -72,7 +72,7 @@ def _run(folder: Path, data: Path, device: str | None) -> Examined:
 
 
 def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) -> Examined:
-    from asr import config, manifest
+    from asr import bundle, config, manifest
     from asr.doctor import DATA_CHECKS, examine, recordings
 
     recipes = [path for path in subjects if path.suffix == ".toml"]
@@ -81,7 +81,7 @@ def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) ->
         raise AsrError(f"{recipes[1]}: is a second recipe; give one at a time")
     if folders := [path for path in manifests if path.is_dir()]:
         raise AsrError(f"{folders[0]}: is a folder among other things; give a run alone, or manifests")
-    recipe = config.load(recipes[0], overrides) if recipes else None
+    recipe = bundle.resolve(config.load(recipes[0], overrides)) if recipes else None
     if overrides and not recipe:
         raise AsrError(f"--set {overrides[0]}: changes a recipe, and there is none; give one before the manifests")
     paths = _named(manifests) if manifests else _corpus(recipe, data)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from statistics import median
 
+from asr import features
 from asr.config import Features
 from asr.doctor.finding import Finding, listed
 from asr.doctor.recordings import Data, Recording
@@ -40,7 +41,7 @@ def unfit(data: Data) -> Iterator[Finding]:
     """Find transcripts that need more frames than there are, for which CTC's loss is infinite."""
     from asr import ctc
 
-    settings = data.recipe.features if data.recipe else Features()
+    settings = features.build(data.recipe.features if data.recipe else Features())
 
     def lacking(r: Recording) -> tuple[int, int, int] | None:
         resampled = round(r.samples * settings.rate / r.rate)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from asr import audio
+from asr import audio, features
 from asr.doctor.finding import Finding
 from asr.doctor.recordings import Data, Recording
 
@@ -123,7 +123,7 @@ def length(data: Data) -> Iterator[Finding]:
 def sampling(data: Data) -> Iterator[Finding]:
     """Find rates that must be changed; a lower one than its neighbours' lacks their high frequencies."""
     rates = Counter(r.rate for r in data.heard)
-    wanted = data.recipe.features.rate if data.recipe else max(rates, default=0)
+    wanted = features.build(data.recipe.features).rate if data.recipe else max(rates, default=0)
     for rate in sorted(set(rates) - {wanted}):
         if rate > wanted:
             severity, what, remedy = "note", f"{rate} Hz, resampled to {wanted}", "nothing; or convert it once"

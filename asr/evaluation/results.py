@@ -174,7 +174,9 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
             the seed.
     """
     kept = [place / RECIPE for place in places if (place / RECIPE).exists()]
-    recipes = [(path, config.load(path)) for path in kept]
+    from asr import bundle  # torch, which other commands that read results do not need
+
+    recipes = [(path, bundle.resolve(config.load(path))) for path in kept]
     for path, recipe in recipes[1:]:
         apart = [line for line in config.differences(recipes[0][1], recipe) if not line.startswith("training.seed:")]
         if apart:

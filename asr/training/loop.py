@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, config, ctc, recognize
+from asr import batch, bundle, config, ctc, recognize
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.hypothesis import LogProbs
@@ -55,6 +55,7 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             transcript does not fit the units; too many steps in a row give no number.
         SystemExit: A signal asked to stop; 130 or 143, after a checkpoint.
     """
+    recipe = bundle.resolve(recipe)
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with parallel.group(device) as group, taken(recipe, data, out, group) as stands:
         if stands and stands.progress.finished:

@@ -107,7 +107,7 @@ def _take(recipe: Recipe, data: dict[str, str], out: Path, stack: ExitStack, say
 
 
 def _refuse_another(recipe: Recipe, path: Path, read: Callable[[], Recipe]) -> None:
-    if path.exists() and (changed := config.differences(read(), recipe)):
+    if path.exists() and (changed := config.differences(bundle.resolve(read()), recipe)):
         what = f"holds a run of another recipe ({'; '.join(changed)})"
         raise AsrError(f"{path.parent}: {what}; remove it or choose another --out")
 

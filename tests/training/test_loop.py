@@ -38,7 +38,7 @@ def test_a_run_folder_holds_what_it_promises(trained):
     names = {path.name for path in trained.parent.iterdir()}
     checkpoints = {"step-00000132.safetensors", "step-00000144.safetensors"}
     assert names == {"best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"} | checkpoints
-    assert config.load(trained.parent / "recipe.toml") == recipe()
+    assert config.load(trained.parent / "recipe.toml") == bundle.resolve(recipe())
 
 
 def test_each_epoch_is_one_json_line(trained):
