@@ -21,30 +21,10 @@ from asr.features import Features
 from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
-from asr.support import job
+from asr.support.device import choose_device, computing_on
 from asr.support.parallel import ALONE, Group
 
 BATCH = 32  # utterances decoded side by side; changes no result
-
-
-def choose_device(name: str | None = None) -> torch.device:
-    """Return the device asked for, or CUDA where there is one, or the CPU.
-
-    Raises:
-        AsrError: There is no such device here.
-    """
-    if not name or name == "cuda":
-        on = job.place()  # of several processes each takes its own
-        name = "cuda" if name or torch.cuda.is_available() else "cpu"
-        name += f":{on.local_rank}" if name == "cuda" and on.size > 1 else ""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise AsrError(f"device '{name}': cannot be used ({reason}); leave it out or use cpu") from error
-    return device
 
 
 def load(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:
@@ -81,33 +61,21 @@ def dataset(bundle: Bundle, path: Path) -> Dataset:
     return batch.dataset(utterances, store, bundle.normaliser, bundle.units)
 
 
-def share_threads(device: torch.device) -> None:
-    """Leave a CPU's second core to the network's other direction, and to nobody else.
-
-    The cells take two threads that meet once a layer: on two cores 2×40 units train up to 1.4 times faster than on one,
-    and no slower beside another program. Torch's own threads meet in every operation. On top of that they are worth
-    nothing at 3×250 units, and cost 5 % at 128 and 20 to 40 % at 40 and 64.
-
-    Args:
-        device: Where the network runs; only a CPU has threads to share.
-    """
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-
-
 class Recognizer:
     """A system, a decoder and a device, ready to recognise.
 
     Args:
         bundle: The system.
         decoder: Turns log-probs into hypotheses.
-        device: Where the network runs.
+        device: Where the network runs, for example "cpu" or "cuda:1"; "auto" is CUDA if available.
+
+    Raises:
+        AsrError: The device is not available.
     """
 
-    def __init__(self, bundle: Bundle, decoder: Decoder, device: torch.device) -> None:
-        self.bundle, self.decoder, self.device = bundle, decoder, device
-        share_threads(device)
-        self._model = bundle.model.to(device).eval()
+    def __init__(self, bundle: Bundle, decoder: Decoder, device: str | torch.device | None = "auto") -> None:
+        self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
+        self._model = bundle.model.to(self.device).eval()
 
     @torch.inference_mode()
     def log_probs(self, samples: Samples, rate: int) -> npt.NDArray[np.float32]:
@@ -123,7 +91,8 @@ class Recognizer:
         bundle = self.bundle
         features = bundle.normaliser(bundle.features(resample(samples, rate, bundle.features.rate)))
         inputs = torch.from_numpy(features)[None].to(self.device)  # (1, T, F)
-        log_probs, _ = self._model(inputs, torch.tensor([len(features)]))
+        with computing_on(self.device):
+            log_probs, _ = self._model(inputs, torch.tensor([len(features)]))
         return np.asarray(log_probs[0].cpu())
 
     def transcribe(self, samples: Samples, rate: int) -> Hypothesis:
@@ -191,7 +160,8 @@ class Recognizer:
         places = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
         for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
             inputs = data.batch(rows.tolist()).to(self.device)
-            log_probs, lengths = self._model(inputs.features, inputs.lengths)
+            with computing_on(self.device):
+                log_probs, lengths = self._model(inputs.features, inputs.lengths)
             values = log_probs.cpu().numpy()
             for row, (id, length) in enumerate(zip(inputs.ids, lengths.tolist(), strict=True)):
                 yield id, values[row, :length]

@@ -39,7 +39,8 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
     from asr import config
 
     settings = config.load(recipe, overrides)
-    from asr import recognize, report
+    from asr import report
+    from asr.support.device import choose_device
     from asr.training import loop as training
 
     out = out or Path("runs") / recipe.stem
@@ -49,7 +50,7 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
     if settings.training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first touched
     with output.timed("training"):
-        best = training.run(settings, corpus, out, recognize.choose_device(device))
+        best = training.run(settings, corpus, out, choose_device(device))
     picture = report.curves(out) if output.SPEAKS else None
     output.say(f"curves: {picture}" if picture else 'curves: not drawn; `pip install "asr[plots]"` draws them')
     output.result(best)
@@ -73,14 +74,15 @@ def tune(
     **search: Any,  # noqa: ANN401
 ) -> None:
     """Choose a decoder's weights on the dev set, and record them for evaluate and transcribe."""
-    from asr import bundle, recognize
+    from asr import bundle
     from asr.evaluation import tuning
+    from asr.support.device import choose_device
 
     file = options.bundle_of(system)
     corpus = data / bundle.load(file).recipe.corpus.name
     settings = options.settings(None, {"decoder": "beam"} | {k: v for k, v in search.items() if v is not None})
     with output.timed("tuning"):
-        tuned = tuning.run(file, corpus, settings, order, recognize.choose_device(device), on, force)
+        tuned = tuning.run(file, corpus, settings, order, choose_device(device), on, force)
     best = tuned.search
     if tuned.perplexity:
         output.say(f"{on} perplexity {tuned.perplexity.perplexity:.2f} over {tuned.perplexity.tokens} tokens")

@@ -53,11 +53,12 @@ def transcribe(
     found = _recordings(sources)
     from asr import bundle, decoders, recognize
     from asr.support import files, parallel
+    from asr.support.device import choose_device
 
     file = options.bundle_of(system)
     loaded = bundle.load(file)
     decoder = decoders.build(options.settings(file, search), loaded.units)
-    on = recognize.choose_device(device)
+    on = choose_device(device)
     recognizer = recognize.Recognizer(loaded, decoder, on)
     failed = 0
     with parallel.group(on) as group:
@@ -117,7 +118,7 @@ def align(audio: Path, transcript: str, system: Path, kind: str, device: str | N
     from asr import bundle, recognize
     from asr.decoders import Greedy
 
-    recognizer = recognize.Recognizer(bundle.load(options.bundle_of(system)), Greedy(), recognize.choose_device(device))
+    recognizer = recognize.Recognizer(bundle.load(options.bundle_of(system)), Greedy(), device)
     samples, rate = recording.read(audio)
     symbols = _symbols(recognizer.bundle.units, transcript)
     try:
