@@ -370,7 +370,7 @@ def test_trn_is_scored_by_every_convention_its_symbols_allow(tmp_path):
     assert done.stderr == "hyp.trn: 1 of 3 utterances are missing, b-2: counted as deletions\n"
     (tmp_path / "more.trn").write_text("b (c-1)\n")
     done = asr("score", "ref.trn", "more.trn", cwd=tmp_path)
-    assert done.returncode == 4 and "c-1: has a hypothesis and no reference" in done.stderr
+    assert done.returncode == 4 and "c-1: has a hypothesis but no reference" in done.stderr
     (tmp_path / "odd.trn").write_text("sh zz (a-1)\n")
     done = asr("score", "ref.trn", "odd.trn", cwd=tmp_path)
     assert done.returncode == 4 and "a-1: 'zz' is not one of TIMIT's phones" in done.stderr

@@ -21,7 +21,7 @@ from asr.recognize import Recognizer
 from asr.scoring import calibration, conventions, trn
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.scoring.calibration import Reliability
-from asr.scoring.conventions import Score
+from asr.scoring.conventions import ConventionScore
 from asr.support import files, parallel, seeds
 from asr.support.parallel import Group
 
@@ -35,7 +35,7 @@ class Result:
         reliability: Of the confidences; None where the decoder gives none.
     """
 
-    scores: list[Score]
+    scores: list[ConventionScore]
     reliability: Reliability | None = None
 
     @property
