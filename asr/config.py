@@ -6,6 +6,7 @@ arguments.
 
 import json
 import math
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from asr.errors import AsrError, suggest
+
+BEST = "best.safetensors"  # the bundle's name in a run's folder
 
 Part = TypeVar("Part")
 Value = bool | int | float | str | tuple[float, ...]
@@ -114,12 +117,13 @@ class Recipe:
         return asdict(self)
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
     """Return the recipe in a TOML file, with overrides such as `encoder.hidden=250` put on top.
 
     Raises:
         AsrError: The file is missing or no TOML; a key is unknown; a value has the wrong type or range.
     """
+    path = Path(path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -16,8 +16,6 @@ import pytest
 import soundfile
 
 from asr.cli import main, options
-from asr.cli.transcribe import _symbols
-from asr.units import Units
 
 
 @dataclass
@@ -222,12 +220,6 @@ def test_align_prints_when_each_unit_is_said(place):
     assert [line.split("\t")[2] for line in done.stdout.splitlines()[1:]] == list(text)
     done = asr("align", audio, "abé", "--bundle", "runs/toy", cwd=place)
     assert done.returncode == 4 and "'é' is not a unit" in done.stderr
-
-
-def test_a_transcript_of_letters_keeps_its_spaces():
-    assert _symbols(Units.of("characters", "ab "), "a b") == ["a", " ", "b"]
-    assert _symbols(Units.of("phones39"), "sil aa sil") == ["sil", "aa", "sil"]
-    assert _symbols(Units.of("phones39"), "h# ao q h#") == ["sil", "aa", "sil"]
 
 
 def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,26 @@ class Search:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: no decoder settings ({error}); `asr tune` writes them") from error
         return found
+
+    @classmethod
+    def recorded(cls, bundle: Path, say: Callable[[str], None] = lambda line: None) -> "Search":
+        """Return what `asr tune` recorded for a bundle; greedy decoding if it recorded nothing.
+
+        Args:
+            bundle: The bundle's file; decoder.json is beside it.
+            say: Is told, in a line, when the record is of another bundle and not used.
+
+        Raises:
+            InputError: The record cannot be read.
+        """
+        path = bundle.parent / FILE
+        if not path.exists():
+            return cls()
+        search = cls.load(path)
+        if search.tuned_for == files.sha256(bundle):
+            return search
+        say(f"{path}: was tuned for another bundle and is not used; run `asr tune` again")
+        return cls()
 
     def refuse(self, *names: str) -> None:
         """Refuse settings that this decoder does not have.
