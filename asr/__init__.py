@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from asr.bundle import Bundle
     from asr.ctc import align as forced_align
     from asr.ctc import loss as ctc_loss
-    from asr.decoders import Beam, Greedy
-    from asr.decoders.lexicon import Lexicon
+    from asr.decoders import Beam, Greedy, Lexicon
     from asr.errors import AsrError
     from asr.features import MFCC, Fbank
     from asr.formats import Transcript
@@ -52,8 +51,7 @@ __all__ = [
 _PUBLIC = {
     "bundle": ("Bundle",),
     "ctc": ("ctc_loss", "forced_align"),
-    "decoders": ("Beam", "Greedy"),
-    "decoders.lexicon": ("Lexicon",),
+    "decoders": ("Beam", "Greedy", "Lexicon"),
     "errors": ("AsrError",),
     "features": ("MFCC", "Fbank"),
     "formats": ("Transcript",),

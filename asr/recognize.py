@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from asr import audio, augment, batch, bundle, ctc, decoders, manifest
+from asr import audio, augment, batch, bundle, ctc, manifest
 from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
-from asr.decoders import Decoder, Hypothesis, Search
+from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
 from asr.errors import AsrError, InputError
 from asr.features import Features
 from asr.features.framing import Matrix
@@ -44,7 +44,7 @@ FRAMES = 30_000  # of a batch, padding included: five minutes of speech
 
 
 def load(
-    path: str | os.PathLike[str], device: str | torch.device = "auto", decoder: Search | None = None
+    path: str | os.PathLike[str], device: str | torch.device = "auto", decoder: DecoderSettings | None = None
 ) -> "Recognizer":
     """Return a trained system, ready to recognize.
 
@@ -64,8 +64,8 @@ def load(
     """
     file = bundle.find(path)
     system = bundle.load(file)
-    search = decoder or Search.recorded(file, lambda line: warnings.warn(line, stacklevel=3))
-    return Recognizer(system, decoders.build(search, system.units), device)
+    search = Search(decoder) if decoder else Search.recorded(file, lambda line: warnings.warn(line, stacklevel=4))
+    return Recognizer(system, search.build(system.units), device)
 
 
 def stored(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:

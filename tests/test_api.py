@@ -224,10 +224,10 @@ def test_a_decoder_is_as_tuned_or_as_passed(place, tmp_path):
         return getattr(recognizer.decoder._decoder, "width", None)
 
     bundle = run / "best.safetensors"
-    Search("beam", width=7, tuned_for=files.sha256(bundle)).save(run / "decoder.json")
+    Search(asr.Beam(width=7), tuned_for=files.sha256(bundle)).save(run / "decoder.json")
     assert width(asr.load(run)) == width(asr.load(bundle)) == 7
-    assert width(asr.load(run, decoder=Search("beam", width=9))) == 9
-    Search("beam", width=7, tuned_for="another").save(run / "decoder.json")
+    assert width(asr.load(run, decoder=asr.Beam(width=9))) == 9
+    Search(asr.Beam(width=7), tuned_for="another").save(run / "decoder.json")
     with pytest.warns(UserWarning, match=r"decoder\.json: was tuned for another bundle"):
         assert width(asr.load(run)) is None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
 
 
-@click.command()
+@click.command(cls=options.DecoderCommand, nbest=True)
 @click.argument("sources", nargs=-1, required=True, metavar="FILE… | DIR | MANIFEST.jsonl | -")
 @options.BUNDLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, with times of every unit.")
@@ -31,8 +31,6 @@ AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au
 @click.option(
     "--output-dir", "out", type=options.FOLDER, help="Write a file for each recording here; folders are kept."
 )
-@options.search
-@options.weights
 @options.DEVICE
 def transcribe(
     sources: tuple[str, ...],
@@ -52,13 +50,13 @@ def transcribe(
     kind = "jsonl" if as_json else kind
     write = choose(FORMATS, kind or "txt", "format")
     found = _recordings(sources)
-    from asr import bundle, decoders, recognize
+    from asr import bundle, recognize
     from asr.support import files, parallel
     from asr.support.device import choose_device
 
     file = options.bundle_of(system)
     loaded = bundle.load(file)
-    decoder = decoders.build(options.settings(file, search), loaded.units)
+    decoder = options.search(file, search).build(loaded.units)
     on = choose_device(device)
     recognizer = recognize.Recognizer(loaded, decoder, on)
     failed = 0
