@@ -8,6 +8,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeVar, overload
@@ -332,28 +333,29 @@ class Recognizer:
                 yield recording
                 continue
             try:
-                yield self._transcript(recording, self.decoder(next(log_probs))[0])
+                best, *others = (self._transcript(recording, one) for one in self.decoder(next(log_probs)))
+                yield replace(best, alternatives=tuple(others))
             except AsrError as error:
                 yield _named(recording.name, error)
 
-    def _transcript(self, recording: _Recording, best: Hypothesis) -> Transcript:
+    def _transcript(self, recording: _Recording, hypothesis: Hypothesis) -> Transcript:
         units = self.bundle.units
 
         def segments(symbols: Sequence[str], frames: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
             spans = self.times(frames, recording.seconds)
             return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, spans, strict=True))
 
-        said = segments(units.names(best.ids), best.frames)
+        said = segments(units.names(hypothesis.ids), hypothesis.frames)
         spelled = joined(said) if units.kind == "characters" else ()
         return Transcript(
             audio=recording.name,
             seconds=recording.seconds,
-            text=" ".join(best.words) or units.text(best.ids),
+            text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
             units=said,
-            words=segments(best.words, best.word_frames) or spelled,
-            confidence=best.confidence,
-            word_confidence=best.word_confidence,
-            score=best.score,
+            words=segments(hypothesis.words, hypothesis.word_frames) or spelled,
+            confidence=hypothesis.confidence,
+            word_confidence=hypothesis.word_confidence,
+            score=hypothesis.score,
         )
 
     def _symbols(self, transcript: str | Sequence[str]) -> list[str]:

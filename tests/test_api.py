@@ -261,3 +261,11 @@ def test_every_reader_takes_a_string(place, tmp_path):
     trn.read(str(tmp_path / "a.trn"))
     (tmp_path / "a.arpa").write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-1 <s>\n-1 </s>\n-1 a\n\n\\end\\\n")
     lm.read(str(tmp_path / "a.arpa"))
+
+
+def test_alternatives_come_best_first(place):
+    recognizer = asr.load(place.folder / "runs" / "espeak", decoder=asr.Beam(width=10, nbest=3))
+    transcript = recognizer.transcribe(place.folder / "one.wav")
+    found = [transcript, *transcript.alternatives]
+    assert str(transcript) == "abcd" and len({str(one) for one in found}) == 3
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr import bundle, config
 from asr.cli import main, options
 
 
@@ -220,6 +221,17 @@ def test_align_prints_when_each_unit_is_said(place):
     assert [line.split("\t")[2] for line in done.stdout.splitlines()[1:]] == list(text)
     done = asr("align", audio, "abé", "--bundle", "runs/toy", cwd=place)
     assert done.returncode == 4 and "'é' is not a unit" in done.stderr
+
+
+def test_that_speakers_are_unknown_is_said_once_where_it_matters(place, tmp_path):
+    parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "encoder": {"hidden": 4, "layers": 1}}
+    for kind, times in (("speaker", 1), ("utterance", 0)):
+        bundle.build(config.parse(parts | {"features": {"normalise": kind}}, "test")).save(tmp_path / "a.safetensors")
+        audio = sorted((place / "data/toy/test").glob("*.wav"))[:2]
+        done = asr("transcribe", "--bundle", tmp_path / "a.safetensors", *audio, cwd=place)
+        assert done.returncode == 0 and done.stderr.count("speakers are unknown") == times
+        done = asr("transcribe", "--bundle", tmp_path / "a.safetensors", "data/toy/test.jsonl", cwd=place)
+        assert done.returncode == 0 and "speakers are unknown" not in done.stderr
 
 
 def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):

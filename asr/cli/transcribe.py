@@ -69,7 +69,8 @@ def transcribe(
             elif kind:
                 output.result(write(transcript), end="")
             else:
-                output.result(f"{transcript.audio}\t{transcript.text}")
+                for one in (transcript, *transcript.alternatives):
+                    output.result(f"{one.audio}\t{one.text}")
     if failed:
         output.say(f"asr: {failed} of {len(found)} recordings failed")
         sys.exit(InputError.status if failed == len(found) else 1)
