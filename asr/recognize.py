@@ -22,7 +22,7 @@ from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
 from asr.support import job
-from asr.support.parallel import ALONE, Group
+from asr.support.parallel import ALONE, ProcessGroup
 
 BATCH = 32  # utterances decoded side by side; changes no result
 
@@ -34,7 +34,7 @@ def choose_device(name: str | None = None) -> torch.device:
         AsrError: There is no such device here.
     """
     if not name or name == "cuda":
-        on = job.place()  # of several processes each takes its own
+        on = job.world()  # of several processes each takes its own
         name = "cuda" if name or torch.cuda.is_available() else "cpu"
         name += f":{on.local_rank}" if name == "cuda" and on.size > 1 else ""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
@@ -178,7 +178,7 @@ class Recognizer:
 
     @torch.inference_mode()
     def emissions(
-        self, data: Dataset, group: Group = ALONE, only: Ints | None = None
+        self, data: Dataset, group: ProcessGroup = ALONE, only: Ints | None = None
     ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asr.audio import Samples
     from asr.formats import Transcript
     from asr.recognize import Recognizer
-    from asr.support.parallel import Group
+    from asr.support.parallel import ProcessGroup
     from asr.units import Units
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
@@ -76,7 +76,7 @@ def transcribe(
 
 
 def _transcripts(
-    recognizer: "Recognizer", found: list[tuple[str, Path]], group: "Group"
+    recognizer: "Recognizer", found: list[tuple[str, Path]], group: "ProcessGroup"
 ) -> Iterator[tuple[tuple[str, Path], "Transcript | None"]]:
     """Yield each recording and what is said in it, in order; None where that failed, which is said.
 
@@ -86,7 +86,7 @@ def _transcripts(
         yield from ((recording, _transcript(recognizer, recording[0])) for recording in found)
         return
     mine = {str(i): _transcript(recognizer, found[i][0]) for i in range(group.rank, len(found), group.size)}
-    everything = group.merged(mine)
+    everything = group.gather(mine)
     yield from ((recording, everything[str(i)]) for i, recording in enumerate(found))
 
 

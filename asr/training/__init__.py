@@ -1,1 +1,1 @@
-"""Training: the loop, the run it works on, and what lets it resume."""
+"""Training: the loop, the run and its folder, and the checkpoints that it resumes from."""
