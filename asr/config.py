@@ -20,6 +20,8 @@ from asr.support.settings import Value, checked, setting, shown, toml
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+BEST = "best.safetensors"  # the bundle's name in a run's folder
+
 Part = TypeVar("Part", bound="DataclassInstance")
 Named = TypeVar("Named", bound="Section")
 

@@ -30,8 +30,9 @@ def evaluate(
     **search: Any,  # noqa: ANN401
 ) -> None:
     """Score a run's best system, or a bundle, and write NAME.json and NAME.utterances.jsonl beside it."""
-    from asr import bundle, recognize, report
+    from asr import bundle, report
     from asr.evaluation import measurement as evaluation
+    from asr.support.device import choose_device
 
     if manifest and names:
         raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
@@ -43,7 +44,7 @@ def evaluate(
             where = (out or file.parent) / path.stem
             if manifest and not out:
                 _refuse_another(path, corpus / path.name, where.with_name(f"{where.name}.json"))
-            found = evaluation.run(file, path, where, recognize.choose_device(device), settings, force)
+            found = evaluation.run(file, path, where, choose_device(device), settings, force)
             for result in found.results:
                 output.result(f"{path.stem:<4} {result}" + (f" ({found.remark})" if found.remark else ""))
                 others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])

@@ -1,13 +1,11 @@
 """Commands that make a system: prepare, train, tune."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asr.cli import options, output
-from asr.errors import InputError
 
 
 @click.command()
@@ -39,17 +37,11 @@ def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None
     from asr import config
 
     settings = config.load(recipe, overrides)
-    from asr import recognize, report
-    from asr.training import loop as training
+    from asr import report, training
 
     out = out or Path("runs") / recipe.stem
-    corpus = data / settings.corpus.name
-    if not (corpus / "train.jsonl").exists():
-        raise InputError(f"{corpus}: holds no prepared corpus; run `asr prepare {settings.corpus.name}` first")
-    if settings.training.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first touched
     with output.timed("training"):
-        best = training.run(settings, corpus, out, recognize.choose_device(device))
+        best = training.train(settings, out, data=data, device=device)
     picture = report.curves(out) if output.SPEAKS else None
     output.say(f"curves: {picture}" if picture else 'curves: not drawn; `pip install "asr[plots]"` draws them')
     output.result(best)
@@ -82,17 +74,16 @@ def tune(
     **search: Any,  # noqa: ANN401
 ) -> None:
     """Choose a decoder's settings on the dev set, and record them for evaluate and transcribe."""
-    from asr import bundle, recognize
+    from asr import bundle
     from asr.decoders import Search
     from asr.evaluation import results, tuning
+    from asr.support.device import choose_device
 
     file = options.bundle_of(system)
     corpus = data / bundle.load(file).recipe.corpus.name
     name = search.pop("decoder") or options.tuned_by_default()
     with output.timed("tuning"):
-        tuned = tuning.run(
-            file, corpus, Search().changed(name, search), order, recognize.choose_device(device), on, force
-        )
+        tuned = tuning.run(file, corpus, Search().changed(name, search), order, choose_device(device), on, force)
     if tuned.perplexity:
         output.say(f"{on} perplexity {tuned.perplexity.perplexity:.2f} over {tuned.perplexity.tokens} tokens")
     before, after = tuned.calibration_error

@@ -10,7 +10,7 @@ from typing import Any
 from asr import config
 from asr.errors import AsrError, InputError
 
-BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
+BEST, EPOCHS, RECIPE, LOCK = config.BEST, "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
 
 COUNTS = ("hits", "substitutions", "deletions", "insertions", "errors", "total")
 SCORED = ("set", "metric", "rate", "interval", *COUNTS, "utterances", "speakers", "convention", "conventions")

@@ -24,4 +24,4 @@ def build(settings: config.Features) -> Features:
     return Deltas(features, settings.deltas) if settings.deltas else features
 
 
-__all__ = ["KINDS", "Features", "build", "frames"]
+__all__ = ["KINDS", "MFCC", "Fbank", "Features", "build", "frames"]

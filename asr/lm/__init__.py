@@ -5,6 +5,7 @@ sentence. `NoLM` has the same verbs and no opinion. Scores are natural logs; ARP
 """
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -210,13 +211,13 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
     return Ngram.of(symbols, kneser_ney.estimate(encoded, len(symbols), order, start=0))
 
 
-def read(path: Path) -> Ngram:
+def read(path: str | os.PathLike[str]) -> Ngram:
     """Return the model of an ARPA file; gunzipped if its name ends in .gz.
 
     Raises:
         InputError: As `arpa.read`, or `<s>` or `</s>` is missing.
     """
-    symbols, grams = arpa.read(path)
+    symbols, grams = arpa.read(Path(path))
     try:
         return Ngram.of(symbols, grams)
     except AsrError as error:
@@ -252,13 +253,13 @@ def _kept(path: Path, stamp: tuple[int, int] | None) -> Ngram:
     return read(path)
 
 
-def write(lm: Ngram, path: Path) -> None:
+def write(lm: Ngram, path: str | os.PathLike[str]) -> None:
     """Write a model as an ARPA file, whole or not at all; gzipped if its name ends in .gz.
 
     Raises:
         AsrError: As `arpa.write`.
     """
-    arpa.write(path, lm.symbols, lm.grams)
+    arpa.write(Path(path), lm.symbols, lm.grams)
 
 
 def perplexity(lm: Ngram, sentences: Iterable[Sequence[str]]) -> Perplexity:

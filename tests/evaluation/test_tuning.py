@@ -115,15 +115,15 @@ def test_alignment_finds_tones_where_they_are(toy, tmp_path):
     }
     pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
     best = loop.run(config.parse(parts, "test"), toy, tmp_path / "run", CPU)
-    from asr import audio, manifest
+    from asr import manifest
 
     utterance = manifest.read(toy / "test.jsonl")[0]
     recognizer = recognize.Recognizer(bundle.load(best), Greedy(), CPU)
-    segments = recognizer.align(*audio.read(utterance.audio), list(utterance.text))
+    segments = recognizer.align(utterance, list(utterance.text))
     assert [segment.symbol for segment in segments] == list(utterance.text)
     assert segments[0].start == 0 and segments[-1].end == pytest.approx(utterance.seconds)
     for place, segment in enumerate(segments):
         middle = 0.04 + 0.16 * place + 0.06
         assert segment.start < middle < segment.end
     with pytest.raises(InputError, match="cannot hold 300 units"):
-        recognizer.align(*audio.read(utterance.audio), ["a"] * 300)
+        recognizer.align(utterance, ["a"] * 300)
