@@ -19,12 +19,13 @@ from asr import config, features
 from asr.augment import Augmentation
 from asr.cells import CELLS
 from asr.config import BEST, Recipe
-from asr.errors import AsrError, BundleError
+from asr.errors import BundleError, choose
 from asr.features import KINDS, Features
 from asr.features.normalise import Normaliser, Statistics
 from asr.model import Model
 from asr.support import seeds, tensors
-from asr.units import Units
+from asr.units import BLANK_SYMBOL, Units
+from asr.units import KINDS as UNIT_KINDS
 
 FORMAT = "asr bundle 1"
 BESIDE = "training."  # begins the names of tensors that only training needs
@@ -147,15 +148,27 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
     """
     try:
         recipe = resolve(config.parse(header["recipe"], str(path)))
-        units = Units(header["units"]["kind"], tuple(header["units"]["symbols"]), header["units"]["drop"])
-        bundle = _assemble(recipe, units, _normaliser_of(header["normaliser"]))
+        bundle = _assemble(recipe, _units_of(header["units"]), _normaliser_of(header["normaliser"]))
         weights = {name: tensor for name, tensor in found.items() if not name.startswith(BESIDE)}
         bundle.model.load_state_dict(weights)
-    except (AsrError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+        bundle.facts = dict(header["facts"])
+        if (statistics := bundle.normaliser.statistics) and len(statistics.total) != bundle.features.dimension:
+            raise ValueError(f"statistics of {len(statistics.total)} features for {bundle.features.dimension}")
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[-1].strip()
         raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
-    bundle.facts = header["facts"]
     return bundle
+
+
+def _units_of(header: Mapping[str, Any]) -> Units:
+    """Return the units of a header; everything in them must be a string."""
+    symbols = tuple(header["symbols"])
+    if not isinstance(header["symbols"], list) or not all(isinstance(one, str) for one in (*symbols, header["drop"])):
+        raise TypeError("units: symbols and drop must be strings")
+    if symbols[:1] != (BLANK_SYMBOL,) or len(set(symbols)) < len(symbols):
+        raise ValueError("units: the first symbol must be blank, and none a duplicate")
+    choose(dict.fromkeys(UNIT_KINDS, True), header["kind"], "units")
+    return Units(header["kind"], symbols, header["drop"])
 
 
 def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
@@ -188,5 +201,7 @@ def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
 def _normaliser_of(header: Mapping[str, Any]) -> Normaliser:
     if "count" not in header:
         return Normaliser(header["kind"])
-    total, squares = np.array(header["total"]), np.array(header["squares"])
+    total, squares = np.array(header["total"], np.float64), np.array(header["squares"], np.float64)
+    if type(header["count"]) is not int or header["count"] < 1 or total.ndim != 1 or total.shape != squares.shape:
+        raise ValueError(f"normaliser: {header['count']!r} frames, sums of shape {total.shape} and {squares.shape}")
     return Normaliser(header["kind"], Statistics(header["count"], total, squares))

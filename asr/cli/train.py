@@ -1,4 +1,4 @@
-"""Commands that make a system: prepare, train, tune."""
+"""Commands that build a system: prepare, train, tune."""
 
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from asr.cli import options, output
 
 @click.command()
 @click.argument("corpus", metavar="CORPUS | RECIPE.toml")
-@click.option("--source", type=options.FOLDER, help="Where the corpus lies, if you have it.")
-@click.option("--out", type=options.FOLDER, help="Where its manifests go; data/CORPUS when left out.")
-@click.option("--partial", is_flag=True, help="Go on with what is readable when files are missing.")
+@click.option("--source", type=options.FOLDER, help="Folder with the corpus, if you have it.")
+@click.option("--out", type=options.FOLDER, help="Folder for its manifests.  [default: data/CORPUS]")
+@click.option("--partial", is_flag=True, help="Continue with the readable files if some are missing.")
 def prepare(corpus: str, source: Path | None, out: Path | None, partial: bool) -> None:
-    """Make the manifests of a corpus, or of a recipe's corpus (and, for espeak, the corpus itself)."""
+    """Write the manifests of a corpus, or of a recipe's corpus (and synthesize the corpus `espeak`)."""
     from asr import config, corpora
 
     if corpus.endswith(".toml"):
@@ -30,7 +30,7 @@ def prepare(corpus: str, source: Path | None, out: Path | None, partial: bool) -
 @click.argument("recipe", type=options.FILE)
 @options.SET
 @options.DATA
-@click.option("--out", type=options.FOLDER, help="The run's folder; runs/RECIPE when left out.")
+@click.option("--out", type=options.FOLDER, help="The run's folder.  [default: runs/RECIPE]")
 @options.DEVICE
 def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None, device: str | None) -> None:
     """Train the system that a recipe describes."""

@@ -144,12 +144,13 @@ def remark(search: Mapping[str, Any], name: str) -> str:
     return "; ".join(said for mark, said in marks.items() if search.get(mark))
 
 
-_RECORD = {"decoder", "calibration", "tuned_on", "tuned_for", "tuned_on_set", "tuned_here", "tuned_on_test", "by_hand"}
+# keys of a result's `search` that are not settings of the decoder
+RESERVED = {"decoder", "calibration", "tuned_on", "tuned_for", "tuned_on_set", "tuned_here", "tuned_on_test", "by_hand"}
 
 
 def settings_of(search: Row) -> list[tuple[str, Any]]:
     """Return the decoder's settings in a result's `search`, by name."""
-    return [(name, value) for name, value in search.items() if name not in _RECORD and value is not None]
+    return [(name, value) for name, value in search.items() if name not in RESERVED and value is not None]
 
 
 def decoding(search: Row) -> str:
@@ -235,7 +236,7 @@ class Summary:
         return row | {"mean": self.mean, "deviation": self.deviation, "rates": self.rates, "remark": self.remark}
 
 
-def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
+def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
     """Return what several seeds of one recipe come to on one set, by convention, the headline first.
 
     Args:
