@@ -1,7 +1,8 @@
 """Manifests: JSON-lines files that list the utterances of a set.
 
-One line is one utterance, `{"id", "audio", "seconds", "speaker", "text", "phones", "words", "speed"}`; lines are sorted
-by id and audio paths are relative to the manifest, so that a corpus can be moved as a folder.
+One line is one utterance, `{"id", "audio", "start", "seconds", "speaker", "text", "phones", "words", "speed"}`; lines
+are sorted by id and audio paths are relative to the manifest, so that a corpus can be moved as a folder. `start` is
+only there where the utterance is a segment of a longer recording: segments need no copies of the audio.
 """
 
 import json
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from asr import audio
+from asr.audio import Samples
 from asr.errors import InputError
 from asr.support.files import write_json_lines
 
@@ -37,6 +40,7 @@ class Utterance:
         phones: The phones with their times, as transcribed (TIMIT: 61 symbols, unfolded). Empty where unknown.
         words: The words with their times. Empty where unknown.
         speed: How many times faster than recorded it is heard; `seconds` and all times are those at that speed.
+        start: Where in its recording a segment begins, in seconds of the file; None where it is the whole recording.
     """
 
     id: str
@@ -47,6 +51,15 @@ class Utterance:
     phones: tuple[Segment, ...] = ()
     words: tuple[Segment, ...] = ()
     speed: float = 1.0
+    start: float | None = None
+
+    def samples(self) -> tuple[Samples, int]:
+        """Return the utterance's samples (S,), as recorded, and their rate in Hz.
+
+        Raises:
+            InputError: The recording cannot be read, or ends before the segment.
+        """
+        return audio.read(self.audio, self.start, None if self.start is None else self.seconds * self.speed)
 
 
 def read(path: Path) -> list[Utterance]:
@@ -81,6 +94,7 @@ def write(path: Path, utterances: list[Utterance]) -> None:
         row: dict[str, Any] = {
             "id": utterance.id,
             "audio": _relative(utterance.audio, path.parent),
+            **({} if utterance.start is None else {"start": round(utterance.start, 6)}),
             "seconds": round(utterance.seconds, 6),
             "speaker": utterance.speaker,
             "text": utterance.text,
@@ -113,12 +127,15 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
             phones=_segments(row.get("phones", [])),
             words=_segments(row.get("words", [])),
             speed=float(row.get("speed", 1.0)),
+            start=float(row["start"]) if row.get("start") is not None else None,
         )
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where}: not an utterance ({reason}); needs id, audio, seconds") from error
     if not (math.isfinite(utterance.seconds) and utterance.seconds > 0):
         raise InputError(f"{where} ({utterance.id}): {utterance.seconds} seconds long; must be above 0")
+    if utterance.start is not None and not 0 <= utterance.start < math.inf:
+        raise InputError(f"{where} ({utterance.id}): starts at {utterance.start} s; must be at least 0")
     if not 0.1 <= utterance.speed <= 10:
         raise InputError(f"{where} ({utterance.id}): speed {utterance.speed}; must be at least 0.1 and at most 10")
     return utterance

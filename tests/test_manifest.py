@@ -140,3 +140,15 @@ def test_a_speed_is_kept_and_one_that_makes_no_sense_refused(tmp_path):
     path.write_text('{"id": "a", "audio": "a.wav", "seconds": 1, "speed": 0}\n')
     with pytest.raises(InputError, match=r"train.jsonl:1 \(a\): speed 0.0; must be at least 0.1 and at most 10"):
         manifest.read(path)
+
+
+def test_a_segment_keeps_its_start(tmp_path):
+    segment = Utterance("u1", tmp_path / "long.wav", 1.5, "anna", "ah", start=0.0)
+    manifest.write(tmp_path / "m.jsonl", [segment])
+    assert manifest.read(tmp_path / "m.jsonl") == [segment]
+
+
+@pytest.mark.parametrize("start", [-1, "NaN", "Infinity"])
+def test_a_segment_that_starts_nowhere_is_refused(tmp_path, start):
+    with pytest.raises(InputError, match="starts at .* s; must be at least 0"):
+        manifest.read(written(tmp_path / "m.jsonl", json.dumps(GOOD)[:-1] + f', "start": {start}}}'))

@@ -10,7 +10,6 @@ from itertools import chain, repeat
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio
 from asr.audio import Samples
 from asr.config import Recipe
 from asr.errors import AsrError, InputError
@@ -153,7 +152,7 @@ def measure(name: str, utterance: Utterance, units: Units | None = None) -> Reco
     """Return what an utterance of the set `name` is like."""
     said = transcript(utterance, units)
     try:
-        samples, rate = audio.read(utterance.audio)
+        samples, rate = utterance.samples()
     except InputError as error:
         return Recording(name, utterance, said, error)
     steps = np.clip(samples / STEP, -32_768, 32_767).astype("<i2")  # exact for what was recorded in 16 bits
