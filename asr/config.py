@@ -34,9 +34,10 @@ class Corpus:
 class Units:
     """What the system writes."""
 
-    kind: str = "phones39"  # phones39, phones48, phones61 or characters
+    kind: str = "phones39"  # phones39, phones48, phones61, phones, characters or words
     alphabet: str = " abcdefghijklmnopqrstuvwxyz'"  # characters: each one once
     drop: str = '.,;:?!"'  # characters: what a transcript may hold and we do not model
+    symbols: str = ""  # phones and words: each one once, separated by spaces
 
 
 @dataclass(frozen=True)

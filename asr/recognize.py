@@ -150,7 +150,7 @@ class Recognizer:
             text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
             units=said,
             words=self._segments(hypothesis.words, hypothesis.word_frames)
-            or (joined(said) if units.kind == "characters" else ()),
+            or {"characters": joined(said), "words": said}.get(units.kind, ()),
             confidence=hypothesis.confidence,
             word_confidence=hypothesis.word_confidence,
             score=hypothesis.score,

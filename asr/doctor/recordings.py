@@ -117,8 +117,7 @@ def listen(sets: Mapping[str, Sequence[Utterance]], recipe: Recipe | None = None
     """
     from tqdm import tqdm
 
-    settings = recipe.units if recipe else None
-    units = Units.of(settings.kind, settings.alphabet, settings.drop) if settings else None
+    units = Units.of(**vars(recipe.units)) if recipe else None
     names = [name for name, utterances in sets.items() for _ in utterances]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         done = pool.map(measure, names, chain.from_iterable(sets.values()), repeat(units))
@@ -140,11 +139,8 @@ def transcript(utterance: Utterance, units: Units | None) -> Transcript:
     try:
         return Transcript(tuple(units.transcript(utterance.text, phones)))
     except AsrError as error:
-        if units.kind == "characters":
-            said, known = set(utterance.text.strip()) - set(units.drop), set(units.symbols)
-            unknown = {c for c in said if not {c, c.lower()} & known}
-        else:
-            unknown = set(phones) - set(PHONES_61)
+        timit = units.kind in ("phones39", "phones48", "phones61")
+        unknown = set(phones) - set(PHONES_61) if timit else set(units.unknown(units.split(utterance.text, phones)))
         return Transcript(unknown=tuple(sorted(unknown)), fault="" if unknown else str(error).partition(";")[0])
 
 

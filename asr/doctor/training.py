@@ -226,8 +226,7 @@ def _written(run: Run) -> tuple[int, int]:
 
 
 def _units(run: Run) -> Units:
-    settings = run.recipe.units
-    return Units.of(settings.kind, settings.alphabet, settings.drop)
+    return Units.of(**vars(run.recipe.units))
 
 
 def _scored(run: Run) -> list[Row]:
