@@ -120,10 +120,10 @@ class Units:
         Args:
             phones: As transcribed, with start and end; all 0 where they come from a dictionary.
         """
-        if self.kind == "phones":
-            return [start for _, start, _ in phones] if any(end for *_, end in phones) else []
-        if self.kind not in _PHONES:
+        if not any(end for *_, end in phones) or self.kind not in (*_PHONES, "phones"):
             return []
+        if self.kind == "phones":
+            return [start for _, start, _ in phones]
         return [start for symbol, start, _ in phones if self._fold([symbol])]
 
     def join(self, symbols: Sequence[str]) -> str:

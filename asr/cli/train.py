@@ -1,4 +1,4 @@
-"""Commands that make a system: prepare, train, tune."""
+"""Commands that make a system: train, tune."""
 
 import os
 from pathlib import Path
@@ -8,24 +8,6 @@ import click
 
 from asr.cli import options, output
 from asr.errors import InputError
-
-
-@click.command()
-@click.argument("corpus", metavar="CORPUS | RECIPE.toml")
-@click.option("--source", type=options.FOLDER, help="Where the corpus lies, if you have it.")
-@click.option("--out", type=options.FOLDER, help="Where its manifests go; data/CORPUS when left out.")
-@click.option("--partial", is_flag=True, help="Go on with what is readable when files are missing.")
-def prepare(corpus: str, source: Path | None, out: Path | None, partial: bool) -> None:
-    """Make the manifests of a corpus, or of a recipe's corpus (and, for espeak, the corpus itself)."""
-    from asr import config, corpora
-
-    if corpus.endswith(".toml"):
-        corpus = config.load(Path(corpus)).corpus.name
-    out = out or Path("data") / corpus
-    with output.timed(f"corpus {corpus}"):
-        corpora.prepare(corpus, source, out, partial=partial)
-    output.say(corpora.summary(out))
-    output.result(out)
 
 
 @click.command()

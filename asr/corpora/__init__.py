@@ -70,11 +70,28 @@ def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False)
         print(f"{out}: already prepared", file=sys.stderr)
         return paths
     sets = reader(source, out, partial=partial)
-    _check(name, sets, shared_speakers(sets))
+    return write(out, sets, stamp | {"partial": partial}, shared_speakers(sets))
+
+
+def write(out: Path, sets: Sets, stamp: dict[str, Any], problems: list[str]) -> dict[str, Path]:
+    """Write the manifests of a corpus and, last, `corpus.json`; return the manifests' paths by set.
+
+    Args:
+        out: The folder of the manifests.
+        sets: Train, dev and test.
+        stamp: What `corpus.json` says of where they come from: corpus, version, source, partial, …
+        problems: What is already known to be wrong.
+
+    Raises:
+        AsrError: `out` cannot be written.
+        InputError: There are problems; a set is empty; two sets share an id.
+    """
+    _check(stamp["corpus"], sets, problems)
+    paths = {set_: out / f"{set_}.jsonl" for set_ in SETS}
     for set_, path in paths.items():
         manifest.write(path, sets[set_])
     rows = {set_: _row(sets[set_]) | {"sha256": sha256(path)} for set_, path in paths.items()}
-    write_json(out / "corpus.json", stamp | {"partial": partial, "sets": rows})
+    write_json(out / "corpus.json", stamp | {"sets": rows})
     return paths
 
 
