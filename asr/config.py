@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from asr.errors import AsrError, suggest
+from asr.support.text import decode
 
 Part = TypeVar("Part")
 Value = bool | int | float | str | tuple[float, ...]
@@ -121,7 +122,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
         AsrError: The file is missing or no TOML; a key is unknown; a value has the wrong type or range.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(decode(path.read_bytes()))
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.toml"))
         raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'give a .toml file'}") from None

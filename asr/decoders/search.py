@@ -9,7 +9,7 @@ from typing import Any
 from asr.decoders.hypothesis import Decoder, Hypothesis, LogProbs
 from asr.errors import AsrError, InputError
 from asr.scoring.calibration import Calibration
-from asr.support import files
+from asr.support import files, text
 
 FILE = "decoder.json"
 
@@ -62,7 +62,7 @@ class Search:
             InputError: It cannot be read, or is none that `save` wrote.
         """
         try:
-            row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            row: dict[str, Any] = json.loads(text.decode(path.read_bytes()))
             for name in ("language", "lexicon"):
                 row[name] = path.parent / row[name] if row[name] else None
             row["calibration"] = Calibration(*(float(number) for number in row["calibration"]))

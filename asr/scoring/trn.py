@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asr.errors import InputError
-from asr.support import files
+from asr.support import files, text
 
 _LINE = re.compile(r"(?P<text>.*)\((?P<id>[^()\s]+)\)\s*")
 _SPECIAL = re.compile(r"[(){};]|^@$|.\*$|\s|^$")
@@ -25,10 +25,7 @@ def read(path: Path) -> dict[str, list[str]]:
     Raises:
         InputError: The file cannot be read, holds no utterance or one twice, or says something that is not scored.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as trn ({error}); give lines such as `sh iy (speaker-1)`") from error
+    lines = text.lines(path, "trn", "pass lines such as `sh iy (speaker-1)`")
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(";;"):
