@@ -29,6 +29,8 @@ class Transcript:
         confidence: For each unit; empty where none was estimated.
         word_confidence: For each word; empty where none was estimated.
         score: The decoder's, natural log.
+        alternatives: Further hypotheses, the next best first, where the decoder was asked for them
+            (`asr.Beam(nbest=5)`).
     """
 
     audio: str
@@ -39,6 +41,7 @@ class Transcript:
     confidence: tuple[float, ...] = ()
     word_confidence: tuple[float, ...] = ()
     score: float = 0.0
+    alternatives: tuple["Transcript", ...] = ()
 
     @property
     def id(self) -> str:
@@ -97,8 +100,8 @@ def joined(characters: Sequence[Segment]) -> tuple[Segment, ...]:
 
 
 def txt(transcript: Transcript) -> str:
-    """Return the text alone."""
-    return f"{transcript.text}\n"
+    """Return the text alone, a line for each alternative below it."""
+    return "".join(f"{one.text}\n" for one in (transcript, *transcript.alternatives))
 
 
 def as_json(transcript: Transcript) -> str:
@@ -208,6 +211,8 @@ def _row(transcript: Transcript) -> dict[str, object]:
     }
     if transcript.words:
         row["words"] = _rows("word", transcript.words, transcript.word_confidence)
+    if transcript.alternatives:
+        row["alternatives"] = [{"text": one.text, "score": round(one.score, 4)} for one in transcript.alternatives]
     return row
 
 

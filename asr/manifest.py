@@ -71,14 +71,14 @@ def read(path: str | os.PathLike[str]) -> list[Utterance]:
     return [utterances[id] for id in sorted(utterances)]
 
 
-def write(path: Path, utterances: list[Utterance]) -> None:
+def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
     """Write a manifest, whole or not at all.
 
     Raises:
         InputError: A text of an utterance cannot be written.
         AsrError: The file cannot be written.
     """
-    rows = []
+    path, rows = Path(path), []
     for utterance in sorted(utterances, key=lambda u: u.id):
         row: dict[str, Any] = {
             "id": utterance.id,

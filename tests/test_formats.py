@@ -1,6 +1,7 @@
 """Golden texts, written by hand from each format's specification."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -121,3 +122,10 @@ def test_an_ending_or_format_that_does_not_exist_is_refused(tmp_path):
         WORDS.write(tmp_path / "one.srtt")
     with pytest.raises(AsrError, match="unknown format 'docx'"):
         WORDS.to("docx")
+
+
+def test_alternatives_are_written_below_the_best_hypothesis():
+    nbest = replace(PHONES, alternatives=(replace(PHONES, text="dh ax", score=-4.0),))
+    assert nbest.to("txt") == "sil dh ax\ndh ax\n"
+    assert json.loads(nbest.to("json"))["alternatives"] == [{"text": "dh ax", "score": -4.0}]
+    assert nbest.to("srt") == PHONES.to("srt")

@@ -9,13 +9,11 @@ from asr.cli import options, output
 from asr.errors import AsrError
 
 
-@click.command()
+@click.command(cls=options.DecoderCommand)
 @click.argument("system", type=options.FILE)
 @click.option("--set", "names", multiple=True, help="One of the corpus's sets, test when left out; may be given twice.")
 @click.option("--manifest", type=options.FILE, help="Another manifest to score on.")
 @click.option("--out", type=options.FOLDER, help="Where results go; beside the bundle when left out.")
-@options.search
-@options.weights
 @click.option("--trn", is_flag=True, help="Write NAME.ref.trn and NAME.hyp.trn too, for NIST sclite.")
 @click.option("--force", is_flag=True, help="Score a set even with weights that were chosen on it, and say so.")
 @options.DATA
@@ -40,7 +38,7 @@ def evaluate(
         raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
     file = options.bundle_of(system)
     corpus = data / bundle.load(file).recipe.corpus.name
-    settings = options.settings(file, search)
+    settings = options.search(file, search)
     with output.timed("evaluation"):
         for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:
             where = (out or file.parent) / path.stem

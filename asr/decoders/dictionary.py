@@ -4,6 +4,7 @@ Two formats are read. TIMIT's: `word  /w er1 d/`, comments after `;`, `live~v` f
 CMUdict's: `WORD  W ER1 D`, `WORD(2)` for another pronunciation, comments after `;;;` or, behind an entry, `#`.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ Dictionary = dict[str, list[tuple[str, ...]]]  # word → its pronunciations
 _VARIANT = re.compile(r"(?<=.)\(\d+\)$")  # of a word that CMUdict lists in several ways
 
 
-def read(path: Path) -> Dictionary:
+def read(path: str | os.PathLike[str]) -> Dictionary:
     """Return the words of a dictionary, in lower case, each with its pronunciations in the order of the file.
 
     The first entry tells the format. Phones are in lower case and without stress; of equal pronunciations of a word
@@ -29,7 +30,7 @@ def read(path: Path) -> Dictionary:
     Raises:
         InputError: The file is missing or contains no words; a line is not an entry of its format.
     """
-    entries = [(number, line) for number, line in enumerate(_lines(path), 1) if line and not line.startswith(";")]
+    entries = [(number, line) for number, line in enumerate(_lines(Path(path)), 1) if line and not line.startswith(";")]
     if not entries:
         raise InputError(f"{path}: contains no words; pass a dictionary in TIMIT's or CMUdict's format")
     timit = all(_timit(entries[0][1]))
