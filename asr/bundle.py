@@ -5,6 +5,7 @@ over all of it. Nothing in it is ever executed.
 """
 
 import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor
 from asr import config
 from asr.augment import Augmentation
 from asr.cells import CELLS
-from asr.config import Recipe
+from asr.config import BEST, Recipe
 from asr.errors import AsrError, BundleError, choose
 from asr.features import KINDS, Features
 from asr.features.delta import Deltas
@@ -51,7 +52,10 @@ class Bundle:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def save(
-        self, path: Path, beside: Mapping[str, Any] | None = None, more: Mapping[str, Tensor] | None = None
+        self,
+        path: str | os.PathLike[str],
+        beside: Mapping[str, Any] | None = None,
+        more: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write the bundle, whole or not at all.
 
@@ -69,7 +73,7 @@ class Bundle:
             "normaliser": _normaliser_as_dict(self.normaliser),
             "facts": self.facts,
         }
-        tensors.write(path, FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
+        tensors.write(Path(path), FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
 
 
 def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
@@ -109,12 +113,27 @@ def build_augmentation(recipe: Recipe) -> Augmentation:
     return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, **settings)
 
 
-def load(path: Path) -> Bundle:
-    """Return the system in a file.
+def find(path: str | os.PathLike[str]) -> Path:
+    """Return the bundle's file in a run's folder, or the file itself; what does not exist is returned as a file.
+
+    Raises:
+        BundleError: The folder contains no bundle.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / BEST).exists():
+        raise BundleError(f"{path}: is a folder without {BEST}; train there first, or pass a run's folder or a bundle")
+    return path / BEST
+
+
+def load(path: str | os.PathLike[str]) -> Bundle:
+    """Return the system in a run's folder or in a bundle's file.
 
     Raises:
         BundleError: The file is missing, damaged, not a bundle, or was written by a newer version.
     """
+    path = find(path)
     return restore(path, *tensors.read(path, FORMAT))
 
 

@@ -6,6 +6,7 @@ arguments.
 
 import json
 import math
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from asr.errors import AsrError, suggest
+from asr.support.text import decode
+
+BEST = "best.safetensors"  # the bundle's name in a run's folder
 
 Part = TypeVar("Part")
 Value = bool | int | float | str | tuple[float, ...]
@@ -115,14 +119,15 @@ class Recipe:
         return asdict(self)
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
     """Return the recipe in a TOML file, with overrides such as `encoder.hidden=250` put on top.
 
     Raises:
         AsrError: The file is missing or no TOML; a key is unknown; a value has the wrong type or range.
     """
+    path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(decode(path.read_bytes()))
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.toml"))
         raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'give a .toml file'}") from None

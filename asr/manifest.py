@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from asr import audio
 from asr.audio import Samples
 from asr.errors import InputError
+from asr.support import text
 from asr.support.files import write_json_lines
 
 
@@ -33,7 +34,7 @@ class Utterance:
 
     Attributes:
         id: Unique within a manifest.
-        audio: Where the recording lies.
+        audio: The recording's path.
         seconds: Its duration.
         speaker: Who speaks; intervals and splits are by speaker. Empty where unknown.
         text: What was said, in words.
@@ -62,34 +63,35 @@ class Utterance:
         return audio.read(self.audio, self.start, None if self.start is None else self.seconds * self.speed)
 
 
-def read(path: Path) -> list[Utterance]:
+def read(path: str | os.PathLike[str]) -> list[Utterance]:
     """Return the utterances of a manifest, sorted by id, with audio paths that can be opened from here.
 
     Raises:
-        InputError: The file is missing, empty or not UTF-8; a line is not such an object; an id stands twice.
+        InputError: The file is missing, empty or not UTF-8; a line is not such an object; two have the same id.
     """
+    path = Path(path)
+    lines = text.lines(path, "a manifest", "`asr prepare` writes manifests")
+    while len(lines) > 1 and not lines[-1].strip():  # editors leave blank lines at the end
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}: contains no utterances; prepare the corpus again")
     utterances: dict[str, Utterance] = {}
-    try:
-        with open(path, encoding="utf-8", newline="\n") as file:  # only \n ends a line: a text may hold U+2028
-            for number, line in enumerate(file, 1):
-                utterance = _parse(line.removesuffix("\n"), f"{path}:{number}", path.parent)
-                if utterance.id in utterances:
-                    raise InputError(f"{path}:{number}: the id '{utterance.id}' stands twice; ids must be unique")
-                utterances[utterance.id] = utterance
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a manifest ({error}); `asr prepare` writes manifests") from error
-    if not utterances:
-        raise InputError(f"{path}: holds no utterance; prepare the corpus again")
+    for number, line in enumerate(lines, 1):
+        utterance = _parse(line, f"{path}:{number}", path.parent)
+        if utterance.id in utterances:
+            raise InputError(f"{path}:{number}: duplicate id '{utterance.id}'; ids must be unique")
+        utterances[utterance.id] = utterance
     return [utterances[id] for id in sorted(utterances)]
 
 
-def write(path: Path, utterances: list[Utterance]) -> None:
+def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
     """Write a manifest, whole or not at all.
 
     Raises:
-        AsrError: It cannot be written.
+        InputError: A text of an utterance cannot be written.
+        AsrError: The file cannot be written.
     """
-    rows = []
+    path, rows = Path(path), []
     for utterance in sorted(utterances, key=lambda u: u.id):
         row: dict[str, Any] = {
             "id": utterance.id,
@@ -104,15 +106,19 @@ def write(path: Path, utterances: list[Utterance]) -> None:
                 row[name] = [[s.symbol, round(s.start, 6), round(s.end, 6)] for s in segments]
         if utterance.speed != 1:
             row["speed"] = utterance.speed
+        try:
+            for key in ("id", "audio", "speaker", "text"):
+                _text(row, key, "")
+            for name in ("phones", "words"):
+                _segments(row.get(name, []))
+        except ValueError as error:
+            raise InputError(f"{path} ({utterance.id!r}): {error}; rename it") from error
         rows.append(row)
     write_json_lines(path, rows)
 
 
 def _relative(audio: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # another drive on Windows
-        return audio.resolve().as_posix()
+    return Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix()
 
 
 def _parse(line: str, where: str, folder: Path) -> Utterance:
@@ -129,7 +135,7 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
             speed=float(row.get("speed", 1.0)),
             start=float(row["start"]) if row.get("start") is not None else None,
         )
-    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where}: not an utterance ({reason}); needs id, audio, seconds") from error
     if not (math.isfinite(utterance.seconds) and utterance.seconds > 0):
@@ -145,14 +151,25 @@ def _text(row: dict[str, Any], key: str, default: str | None = None) -> str:
     value = row[key] if default is None else row.get(key, default)
     if not isinstance(value, str) or (default is None and not value):
         raise TypeError(f"{key} is {value!r}, not a text")
-    if (key == "audio" and "\0" in value) or any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueError(f"{key} {value!r} holds a character that cannot be written")
+    return _check_writable(value, key, naming=key in ("id", "audio"))
+
+
+def _check_writable(value: str, where: str, naming: bool = False) -> str:
+    """Refuse what neither a file nor its name can contain: lone surrogates, and NUL where a text names a file."""
+    if any("\ud800" <= c <= "\udfff" for c in value) or (naming and "\0" in value):
+        raise ValueError(f"{where} {value!r} contains a character that cannot be written")
     return value
 
 
 def _segments(rows: list[Any]) -> tuple[Segment, ...]:
-    segments = tuple(Segment(sys.intern(str(symbol)), float(start), float(end)) for symbol, start, end in rows)
+    segments = tuple(Segment(_symbol(symbol), float(start), float(end)) for symbol, start, end in rows)
     for segment in segments:
         if not 0 <= segment.start <= segment.end < math.inf:
-            raise ValueError(f"'{segment.symbol}' from {segment.start} to {segment.end} s runs backwards")
+            raise ValueError(f"'{segment.symbol}' from {segment.start} to {segment.end} s ends before it begins")
     return segments
+
+
+def _symbol(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the symbol {value!r} is not a text")
+    return sys.intern(_check_writable(value, "the symbol"))

@@ -60,10 +60,10 @@ def doctor(
 
 
 def _run(folder: Path, data: Path, device: str | None) -> Examined:
-    from asr import recognize
     from asr.doctor import RUN_CHECKS, examine, runs
+    from asr.support.device import choose_device
 
-    run = runs.read(folder, data, recognize.choose_device(device))
+    run = runs.read(folder, data, choose_device(device))
     return (
         f"{folder}: {len(run.epochs)} epoch{'' if len(run.epochs) == 1 else 's'}",
         list(RUN_CHECKS),

@@ -16,6 +16,7 @@ from asr.corpora.protocol import Sets, listed, shared_speakers, tokens
 from asr.errors import AsrError, InputError, choose
 from asr.manifest import Utterance
 from asr.support.files import sha256, write_json
+from asr.support.text import decode
 
 SETS = ("train", "dev", "test")
 
@@ -153,7 +154,7 @@ def _stands(out: Path, stamp: dict[str, Any], partial: bool, paths: dict[str, Pa
 def _read_stamp(out: Path) -> dict[str, Any]:
     path = out / "corpus.json"
     try:
-        corpus: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        corpus: dict[str, Any] = json.loads(decode(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); `asr prepare` writes it") from error
     return corpus

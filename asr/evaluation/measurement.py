@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from asr import bundle, ctc, decoders, manifest, recognize
+from asr import bundle, ctc, manifest, recognize
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Hypothesis, Search
@@ -21,7 +21,7 @@ from asr.recognize import Recognizer
 from asr.scoring import calibration, conventions, trn
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.scoring.calibration import Reliability
-from asr.scoring.conventions import Score
+from asr.scoring.conventions import ConventionScore
 from asr.support import files, parallel, seeds
 from asr.support.parallel import Group
 
@@ -35,7 +35,7 @@ class Result:
         reliability: Of the confidences; None where the decoder gives none.
     """
 
-    scores: list[Score]
+    scores: list[ConventionScore]
     reliability: Reliability | None = None
 
     @property
@@ -123,7 +123,7 @@ def run(
     files.folder(out.parent)  # before the work, so that a place that cannot be written is known at once
     search = search or Search()
     loaded = bundle.load(system)
-    recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
+    recognizer = Recognizer(loaded, search.build(loaded.units), device)
     provenance.refuse_tuned(search, data, force)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     with parallel.group(device) as group:
@@ -133,7 +133,7 @@ def run(
 
     units = loaded.units
     scored = [_result(loaded, units.kind, in_units(units, dataset, hypotheses), utterances, hypotheses)]
-    if search.lexicon:
+    if search.decoder.scores_words:
         words = in_words(list(utterances.values()), hypotheses)
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses, searched=True))
     proof = provenance.of(source, system, data, loaded, search, device)

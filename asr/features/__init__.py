@@ -10,4 +10,4 @@ from asr.features.mfcc import MFCC
 
 KINDS: dict[str, type[Features]] = {"mfcc": MFCC, "fbank": Fbank}
 
-__all__ = ["KINDS", "Features", "frames"]
+__all__ = ["KINDS", "MFCC", "Fbank", "Features", "frames"]

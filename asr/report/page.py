@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from asr import config
 from asr.config import Recipe
 from asr.errors import AsrError
+from asr.evaluation import results
 from asr.evaluation.results import Row, remark
 from asr.report import charts, confusions, evaluated, groups
 from asr.report.confusions import CLASS, Confusions, Symbol
@@ -175,16 +176,7 @@ def _facts(found: Results) -> list[tuple[str, str]]:
     result = found.result
     symbols = {"PER": "phones", "CER": "characters", "WER": "words"}[result["metric"]]
     facts = [("utterances", result["utterances"]), ("speakers", result["speakers"]), (symbols, result["total"])]
-    return [(name, _whole(value)) for name, value in facts] + [("decoder", _search(result))]
-
-
-def _search(result: Row) -> str:
-    """Return how the set was decoded; a greedy decoder has no settings."""
-    search = result["search"]
-    if search["decoder"] == "greedy":
-        return "greedy"
-    names = {"width": "width", "language": "LM", "lexicon": "lexicon", "weight": "α", "bonus": "β"}
-    return ", ".join([search["decoder"], *(f"{names[key]} {search[key]}" for key in names if search.get(key))])
+    return [(name, _whole(value)) for name, value in facts] + [("decoder", results.decoding(result["search"]))]
 
 
 def _learned(found: Results) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, config, ctc, recognize
+from asr import batch, config, ctc
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.hypothesis import LogProbs
@@ -26,6 +26,7 @@ from asr.recognize import Recognizer
 from asr.scoring import alignment, conventions
 from asr.scoring.alignment import ErrorCount
 from asr.support import files, interrupt, parallel
+from asr.support.device import computing_on
 from asr.training import checkpoint
 from asr.training.checkpoint import Sums
 from asr.training.learner import OVERFLOW, Outcome, Position
@@ -56,11 +57,10 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         SystemExit: A signal asked to stop; 130 or 143, after a checkpoint.
     """
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
-    with parallel.group(device) as group, taken(recipe, data, out, group) as stands:
+    with computing_on(device), parallel.group(device) as group, taken(recipe, data, out, group) as stands:
         if stands and stands.progress.finished:
             group.say(f"{out}: already trained with this recipe; remove the folder to train again")
             return out / BEST
-        recognize.share_threads(device)
         this = group.first(lambda: start(recipe, corpus, out, device, group))  # the leader computes the features
         data |= {"features": this.train.features.store.digest}
         trained = provenance.training(device, stands.facts if stands else None)

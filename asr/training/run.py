@@ -136,7 +136,7 @@ def _newest(out: Path, say: Say) -> Checkpoint | None:
 def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: Group) -> Run:
     """Load the data, build the system, and name what cannot be learned from."""
     features = bundle.build_features(recipe.features)
-    utterances, store = recognize.load(features, corpus / "train.jsonl", recipe.augment.speeds)
+    utterances, store = recognize.stored(features, corpus / "train.jsonl", recipe.augment.speeds)
     statistics = store.total() if recipe.features.normalise == "global" else None
     system = bundle.build(recipe, statistics)
     train = batch.dataset(utterances, store, system.normaliser, system.units)

@@ -89,8 +89,8 @@ def test_a_run_killed_at_any_step_ends_with_the_same_bits(toy, tmp_path, whole, 
 @pytest.mark.parametrize("where", [(os, "replace"), (os, "fsync")])
 @pytest.mark.parametrize("times", range(2, 9))
 def test_a_run_killed_while_it_writes_ends_with_the_same_bits(toy, tmp_path, whole, monkeypatch, where, times):
-    recognize.load(bundle.build_features(recipe().features), toy / "train.jsonl")  # written before
-    recognize.load(bundle.build_features(recipe().features), toy / "dev.jsonl")
+    recognize.stored(bundle.build_features(recipe().features), toy / "train.jsonl")  # written before
+    recognize.stored(bundle.build_features(recipe().features), toy / "dev.jsonl")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, where, times)
         loop.run(recipe(), toy, tmp_path, CPU)
