@@ -87,7 +87,7 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
     recipe = resolve(recipe)
-    units = Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
+    units = Units.of(**vars(recipe.units))
     return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics))
 
 

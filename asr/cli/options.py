@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.cli import output
-from asr.errors import InputError, choose
+from asr.errors import choose
 from asr.evaluation.results import BEST
+from asr.support import text
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -124,7 +125,7 @@ def search(system: Path, given: Mapping[str, Any]) -> "Search":
     Raises:
         AsrError: An option is not one of the decoder's, or its value is invalid.
     """
-    from asr.decoders import DecoderSettings, Search
+    from asr.decoders import Search
 
     settings = {key: value for key, value in given.items() if key != "decoder"}
     return Search.recorded(system, output.say).changed(given.get("decoder"), settings)
@@ -142,7 +143,5 @@ def sentences(path: Path) -> list[list[str]]:
     Raises:
         InputError: It cannot be read as UTF-8.
     """
-    try:
-        return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); pass UTF-8, one sentence per line") from error
+    lines = text.lines(path, remedy="pass UTF-8, a sentence per line")
+    return [line.split() for line in lines if line.strip()]

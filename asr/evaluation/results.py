@@ -9,6 +9,7 @@ from typing import Any
 
 from asr import config
 from asr.errors import AsrError, InputError
+from asr.support import text
 
 BEST, EPOCHS, RECIPE, LOCK = config.BEST, "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
 
@@ -42,7 +43,7 @@ def read(path: Path) -> Row:
         InputError: It cannot be read, or is no result file of this version.
     """
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        row = json.loads(text.decode(path.read_bytes()))
         missing = [key for key in NEEDED if key not in row]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
@@ -119,7 +120,7 @@ def epochs(folder: Path) -> list[Row]:
 def _lines(path: Path, needed: Sequence[str], remedy: str) -> list[Row]:
     """Return a file's objects, one a line."""
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        rows = [json.loads(line) for line in text.split(text.decode(path.read_bytes())) if line]
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for number, row in enumerate(rows, 1):
