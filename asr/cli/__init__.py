@@ -6,6 +6,7 @@ Exit status: 0 done; 1 some inputs of many failed; 2 usage or configuration; 3 a
 A command is a function in a file here and a name in the list below.
 """
 
+import logging
 import signal
 import sys
 from types import FrameType
@@ -56,7 +57,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 
 def _misused(fault: click.ClickException) -> None:
-    """Say in one line what is wrong with a command, and where help is; who gave no command at all is given the help."""
+    """Write in one line what is wrong with a command, and where help is; without any command, write the help."""
     if isinstance(fault, click.exceptions.NoArgsIsHelpError):
         fault.show()
         return
@@ -66,8 +67,10 @@ def _misused(fault: click.ClickException) -> None:
 
 
 def main() -> None:
-    """Run the command line; turn errors that a user can mend into one line and an exit status."""
+    """Run the command line; turn errors that a user can fix into one line and an exit status."""
     signal.signal(signal.SIGTERM, _terminated)
+    output.accept_any_character()
+    logging.getLogger("asr").handlers = [output.WarningLines()]
     try:
         cli.main(standalone_mode=False)
     except AsrError as fault:
