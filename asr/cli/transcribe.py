@@ -57,6 +57,8 @@ def transcribe(
     kind = "jsonl" if as_json else kind
     found, failed = _recordings(sources)
     count = len(found) + failed
+    if not found:
+        sys.exit(InputError.status)  # what is wrong was said
     from asr import bundle, recognize
     from asr.support import files, parallel
     from asr.support.device import choose_device
@@ -202,7 +204,8 @@ def _named(source: str) -> "list[tuple[Source, Path, str]]":
 def _place(id: str) -> Path:
     """Return an id as a path that is below any folder."""
     path = Path(id)
-    return Path(*(part for part in path.parts if part not in ("..", path.anchor)) or ("_",))
+    parts = [part for part in path.parts if part not in ("..", path.anchor)]
+    return Path(*parts or ["_"])
 
 
 def _unlike(names: list[str]) -> list[str]:

@@ -138,6 +138,4 @@ def _flush_folder(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> AsrError:
-    return AsrError(
-        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another location"
-    )
+    return AsrError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another location")
