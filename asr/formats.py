@@ -5,20 +5,24 @@ A format is a function from one transcript to text; a new one is a function here
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path, PurePath
 
 from asr.errors import AsrError, choose, suggest
 from asr.manifest import Segment
+from asr.scoring.trn import check
 from asr.support import files
 
-CAPTION = 6.0  # seconds that one caption of SRT and VTT covers at the most
+CAPTION = 6.0  # seconds that one caption of SRT and VTT covers at most
+_UNSAFE = re.compile(r"[(){};\s\x00-\x1f\x7f\ud800-\udfff]|^@$|\*$|^;;")
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was recognised, or aligned, in one recording.
+    """What was recognized, or aligned, in one recording.
 
     Attributes:
         audio: The recording's name, as the user gave it.
@@ -31,6 +35,7 @@ class Transcript:
         score: The decoder's, natural log.
         alternatives: Further hypotheses, the next best first, where the decoder was asked for them
             (`asr.Beam(nbest=5)`).
+        id: What scorers know the recording by; its name without folder and ending if empty.
     """
 
     audio: str
@@ -42,16 +47,23 @@ class Transcript:
     word_confidence: tuple[float, ...] = ()
     score: float = 0.0
     alternatives: tuple["Transcript", ...] = ()
+    id: str = ""
 
     @property
-    def id(self) -> str:
-        """The recording's name without folder and ending, as scorers know it: one field, without spaces."""
-        return "_".join(PurePath(self.audio).stem.split())
+    def key(self) -> str:
+        """The id as scorers can read it: one field, without what is markup in trn."""
+        return key(self.id or PurePath(self.audio).stem)
 
     @property
     def segments(self) -> tuple[Segment, ...]:
         """What captions are made of: words where there are some, else units."""
-        return self.words or self.units
+        return tuple(segment for segment, _ in self.rated)
+
+    @property
+    def rated(self) -> list[tuple[Segment, float | None]]:
+        """The segments with their confidence, None where it was not estimated; spaces alone are not a segment."""
+        segments, confidence = (self.words, self.word_confidence) if self.words else (self.units, self.confidence)
+        return [one for one in zip_longest(segments, confidence) if one[0] and one[0].symbol.strip()]
 
     def __str__(self) -> str:
         return self.text
@@ -84,6 +96,11 @@ class Transcript:
         files.write_text(path, self.to(endings[ending]))
 
 
+def key(id: str) -> str:
+    """Return an id as one field without trn's markup, which scorers can read back."""
+    return _UNSAFE.sub("_", id) or "_"
+
+
 def joined(characters: Sequence[Segment]) -> tuple[Segment, ...]:
     """Return the words that characters spell between spaces, with their times."""
     words: list[Segment] = []
@@ -106,12 +123,12 @@ def txt(transcript: Transcript) -> str:
 
 def as_json(transcript: Transcript) -> str:
     """Return one indented JSON object."""
-    return json.dumps(_row(transcript), indent=2, ensure_ascii=False) + "\n"
+    return _json(_row(transcript), indent=2)
 
 
 def jsonl(transcript: Transcript) -> str:
     """Return one JSON object on one line."""
-    return json.dumps(_row(transcript), ensure_ascii=False) + "\n"
+    return _json(_row(transcript))
 
 
 def srt(transcript: Transcript) -> str:
@@ -143,26 +160,31 @@ def ctm(transcript: Transcript) -> str:
 
     Source: NIST SCTK, doc/infmts.htm, "ctm".
     """
-    sure = transcript.word_confidence if transcript.words else transcript.confidence
     rows = []
-    for i, segment in enumerate(transcript.segments):
-        confidence = f" {sure[i]:.3f}" if i < len(sure) else ""
-        duration = segment.end - segment.start
-        rows.append(f"{transcript.id} 1 {segment.start:.3f} {duration:.3f} {segment.symbol}{confidence}\n")
+    for (symbol, start, end), confidence in transcript.rated:
+        sure = "" if confidence is None else f" {confidence:.3f}"
+        rows.append(f"{transcript.key} 1 {start:.3f} {end - start:.3f} {symbol}{sure}\n")
     return "".join(rows)
 
 
 def trn(transcript: Transcript) -> str:
-    """Return sclite's format: the text, then the id in brackets. Source: NIST SCTK, doc/infmts.htm, "trn"."""
-    return f"{transcript.text} ({transcript.id})\n"
+    """Return sclite's format: the text, then the id in parentheses. Source: NIST SCTK, doc/infmts.htm, "trn".
+
+    Raises:
+        InputError: A word is markup to sclite.
+    """
+    symbols = transcript.text.split()
+    check(transcript.audio, symbols)
+    return " ".join([*symbols, f"({transcript.key})"]) + "\n"
 
 
 def textgrid(transcript: Transcript) -> str:
-    """Return Praat's long text format: a tier of words where there are some, and one of units.
+    """Return Praat's long text format: a tier of words where there are some, and always one of units.
 
     Source: P. Boersma and D. Weenink, Praat manual, "TextGrid file formats".
     """
-    tiers = [(name, rows) for name, rows in (("words", transcript.words), ("units", transcript.units)) if rows]
+    tiers = [("words", transcript.words)] if transcript.words else []
+    tiers.append(("units", transcript.units))
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -176,10 +198,10 @@ def textgrid(transcript: Transcript) -> str:
         lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
         lines += ["        xmin = 0", f"        xmax = {transcript.seconds:.4f}"]
         lines += [f"        intervals: size = {len(intervals)}"]
-        for place, (symbol, start, end) in enumerate(intervals, 1):
+        for index, (symbol, start, end) in enumerate(intervals, 1):
             quoted = symbol.replace('"', '""')
             lines += [
-                f"        intervals [{place}]:",
+                f"        intervals [{index}]:",
                 f"            xmin = {start:.4f}",
                 f"            xmax = {end:.4f}",
             ]
@@ -216,6 +238,12 @@ def _row(transcript: Transcript) -> dict[str, object]:
     return row
 
 
+def _json(row: dict[str, object], indent: int | None = None) -> str:
+    """Return an object and a line feed; bytes of a name that are not UTF-8 are escaped."""
+    text = json.dumps(row, indent=indent, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _rows(name: str, segments: Sequence[Segment], confidence: Sequence[float]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [
         {name: s.symbol, "start": round(s.start, 4), "end": round(s.end, 4)} for s in segments
@@ -247,7 +275,7 @@ def _escaped(text: str) -> str:
 
 
 def _without_gaps(segments: tuple[Segment, ...], seconds: float) -> list[Segment]:
-    """Fill what lies between segments with empty ones: Praat wants a tier without holes."""
+    """Fill the gaps between segments with empty ones: Praat wants a tier without holes."""
     filled: list[Segment] = []
     now = 0.0
     for segment in segments:

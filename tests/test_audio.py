@@ -1,11 +1,14 @@
 import io
+import os
 import re
+import threading
 
 import numpy as np
 import pytest
 import soundfile
 
 from asr import audio
+from asr.audio import mpeg
 from asr.errors import InputError
 
 RATE = 16_000
@@ -105,15 +108,15 @@ def test_a_flac_that_does_not_say_how_long_it_is_is_read_whole(tmp_path, samples
     np.testing.assert_array_equal(audio.read(io.BytesIO(path.read_bytes()))[0], wanted)
 
 
-def test_a_flac_that_does_not_say_how_long_it_is_may_not_go_on_for_ever(tmp_path, monkeypatch):
+def test_a_flac_that_does_not_say_how_long_it_is_may_not_go_on_forever(tmp_path, monkeypatch):
     path = without_length(write(tmp_path / "stream.flac", tone(seconds=2), container="FLAC"))
     monkeypatch.setattr(audio, "MAX_SECONDS", 1.0)
     refused(path, "is longer than 24 hours; .*cut it")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    refused(tmp_path / "none.wav", "no such file; give an audio file")
-    refused(tmp_path, "is a folder; give an audio file")
+    refused(tmp_path / "none.wav", "no such file; pass an audio file")
+    refused(tmp_path, "is a directory; pass an audio file")
 
 
 def test_an_empty_file_is_refused(tmp_path):
@@ -124,7 +127,7 @@ def test_an_empty_file_is_refused(tmp_path):
 
 
 def test_a_file_without_samples_is_refused(tmp_path):
-    refused(write(tmp_path / "none.wav", np.zeros(0, np.float32)), "holds no samples; record it again")
+    refused(write(tmp_path / "none.wav", np.zeros(0, np.float32)), "contains no samples; record it again")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +150,8 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
     def denied(_source):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(audio, "_head", denied)
-    refused(path, r"cannot be read \(Permission denied\); see that you may open it")
+    monkeypatch.setattr(audio, "_opened", denied)
+    refused(path, r"cannot be read \(Permission denied\); check its permissions")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -157,25 +160,25 @@ def test_a_sample_that_is_no_number_is_refused_and_located(tmp_path, value, chan
     samples = np.zeros((2000, channels), np.float32)
     samples[778, 0] = value
     path = write(tmp_path / "nan.wav", samples, subtype="FLOAT")
-    refused(path, f"sample 778 is {value}, not a number; write the file again")
+    refused(path, f"sample 778 is {value}, not finite; write the file again")
 
 
 @pytest.mark.parametrize("rate", [1, 3999, 384_001, 1_000_000_000, 1_400_000_000])
 def test_an_absurd_rate_is_refused(tmp_path, rate):
     path = patched(write(tmp_path / "rate.wav", tone()), 24, rate.to_bytes(4, "little"))
-    refused(path, f"claims {rate} Hz; 4000 to 384000 Hz is believed, resample it")
+    refused(path, f"header gives {rate} Hz; supported: 4000 to 384000 Hz")
 
 
 @pytest.mark.parametrize("channels", [33, 1024])
 def test_absurdly_many_channels_are_refused(tmp_path, channels):
     path = write(tmp_path / "many.wav", np.zeros((10, channels), np.float32))
-    refused(path, f"claims {channels} channels; at most 32 are mixed down")
+    refused(path, f"header gives {channels} channels; supported: 1 to 32")
 
 
 def test_an_absurd_duration_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = write(tmp_path / "long.wav", tone(seconds=2))
     monkeypatch.setattr(audio, "MAX_SECONDS", 1.0)
-    refused(path, "claims 0 hours; at most 24 are read at once, cut it")
+    refused(path, "header gives 0 hours; at most 24 are read at once, cut it")
 
 
 @pytest.mark.parametrize("ending", ["wav", "24.wav", "float.wav", "aiff", "sph", "mp3", "flac"])
@@ -186,7 +189,8 @@ def test_a_file_cut_short_is_refused(tmp_path, ending, capfd):
     path.write_bytes(data[: len(data) * 6 // 10])
     refused(
         path,
-        r"(holds only \d+ of the \d+ (samples|bytes of audio) its header announces; copy|is not audio .*lost sync)",
+        r"(contains only \d+ of the \d+ (samples|bytes of audio|MPEG frames) its header gives; copy"
+        r"|is not audio .*lost sync)",
     )
     capfd.readouterr()  # mpg123 grumbles on its own
 
@@ -198,7 +202,7 @@ def test_778_of_1600_samples_are_not_enough(tmp_path, container, what):
     path = write(tmp_path / "cut.wav", tone(seconds=0.1), container=container)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) - 2 * (1600 - 778)])
-    refused(path, f"holds only {what} its header announces; copy it again")
+    refused(path, f"contains only {what} its header gives; copy it again")
 
 
 @pytest.mark.parametrize("size", [0x7FFF_F000, 0x8000_0000, 0xFFFF_FFFF])
@@ -270,3 +274,123 @@ def test_a_segment_beyond_the_end_is_refused(tmp_path, start, seconds):
     path = write(tmp_path / "tone.wav", tone())
     with pytest.raises(audio.TruncatedError, match=r"tone.wav: ends before the segment at .* s; correct"):
         audio.read(path, start, seconds)
+
+
+def encoded(samples, container, subtype, **options):
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE, format=container, subtype=subtype, **options)
+    return file.getvalue()
+
+
+def mp3(samples, mode="VARIABLE"):
+    return encoded(samples, "MP3", "MPEG_LAYER_III", bitrate_mode=mode, compression_level=0.5)
+
+
+def without_tag(data):
+    """Cut off the first MPEG frame, in which an encoder counts the others."""
+    return data[next(iter(mpeg._frames(data))).end :]
+
+
+LOUD = np.random.default_rng(1).normal(0, 0.2, 3 * RATE).astype(np.float32)
+QUIET = np.zeros(4 * RATE, np.float32)
+DELAY = 4 * 576  # samples of padding, at most, that an MP3 without a tag keeps
+
+
+@pytest.mark.parametrize("mode", ["VARIABLE", "CONSTANT"])
+@pytest.mark.parametrize("samples", [LOUD, np.concatenate([LOUD, QUIET]), np.concatenate([QUIET, LOUD])])
+def test_an_mp3_that_does_not_count_its_frames_is_read_whole(tmp_path, samples, mode):
+    (tmp_path / "a.mp3").write_bytes(without_tag(mp3(samples, mode)))
+    found, _ = audio.read(tmp_path / "a.mp3")
+    assert 0 <= len(found) - len(samples) <= DELAY
+    np.testing.assert_array_equal(audio.read(io.BytesIO((tmp_path / "a.mp3").read_bytes()))[0], found)
+
+
+def test_joined_mp3s_are_read_to_the_end_of_the_last():
+    one, two = mp3(LOUD), mp3(QUIET[:RATE])
+    id3 = b"ID3\x04\x00\x00\x00\x00\x01\x02" + bytes(130)
+    apart = np.concatenate([audio.read(io.BytesIO(one))[0], audio.read(io.BytesIO(two))[0]])
+    for data in (one + two, id3 + one + b"TAG".ljust(128) + two):
+        np.testing.assert_array_equal(audio.read(io.BytesIO(data))[0], apart)
+    found, _ = audio.read(io.BytesIO(one + without_tag(two)))
+    assert 0 <= len(found) - len(apart) <= DELAY
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16")])
+def test_joined_files_are_read_to_the_end_of_the_last(container, subtype):
+    parts = [encoded(samples, container, subtype) for samples in (LOUD, QUIET[:RATE], LOUD[:999])]
+    apart = np.concatenate([audio.read(io.BytesIO(part))[0] for part in parts])
+    np.testing.assert_array_equal(audio.read(io.BytesIO(b"".join(parts)))[0], apart)
+
+
+def test_joined_files_of_two_rates_are_refused(tmp_path):
+    other = io.BytesIO()
+    soundfile.write(other, LOUD, 8000, format="FLAC")
+    (tmp_path / "j.flac").write_bytes(encoded(LOUD, "FLAC", "PCM_16") + other.getvalue())
+    refused(tmp_path / "j.flac", "joins recordings of 16000 and 8000 Hz; convert them first")
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [("RF64", "PCM_16"), ("W64", "PCM_16"), ("AU", "PCM_16"), ("VOC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")],
+)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
+def test_a_file_cut_short_is_refused_wherever_its_container_can_tell(tmp_path, container, subtype, share):
+    data = encoded(LOUD, container, subtype)
+    (tmp_path / "whole").write_bytes(data)
+    assert len(audio.read(tmp_path / "whole")[0]) == len(LOUD)
+    (tmp_path / "cut").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(InputError, match="contains only .*; copy it again|not audio .*malformed"):
+        audio.read(tmp_path / "cut")
+
+
+def test_an_ogg_that_ends_between_two_pages_is_cut_short_too(tmp_path):
+    data = encoded(LOUD, "OGG", "VORBIS")
+    (tmp_path / "cut").write_bytes(data[: data.rindex(b"OggS")])
+    refused(tmp_path / "cut", "contains only a part of its audio, the end is missing; copy it again")
+
+
+@pytest.mark.parametrize("sizes", [(0, 0), (36, 0), (None, 0), (0xFFFFFFFF, 0xFFFFFFFF), (0, 0x7FFF_F000)])
+@pytest.mark.parametrize("extra", [b"", b"LIST\x05\x00\x00\x00abcde\x00"])
+def test_a_wav_whose_header_was_never_finished_is_read_with_one_warning(tmp_path, caplog, sizes, extra):
+    data = encoded(LOUD, "WAV", "PCM_16")
+    data = bytearray(data[:36] + extra + data[36:])
+    riff, size = (len(data) - 8 if value is None else value for value in sizes)
+    at = data.index(b"data") + 4
+    data[4:8], data[at : at + 4] = riff.to_bytes(4, "little"), size.to_bytes(4, "little")
+    (tmp_path / "crash.wav").write_bytes(data)
+    for source in (tmp_path / "crash.wav", io.BytesIO(data)):
+        caplog.clear()
+        np.testing.assert_allclose(audio.read(source)[0], LOUD.clip(-1, 1), atol=1e-4)
+        (record,) = caplog.records
+        assert record.name == "asr.audio" and "so was never finished; read to the end of the file" in record.message
+
+
+def test_a_finished_wav_without_samples_is_empty_whatever_follows(tmp_path, caplog):
+    data = bytearray(encoded(np.zeros(0, np.float32), "WAV", "PCM_16")) + b"LIST\x04\x00\x00\x00abcd"
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    (tmp_path / "none.wav").write_bytes(data)
+    refused(tmp_path / "none.wav", "contains no samples")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.wav\n", "\udce9.wav", "a"])
+def test_a_name_does_not_decide_whether_a_file_is_read(tmp_path, name):
+    (tmp_path / name).write_bytes(encoded(LOUD, "WAV", "PCM_16"))
+    assert len(audio.read(tmp_path / name)[0]) == len(LOUD)
+    (tmp_path / name).write_bytes(bytes(999))
+    with pytest.raises(InputError, match="is not audio that libsndfile reads"):
+        audio.read(tmp_path / name)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[encoded(LOUD, "FLAC", "PCM_16")])
+    writer.start()
+    assert len(audio.read(tmp_path / "pipe")[0]) == len(LOUD)
+    writer.join()
+
+
+def test_infinities_that_cancel_are_refused_without_a_warning(tmp_path):
+    samples = np.zeros((100, 2), np.float32)
+    samples[7] = np.inf, -np.inf
+    refused(write(tmp_path / "inf.wav", samples, subtype="FLOAT"), "sample 7 is nan, not finite")

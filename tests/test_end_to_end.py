@@ -123,7 +123,7 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
     ("arguments", "status", "message"),
     [
         (["transcribe", "nowhere.wav", "--bundle", "runs/toy"], 4, "nowhere.wav: no such file"),
-        (["transcribe", "empty", "--bundle", "runs/toy"], 4, "empty: holds no audio file"),
+        (["transcribe", "empty", "--bundle", "runs/toy"], 4, "empty: contains no audio files"),
         (["transcribe", "short.wav", "--bundle", "runs/toy"], 4, "short.wav: "),
         (["transcribe", "short.wav", "--bundle", "runs/other"], 3, "no such bundle"),
         (["transcribe", "short.wav", "--bundle", "toy.toml"], 3, "toy.toml: damaged or no bundle"),

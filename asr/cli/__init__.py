@@ -6,6 +6,7 @@ Exit status: 0 success; 1 some inputs of many failed; 2 usage or configuration; 
 A command is a function in a file here and a name in the list below.
 """
 
+import logging
 import signal
 import sys
 import warnings
@@ -79,6 +80,8 @@ def main() -> None:
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", AsrWarning)
     warnings.showwarning = _warn
+    output.accept_any_character()
+    logging.getLogger("asr").handlers = [output.WarningLines()]
     try:
         cli.main(standalone_mode=False)
     except AsrError as fault:

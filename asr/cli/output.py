@@ -1,5 +1,8 @@
 """What commands say: results to standard output, everything else to standard error."""
 
+import codecs
+import io
+import logging
 import os
 import signal
 import sys
@@ -14,29 +17,39 @@ from asr.support import job
 
 # Of several processes that torchrun started, one speaks.
 SPEAKS = job.world().rank == 0
+_ASCII = {
+    "–": "-",
+    "−": "-",
+    "±": "+/-",
+    "…": "...",
+    "×": "x",
+    "α": "alpha",
+    "β": "beta",
+    "→": "->",
+    "≤": "<=",
+}
 
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Say how long what is done inside took."""
+    """Write how long the block took."""
     begin = time.perf_counter()
     yield
     say(f"{what}: {time.perf_counter() - begin:.1f} s")
 
 
 def result(value: object, end: str = "\n") -> None:
-    """Write a result to standard output; end quietly where nobody reads on, as in `| head`."""
+    """Write a result to standard output; end quietly where nobody reads any more, as in `| head`."""
     if not SPEAKS:
         return
     try:
-        print(value, end=end, flush=True)
+        sys.stdout.write(f"{value}{end}")
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush finds a file
         raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:
-        raise AsrError(
-            f"standard output: cannot be written ({error.strerror}); free or choose another place"
-        ) from error
+        raise AsrError(f"standard output: cannot be written ({error.strerror}); redirect it elsewhere") from error
 
 
 def say(line: str) -> None:
@@ -46,5 +59,45 @@ def say(line: str) -> None:
 
 
 def error(line: str) -> None:
-    """Write what went wrong to standard error, whichever process it was."""
-    click.echo(line, err=True)
+    """Write what went wrong to standard error, in one line, whichever process it was."""
+    click.echo(one_line(line), err=True)
+
+
+def one_line(text: str) -> str:
+    r"""Return a text, such as a file's name, without what would end its line or its field: tabs become \t.
+
+    >>> one_line("a\tb.wav")
+    'a\\tb.wav'
+    """
+    return text.translate({9: r"\t", 10: r"\n", 13: r"\r"})
+
+
+class WarningLines(logging.Handler):
+    """Says what the package logs in lines of the command line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        say(one_line(f"asr: {record.getMessage()}"))
+
+
+def accept_any_character() -> None:
+    """Let standard output and error write any text, whatever their encoding.
+
+    Bytes of a file's name that are not UTF-8 are written as they are, signs of ours in ASCII, and the rest as JSON
+    escapes it.
+    """
+    codecs.register_error("asr", _written)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="asr")
+
+
+def _written(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start]
+    if "\udc80" <= sign <= "\udcff":
+        return bytes([ord(sign) - 0xDC00]), error.start + 1
+    units = sign.encode("utf-16-be", "surrogatepass").hex()
+    escaped = "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+    return _ASCII.get(sign, escaped), error.start + 1

@@ -37,7 +37,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, list[str]]:
         symbols = said.split()
         if id in found:
             raise InputError(f"{path}:{number}: duplicate id '{id}'; rename one of them")
-        _refuse(f"{path}:{number} ({id})", symbols)
+        check(f"{path}:{number} ({id})", symbols)
         found[id] = symbols
     if not found:
         raise InputError(f"{path}: contains no utterances; write lines such as `sh iy (speaker-1)`")
@@ -53,7 +53,7 @@ def write(path: str | os.PathLike[str], utterances: Mapping[str, Sequence[str]])
     """
     path = Path(path)
     for id, symbols in utterances.items():
-        _refuse(f"{path} ({id})", [id, *symbols])
+        check(f"{path} ({id})", [id, *symbols])
     lines = (" ".join([*utterances[id], f"({id})"]) for id in sorted(utterances))
     files.write_text(path, "".join(f"{line}\n" for line in lines))
 
@@ -96,6 +96,11 @@ def _parts(line: str) -> tuple[str, str]:
     return line[:start], "" if re.search(r"\s", id) else id
 
 
-def _refuse(where: str, symbols: Sequence[str]) -> None:
+def check(where: str, symbols: Sequence[str]) -> None:
+    """Refuse symbols that trn cannot represent.
+
+    Raises:
+        InputError: One is empty, or markup.
+    """
     if odd := [symbol for symbol in symbols if _SPECIAL.search(symbol)]:
         raise InputError(f"{where}: '{odd[0]}' is empty or trn markup, which is not supported; use plain symbols")

@@ -1,11 +1,12 @@
-"""Writing files so that a reader sees the old content or the new, never a half."""
+"""Writing files so that a reader sees the old content or the new, never a part."""
 
 import fcntl
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,15 @@ def folder(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; flush it to disk and rename it to `path` on success, else remove it.
+    """Yield a temporary name beside `path`; flush it to disk and rename it to `path` on success, else remove it.
 
     Raises:
         AsrError: The folder cannot be written, or the disk is full.
     """
     folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    long = len(os.fsencode(path.name)) > 200  # a file name has at most 255 bytes
+    stem = f"{zlib.crc32(os.fsencode(path.name)):08x}" if long else path.name
+    temporary = path.with_name(f".{stem}.{os.getpid()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -43,15 +46,16 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written, which is the error that counts
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a file that only one process can hold at a time; the system lets go of it however that process ends.
+    """Lock a file, for one process at a time; the system releases it however that process ends.
 
     Raises:
-        AsrError: Another process holds it, or it cannot be written.
+        AsrError: Another process has locked it, or it cannot be written.
     """
     try:
         file = open(path, "a+", encoding="utf-8")
@@ -66,14 +70,14 @@ def locked(path: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             other = f"process {number}" if (number := file.read().strip()) else "another process"
-            raise AsrError(f"{path.parent}: is in use by {other}; wait for it or choose another place") from None
+            raise AsrError(f"{path.parent}: is in use by {other}; wait for it or choose another location") from None
         except OSError as error:  # a full disk, or one that knows no locks
             raise _cannot_write(path, error) from error
         yield
 
 
 def held(path: Path) -> bool:
-    """Say whether some process holds a file by `locked`; nothing is changed."""
+    """Return whether some process has locked a file; nothing is changed."""
     try:
         with open(path, encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,13 +101,13 @@ def sha256(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all.
+    r"""Write `text` to `path` as UTF-8, whole or not at all; what UTF-8 cannot encode is escaped as in JSON: \udce9.
 
     Raises:
         AsrError: It cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -125,13 +129,13 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _flush_folder(path: Path) -> None:
-    """Make a rename last through a power failure, too."""
-    place = os.open(path, os.O_RDONLY)
+    """Make a rename survive a power failure, too."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(place)
+        os.fsync(descriptor)
     finally:
-        os.close(place)
+        os.close(descriptor)
 
 
 def _cannot_write(path: Path, error: OSError) -> AsrError:
-    return AsrError(f"{path}: cannot be written ({error.strerror or error}); free or choose another place")
+    return AsrError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another location")
