@@ -88,7 +88,7 @@ def test_the_manifests_hold_what_the_corpus_returned(spoken, tmp_path):
         assert [u.id for u in manifest.read(path)] == [f"{set_}1", f"{set_}2"]
     stamp = json.loads((tmp_path / "out" / "corpus.json").read_text())
     row = {key: value for key, value in stamp["sets"]["dev"].items() if key != "sha256"}
-    assert row == {"utterances": 2, "speakers": 1, "hours": 0.001, "tokens": 4}
+    assert row == {"utterances": 2, "speakers": 1, "hours": 0.001, "phones": 4, "words": 2, "characters": 4}
 
 
 def test_what_has_been_prepared_is_not_prepared_again(spoken, tmp_path, capsys):
@@ -151,7 +151,7 @@ def test_a_corpus_may_move_with_its_manifests(spoken, tmp_path):
         (lambda sets: sets.update(dev=[]), "the set 'dev' is empty"),
         (lambda sets: sets.pop("test"), "the set 'test' is empty"),
         (lambda sets: sets.update(dev=[*sets["dev"], sets["train"][0]]), "speaker train-speaker is in train and dev"),
-        (lambda sets: sets.update(dev=[*sets["dev"], sets["train"][0]]), "train1 stands twice"),
+        (lambda sets: sets.update(dev=[*sets["dev"], sets["train"][0]]), "duplicate ids: train1"),
     ],
 )
 @pytest.mark.parametrize("partial", [False, True])
@@ -183,10 +183,30 @@ def test_a_failure_between_the_manifests_leaves_no_stamp(spoken, tmp_path, monke
 def test_the_summary_is_a_table(spoken, tmp_path):
     corpora.prepare("spoken", None, tmp_path / "out", partial=True)
     head, train, _, _ = corpora.summary(tmp_path / "out").splitlines()
-    assert head.split() == ["spoken", "(partial)", "utterances", "speakers", "hours", "tokens"]
-    assert train.split() == ["train", "2", "1", "0.001", "4"]
+    assert head.split() == ["spoken", "(partial)", "utterances", "speakers", "hours", "phones", "words", "characters"]
+    assert train.split() == ["train", "2", "1", "0.001", "4", "2", "4"]
 
 
 def test_the_summary_of_nothing_names_the_remedy(tmp_path):
-    with pytest.raises(InputError, match=r"corpus.json: cannot be read \(.*\); `asr prepare` writes it"):
+    with pytest.raises(InputError, match=r"corpus.json: cannot be read \(.*\); run `asr prepare` first"):
         corpora.summary(tmp_path)
+
+
+def test_the_summary_of_a_corpus_without_phones_counts_its_words_and_characters(spoken, tmp_path):
+    for utterances in spoken.sets.values():
+        utterances[:] = [Utterance(u.id, u.audio, u.seconds, u.speaker, "she  had") for u in utterances]
+    corpora.prepare("spoken", None, tmp_path / "out")
+    head, train, _, _ = corpora.summary(tmp_path / "out").splitlines()
+    assert head.split() == ["spoken", "utterances", "speakers", "hours", "words", "characters"]
+    assert train.split() == ["train", "2", "1", "0.001", "4", "14"]
+
+
+def test_the_summary_of_an_older_corpus_still_counts_its_phones(spoken, tmp_path):
+    corpora.prepare("spoken", None, tmp_path / "out")
+    stamp = json.loads((tmp_path / "out" / "corpus.json").read_text())
+    for row in stamp["sets"].values():
+        row["tokens"] = row.pop("phones")
+        del row["words"], row["characters"]
+    (tmp_path / "out" / "corpus.json").write_text(json.dumps(stamp))
+    head, train, _, _ = corpora.summary(tmp_path / "out").splitlines()
+    assert head.split()[-1] == "phones" and train.split()[-1] == "4"

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from asr.corpora import espeak, espeak_tree, sentences, timit
+from asr.corpora import espeak, espeak_library, espeak_tree, sentences, timit
 from asr.corpora.espeak_phones import SOUNDS, Mark, Phone, phones, symbols
 from asr.corpora.espeak_speakers import ACCENTS, speakers
 from asr.errors import AsrError
@@ -27,7 +28,7 @@ TINY = {"voices": 2, "reads": {"train": 3, "dev": 3, "test": 3}}
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("espeak") / "tree"
-    espeak.synthesise(root, workers=1, **TINY)
+    espeak.synthesize(root, workers=1, **TINY)
     return root
 
 
@@ -75,33 +76,33 @@ def test_words_lie_where_their_phones_lie(tree):
 
 
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tree, tmp_path):
-    espeak.synthesise(tmp_path / "again", workers=2, **TINY)
+    espeak.synthesize(tmp_path / "again", workers=2, **TINY)
     assert espeak.checksum(tmp_path / "again") == espeak.checksum(tree)
 
 
 def test_a_breathy_voice_says_the_same_a_second_later_after_another_voice():
     breathy = next(who for who in speakers(1)["train"] if who.variant == "f3")
-    samples, marks = espeak.speak("A fifth thief sees us.", breathy)
+    samples, marks = espeak_library.speak("A fifth thief sees us.", breathy)
     time.sleep(1.1)  # the clock, in seconds, would seed the breath
-    espeak.speak("Other words.", speakers(1)["dev"][0])
-    again, same = espeak.speak("A fifth thief sees us.", breathy)
+    espeak_library.speak("Other words.", speakers(1)["dev"][0])
+    again, same = espeak_library.speak("A fifth thief sees us.", breathy)
     assert np.array_equal(samples, again)
     assert marks == same
 
 
 def test_another_seed_gives_another_tree(tree, tmp_path):
-    espeak.synthesise(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
+    espeak.synthesize(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
     texts = {path.read_text() for path in tmp_path.rglob("*.TXT") if path.parent.name != "DOC"}
     assert not texts & {path.read_text() for path in tree.rglob("S*.TXT")}
 
 
 def test_a_whole_tree_is_left_alone_and_a_half_made_one_is_made_again(tmp_path, monkeypatch):
-    once = partial(espeak.synthesise, tmp_path, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
+    once = partial(espeak.synthesize, tmp_path, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
 
     def full(folder, entries):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(AsrError, match="No space left on device.*another place"):
+    with monkeypatch.context() as patch, pytest.raises(AsrError, match="No space left on device.*another location"):
         patch.setattr(espeak, "write_dictionary", full)
         once()
     stray = tmp_path / "TRAIN" / "DR1" / "MOLD0" / "SX1.WAV"
@@ -113,12 +114,12 @@ def test_a_whole_tree_is_left_alone_and_a_half_made_one_is_made_again(tmp_path, 
     stray.write_bytes(b"of nobody's concern")
     once()
     assert stray.exists()
-    espeak.synthesise(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
+    espeak.synthesize(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
     assert not stray.exists()
 
 
 def test_prepare_splits_the_test_tree_by_speaker(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(espeak, "synthesise", lambda root: shutil.copytree(tree, root))
+    monkeypatch.setattr(espeak, "synthesize", lambda root: shutil.copytree(tree, root))
     sets = espeak.prepare(None, tmp_path)
     who = {set_: {utterance.speaker for utterance in utterances} for set_, utterances in sets.items()}
     assert {set_: len(utterances) for set_, utterances in sets.items()} == {"train": 6, "dev": 6, "test": 6}
@@ -126,14 +127,14 @@ def test_prepare_splits_the_test_tree_by_speaker(tree, tmp_path, monkeypatch):
 
 
 def test_a_source_is_refused(tmp_path):
-    with pytest.raises(AsrError, match="is made, not read; leave the source out"):
+    with pytest.raises(AsrError, match="is synthesized, not read; omit --source"):
         espeak.prepare(tmp_path, tmp_path)
 
 
 def test_a_missing_loader_is_told_with_its_remedy(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(AsrError, match=r'espeakng-loader is not installed; `pip install "asr\[synth\]"`'):
-        espeak.synthesise(tmp_path)
+        espeak.synthesize(tmp_path)
 
 
 def test_the_dictionary_is_timits_and_knows_every_word(tree):
@@ -173,7 +174,7 @@ def test_the_table_of_speakers_is_timits(tree):
 
 
 def test_no_sentence_is_read_twice(tmp_path):
-    jobs = espeak._jobs(tmp_path, 1, None, espeak.READS)
+    jobs = espeak._tasks(tmp_path, 1, None, espeak.READS)
     texts = [text for job in jobs for _, text in job.sentences]
     assert len(set(texts)) == len(texts) == sum(espeak.READS[job.set_] for job in jobs)
     numbers = [number for job in jobs for number, _ in job.sentences]
@@ -222,11 +223,11 @@ def test_every_variant_is_one_that_espeak_has():
 
 def test_every_word_in_every_accent_has_symbols():
     words = sentences.vocabulary()
-    with espeak._library() as (library, _):
-        library.espeak_TextToPhonemes.restype = espeak.ctypes.c_char_p
+    with espeak_library.loaded() as (library, _):
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         for accent in ACCENTS:
-            espeak._set_voice(library, accent)
-            assert all(espeak._sounds(library, word) for word in words)
+            espeak_library._set_voice(library, accent)
+            assert all(espeak_library._symbols(library, word) for word in words)
 
 
 def test_the_symbols_are_of_the_61():
@@ -317,8 +318,8 @@ def test_a_short_schwa_before_a_nasal_makes_it_syllabic():
 
 
 def test_words_spoken_as_one_are_not_guessed_at():
-    with pytest.raises(AsrError, match="'There was a dog.': en-us\\+m3 speaks 3 words, not 4"):
-        espeak.speak("There was a dog.", speakers(1)["train"][0])
+    with pytest.raises(AsrError, match="'There was a dog.': en-us\\+m3 speaks 3 words instead of 4"):
+        espeak_library.speak("There was a dog.", speakers(1)["train"][0])
 
 
 def test_recordings_vary_in_level_and_noise_and_never_clip(spoken):

@@ -32,7 +32,7 @@ def places(samples):
 def test_what_was_copied_as_text_is_speech_again(seed):
     original = speech(seed)
     damaged = copied_as_text(original)
-    mended, lost = newlines.mend(damaged)
+    mended, lost = newlines.repair(damaged)
     assert len(places(original)) == len(lost) > 0
     np.testing.assert_allclose(lost, places(original), atol=4)  # two samples; where 10s are neighbours, either fits
     assert len(mended) == len(original) - len(lost) % 2
@@ -47,7 +47,7 @@ def test_clicks_are_mended_far_more_often_than_made():
     for seed in range(20):
         original = speech(seed, 0.5)
         text = np.where(original.view(np.uint8) == 13, 10, original.view(np.uint8)).astype(np.uint8).view("<i2")
-        wave, lost = newlines.mend(text)
+        wave, lost = newlines.repair(text)
         assert len(lost) == 0
         before, after = (np.abs(w.astype(int) - original) > 700 for w in (text, wave))
         mended, made = mended + (before & ~after).sum(), made + (after & ~before).sum()
@@ -60,7 +60,7 @@ def test_the_smoothest_of_all_readings_is_taken(seed):
     generator = np.random.default_rng(seed)
     data = generator.choice([0, 1, 10, 10, 12, 200], 2 * generator.integers(1, 6)).tolist()
     best = min(cost for cost, _, _ in originals(data))
-    mended, lost = newlines.mend(np.array(data, np.uint8).view("<i2"))
+    mended, lost = newlines.repair(np.array(data, np.uint8).view("<i2"))
     assert (best, tuple(mended), tuple(lost)) in set(originals(data))
 
 
@@ -80,7 +80,7 @@ def originals(data):
             continue
         bends = np.diff(np.concatenate([[0, 0], samples.astype(int)]), 2)
         if all(place < len(samples) * 2 for place in lost):
-            yield int(np.abs(bends).sum()) + newlines.LOSS * len(lost), tuple(samples), tuple(lost)
+            yield int(np.abs(bends).sum()) + newlines.LOSS_PENALTY * len(lost), tuple(samples), tuple(lost)
 
 
 def test_noise_as_loud_as_speech_does_not_seem_to_have_lost_bytes():
@@ -88,7 +88,7 @@ def test_noise_as_loud_as_speech_does_not_seem_to_have_lost_bytes():
     for level in (3, 30, 300, 3000):
         noise = (level * generator.standard_normal(8000)).clip(-32768, 32767).astype("<i2")
         text = np.where(noise.view(np.uint8) == 13, 12, noise.view(np.uint8)).astype(np.uint8).view("<i2")
-        assert len(newlines.mend(text).lost) == 0, level
+        assert len(newlines.repair(text).lost) == 0, level
 
 
 def test_only_what_holds_no_carriage_return_can_have_been_copied_as_text():
@@ -98,5 +98,5 @@ def test_only_what_holds_no_carriage_return_can_have_been_copied_as_text():
 
 @pytest.mark.parametrize("samples", [[], [0], [10], [2570], [2573], [-1, 2560]])
 def test_the_shortest_recordings_are_read(samples):
-    mended, _ = newlines.mend(np.array(samples, "<i2"))
+    mended, _ = newlines.repair(np.array(samples, "<i2"))
     assert len(mended) == len(samples)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.corpora.protocol import NAMED, Expected, deviations, listed, settle, shared_speakers, tokens
+from asr.corpora.protocol import Expected, deviations, settle, shared_speakers, tokens
 from asr.errors import InputError
 from asr.manifest import Segment, Utterance
 
@@ -64,13 +64,8 @@ def test_timit_phones_are_counted_without_the_glottal_stop_and_others_as_they_st
 
 def test_problems_are_an_error_or_knowingly_warnings(capsys):
     settle(Path("timit"), [], partial=False)
-    with pytest.raises(InputError, match=r"^timit: 2 problems: one; two; put it right, or go on .* --partial .*$"):
+    with pytest.raises(InputError, match=r"^timit: 2 problems: one; two; fix them, or accept them with --partial .*$"):
         settle(Path("timit"), ["one", "two"], partial=False)
     assert capsys.readouterr().err == ""
     settle(Path("timit"), ["one", "two"], partial=True)
     assert capsys.readouterr().err == "warning: timit: one\nwarning: timit: two\n"
-
-
-def test_of_many_names_the_rest_are_counted():
-    assert listed(["a", "b"]) == "a, b"
-    assert listed([str(i) for i in range(NAMED + 3)]).endswith("6, 7, and 3 more")

@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from asr.corpora import timit
+from asr.corpora.timit_speakers import CORE_TEST_SPEAKERS, DEV_SPEAKERS, TRAIN_SPEAKERS
 from asr.errors import InputError
-from asr.phones import CORE_TEST_SPEAKERS, DEV_SPEAKERS, fold
+from asr.phones import fold
 
 
 def replace(path, content):
@@ -34,7 +35,7 @@ def test_the_standard_protocol_holds_on_a_whole_tree(full_tree, tmp_path):
     sets = timit.prepare(full_tree, tmp_path)
     assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 3696, "dev": 400, "test": 192}
     speakers = {name: {utterance.speaker for utterance in utterances} for name, utterances in sets.items()}
-    assert speakers == {"train": timit.TRAIN_SPEAKERS, "dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
+    assert speakers == {"train": TRAIN_SPEAKERS, "dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
     tokens = {name: sum(len(fold([p.symbol for p in u.phones], 39)) for u in sets[name]) for name in ("dev", "test")}
     assert tokens == {"dev": 15057, "test": 7215}
     assert not any("-sa" in utterance.id for utterances in sets.values() for utterance in utterances)
@@ -42,9 +43,9 @@ def test_the_standard_protocol_holds_on_a_whole_tree(full_tree, tmp_path):
 
 def test_the_training_speakers_are_462_of_whom_326_are_men():
     """TIMIT's own documents: 438 men and 192 women in all, less the 112 and 56 of the complete test set."""
-    assert len(timit.TRAIN_SPEAKERS) == 462
-    assert Counter(name[0] for name in timit.TRAIN_SPEAKERS) == {"m": 438 - 112, "f": 192 - 56}
-    assert not timit.TRAIN_SPEAKERS & (DEV_SPEAKERS | CORE_TEST_SPEAKERS)
+    assert len(TRAIN_SPEAKERS) == 462
+    assert Counter(name[0] for name in TRAIN_SPEAKERS) == {"m": 438 - 112, "f": 192 - 56}
+    assert not TRAIN_SPEAKERS & (DEV_SPEAKERS | CORE_TEST_SPEAKERS)
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_everything_that_is_wrong_stands_in_one_line(damaged_tree, tmp_path):
     assert "known to be corrupt in a widely mirrored copy" in message
     assert "TEST/DR1/FAKS0/SI1573.WAV" in message
     assert "TRAIN/DR4/MPRT0/SX40.WAV" in message
-    assert message.endswith("or go on knowingly with --partial (make: PARTIAL=1)")
+    assert message.endswith("or accept them with --partial (make: PARTIAL=1)")
 
 
 def test_partial_goes_on_and_names_what_is_off(damaged_tree, tmp_path, capsys):
@@ -164,17 +165,17 @@ PHN, WRD, TXT, WAV = (f"SX37.{kind}" for kind in ("PHN", "WRD", "TXT", "WAV"))
     ("name", "content", "message"),
     [
         (PHN, "0 12 h#\n12 20 zz\n", "SX37.PHN:2: 'zz' is not one of TIMIT's 61 phones; copy"),
-        (PHN, "0 12 h#\n20 12 k\n", "SX37.PHN:2: the times of '20 12 k' run backwards"),
-        (PHN, "12 20 h#\n0 12 k\n", "SX37.PHN:2: the times of '0 12 k' run backwards"),
-        (PHN, "-5 12 h#\n", "SX37.PHN:1: the times of '-5 12 h#' run backwards"),
+        (PHN, "0 12 h#\n20 12 k\n", "SX37.PHN:2: the times of '20 12 k' are not in order"),
+        (PHN, "12 20 h#\n0 12 k\n", "SX37.PHN:2: the times of '0 12 k' are not in order"),
+        (PHN, "-5 12 h#\n", "SX37.PHN:1: the times of '-5 12 h#' are not in order"),
         (PHN, "0 12\n", "SX37.PHN:1: '0 12' is not 'start end phone'"),
         (PHN, "0 1.5 h#\n", "SX37.PHN:1: '0 1.5 h#' is not 'start end phone'"),
-        (PHN, "", "SX37.PHN: holds no phone"),
+        (PHN, "", "SX37.PHN: contains no phone"),
         (PHN, b"0 12 \xff\n", "SX37.PHN: cannot be read as text"),
-        (PHN, "0 2081 h#\n", r"SX37.WAV: holds 0.03 s, but its phones run to 0.13 s"),
+        (PHN, "0 2081 h#\n", r"SX37.WAV: contains 0.03 s, but its phones end at 0.13 s"),
         (WRD, "0 12\n", "SX37.WRD:1: '0 12' is not 'start end word'"),
-        (WRD, "", "SX37.WRD: holds no word"),
-        (TXT, "0 480\n", "SX37.TXT: holds no 'start end text'"),
+        (WRD, "", "SX37.WRD: contains no word"),
+        (TXT, "0 480\n", "SX37.TXT: does not contain 'start end text'"),
         (WAV, b"", "SX37.WAV: is empty"),
         (WAV, b"no audio" * 400, "SX37.WAV: is not audio"),
         (WAV, SHORTENED, "SX37.WAV: is SPHERE compressed with shorten, .*sph2pipe"),
@@ -193,7 +194,7 @@ def test_a_recording_shorter_than_its_phones_is_refused(small_tree):
     folder = small_tree / "TRAIN/DR1/FCJF0"
     replace(folder / PHN, "0 1600 h#\n1600 3200 aa\n3200 32000 h#\n")
     replace(folder / WAV, sphere("pcm", 10_000, bytes(20_000)))
-    with pytest.raises(InputError, match=r"SX37.WAV: holds 0.62 s, but its phones run to 2.00 s; copy it again"):
+    with pytest.raises(InputError, match=r"SX37.WAV: contains 0.62 s, but its phones end at 2.00 s; copy it again"):
         timit.read_tree(small_tree)
 
 
@@ -216,13 +217,13 @@ def test_a_missing_partner_is_named(small_tree, kind):
 def test_a_missing_or_empty_folder_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: cannot be listed \(No such file"):
         timit.prepare(tmp_path / "nowhere", tmp_path)
-    with pytest.raises(InputError, match=r"holds no TIMIT \(no TRAIN/DR1"):
+    with pytest.raises(InputError, match=r"does not contain TIMIT \(no TRAIN/DR1"):
         timit.prepare(tmp_path, tmp_path)
 
 
 def test_two_copies_in_one_folder_are_refused(small_tree, tmp_path):
     shutil.copytree(small_tree, tmp_path / "again")
-    with pytest.raises(InputError, match="holds several copies of TIMIT .*TIMIT, .*again"):
+    with pytest.raises(InputError, match="contains several copies of TIMIT .*TIMIT, .*again"):
         timit.read_tree(tmp_path)
 
 

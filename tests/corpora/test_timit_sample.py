@@ -12,8 +12,9 @@ import soundfile
 
 from asr.corpora import newlines, timit, timit_sample
 from asr.corpora.timit_sample import Archive
+from asr.corpora.timit_speakers import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS, TRAIN_SPEAKERS
 from asr.errors import AsrError, InputError
-from asr.phones import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS, fold
+from asr.phones import fold
 
 BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data" / "timit-sample"
 
@@ -22,7 +23,7 @@ BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data" / "timit-s
 def sample():
     folder = Path(os.environ.get("TIMIT_SAMPLE", BESIDE_THE_REPOSITORY))
     if not folder.is_dir():
-        pytest.skip("the free TIMIT sample is not here; give its folder in the environment variable TIMIT_SAMPLE")
+        pytest.skip("the free TIMIT sample is missing; set the environment variable TIMIT_SAMPLE to its folder")
     return folder
 
 
@@ -37,7 +38,7 @@ def test_our_split_of_the_sample_holds(sample, tmp_path):
     tokens = [sum(len(fold([p.symbol for p in u.phones], 39)) for u in utterances) for utterances in sets.values()]
     assert tokens == [3023, 633, 1237]
     assert sum(u.seconds for utterances in sets.values() for u in utterances) == pytest.approx(390.2, abs=0.05)
-    assert {u.speaker for u in sets["train"]} <= timit.TRAIN_SPEAKERS
+    assert {u.speaker for u in sets["train"]} <= TRAIN_SPEAKERS
 
 
 def test_the_sample_agrees_with_a_plain_count_of_its_files(sample, tmp_path):
@@ -48,8 +49,8 @@ def test_the_sample_agrees_with_a_plain_count_of_its_files(sample, tmp_path):
     assert sorted(p.symbol for u in utterances for p in u.phones) == sorted(symbol for _, _, symbol in lines)
 
 
-def test_a_known_utterance_reads_as_it_stands(sample):
-    (utterance,) = (u for u in timit.read_flat(sample) if u.id == "dr1-fvmh0-sx26")
+def test_a_known_utterance_is_read_correctly(sample, tmp_path):
+    (utterance,) = (u for u in timit_sample.prepare(sample, tmp_path)["train"] if u.id == "dr1-fvmh0-sx26")
     assert utterance.text == "Most young rise early every morning."
     assert utterance.phones[1] == ("m", 2193 / 16_000, 2560 / 16_000)
     assert [word.symbol for word in utterance.words] == "most young rise early every morning".split()
@@ -60,11 +61,11 @@ LONG_PROMPTS = {"falk0", "ftlg0", "madd0"}  # their prompts say a sample too man
 
 def test_the_sample_is_mended_to_the_lengths_that_its_prompts_tell(sample, tmp_path, capsys):
     utterances = [u for set_ in timit_sample.prepare(sample, tmp_path).values() for u in set_]
-    assert "27 of 128 recordings had lost bytes to a conversion of line ends, 74 more only" in capsys.readouterr().err
+    assert "27 of 128 recordings had lost bytes in a conversion of line endings, 74 more had" in capsys.readouterr().err
     torn = 0
     for utterance in utterances:
         source = (sample / utterance.id[:9] / utterance.id[10:]).with_suffix(".wav")
-        lost = len(newlines.mend(soundfile.read(source, dtype="int16")[0]).lost)
+        lost = len(newlines.repair(soundfile.read(source, dtype="int16")[0]).lost)
         told = int(source.with_suffix(".txt").read_text().split()[1])
         # A WAV file holds no half sample: an odd number of lost bytes took the other byte of the last with it.
         beyond = told - round(utterance.seconds * 16_000) - lost % 2
@@ -85,7 +86,7 @@ def test_a_sample_that_lacks_a_file_is_refused(sample, tmp_path):
 
 
 def test_a_flat_tree_is_read_without_its_sa_sentences(flat_tree):
-    assert [(u.id, u.speaker) for u in timit.read_flat(flat_tree)] == [
+    assert [(files.id, files.speaker) for files in timit.scan_flat(flat_tree)] == [
         ("dr1-fvmh0-sx26", "fvmh0"),
         ("dr2-faem0-si762", "faem0"),
     ]
@@ -114,8 +115,10 @@ def test_a_torn_recording_is_mended_in_a_copy(flat_tree, tmp_path, capsys):
     assert [u.audio for u in sets["train"] + sets["test"]] == [flat_tree / "dr1-fvmh0" / "sx26.wav", copy]
     assert {path: path.read_bytes() for path in flat_tree.rglob("*.wav")} == before
     told = capsys.readouterr().err
-    assert "1 of 2 recordings had lost bytes to a conversion of line ends, 0 more only clicked from it; mended" in told
-    assert f"copies lie in {copy.parents[1]}, the source is as it was" in told
+    assert (
+        "1 of 2 recordings had lost bytes in a conversion of line endings, 0 more had clicks from it; repaired" in told
+    )
+    assert f"copies are in {copy.parents[1]}, the source is unchanged" in told
     mended = soundfile.read(copy, dtype="int16")[0]
     assert sets["test"][0].seconds == len(mended) / 16_000
     error = np.abs(mended.astype(int) - wave[: len(mended)])
@@ -197,20 +200,20 @@ def test_the_sample_is_fetched_once_and_kept(archive, tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("change", [{"size": 7}, {"size": 10**7}, {"md5": "0" * 32}])
 def test_another_package_than_ours_is_refused_and_not_kept(archive, tmp_path, change):
-    with pytest.raises(InputError, match=r"is not the package we know \(\d+ bytes, md5 \w+; expected \d+ bytes, md5"):
+    with pytest.raises(InputError, match=r"is not the expected file \(\d+ bytes, md5 \w+; expected \d+ bytes, md5"):
         timit_sample.fetch(archive._replace(**change), tmp_path / "out" / "source")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_address_that_does_not_answer_is_named_with_the_way_around(archive, tmp_path):
     nowhere = archive._replace(url=(tmp_path / "nowhere.zip").as_uri())
-    with pytest.raises(InputError, match=r"nowhere.zip: cannot be fetched \(.*\); try again .* TIMIT=/where/it/lies"):
+    with pytest.raises(InputError, match=r"nowhere.zip: cannot be downloaded \(.*\); try again .* TIMIT=/path/to/it"):
         timit_sample.fetch(nowhere, tmp_path / "out" / "source")
 
 
 @pytest.mark.parametrize("name", ["../escaped.txt", "/escaped.txt", "timit/../../escaped.txt", "..\\escaped.txt"])
 def test_a_package_that_leaves_its_folder_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="which leaves its folder; do not use this package"):
+    with pytest.raises(InputError, match="a path outside its folder; do not use this file"):
         timit_sample.fetch(packed(tmp_path / "bad.zip", {name: b"x"}), tmp_path / "out" / "source")
     assert not list(tmp_path.rglob("escaped.txt"))
 
@@ -248,11 +251,11 @@ def server():
 
 
 def test_a_connection_that_breaks_off_leaves_nothing(server, tmp_path):
-    with pytest.raises(InputError, match=r"(is not the package we know \(1000 bytes|cannot be fetched)"):
+    with pytest.raises(InputError, match=r"(is not the expected file \(1000 bytes|cannot be downloaded)"):
         timit_sample.fetch(Archive(f"{server}/timit.zip", 100_000, "0" * 32), tmp_path / "out" / "source")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_page_that_is_gone_is_named(server, tmp_path):
-    with pytest.raises(InputError, match=r"gone.zip: cannot be fetched \(HTTP Error 404: Not Found\)"):
+    with pytest.raises(InputError, match=r"gone.zip: cannot be downloaded \(HTTP Error 404: Not Found\)"):
         timit_sample.fetch(Archive(f"{server}/gone.zip", 1, "0" * 32), tmp_path / "out" / "source")
