@@ -21,6 +21,7 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     Both files are NIST's trn: `sh iy hh ae d (speaker-utterance)`, an utterance a line. Where an id names no speaker,
     intervals resample utterances.
     """
+    from asr.errors import first_few
     from asr.scoring import conventions, trn
     from asr.support import seeds
 
@@ -37,8 +38,8 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     missing = sorted(set(references) - set(hypotheses))
     if missing:
         output.say(
-            f"{hypothesis}: {len(missing)} of {len(references)} utterances are missing, {', '.join(missing[:5])}"
-            f"{' …' if len(missing) > 5 else ''}: counted as deletions"
+            f"{hypothesis}: {len(missing)} of {len(references)} utterances are missing and counted as deletions: "
+            f"{first_few(missing, 5)}"
         )
     if as_json:
         row = {"kind": kind, "utterances": len(references), "resampled": found[0].resampled, "missing": missing}
