@@ -3,8 +3,8 @@
     python tests/bench/torture.py              # everything, about ten minutes on two cores
     python tests/bench/torture.py kill --times 100
 
-Each trial trains on the toy corpus of tones for a short time in a process of its own. It must end with the same weights,
-optimizer state, records and best system, bit for bit, as an uninterrupted run.
+Each trial trains on the toy corpus of tones for a short time in a process of its own. It must end with the same
+weights, optimizer state, records and best system, bit for bit, as an uninterrupted run.
 """
 
 import argparse
@@ -220,12 +220,12 @@ def poison(steps: set[int], kind: str, value: float) -> None:
             return real(self, batch, position)
         if kind == "features":
             batch.features[0, 0, 0] = value
-        counts = real(self, batch, position)
+        values = real(self, batch, position)
         if kind == "loss":
-            counts = torch.cat([counts[:1] * 0 + value, counts[1:]])
+            values = torch.cat([values[:1] * 0 + value, values[1:]])
         if kind == "gradient":
-            counts.register_hook(lambda gradient: gradient * value)
-        return counts
+            values.register_hook(lambda gradient: gradient * value)
+        return values
 
     Learner._losses = losses
 
