@@ -371,7 +371,7 @@ def test_trn_is_scored_by_every_convention_its_symbols_allow(tmp_path):
         "merged silence": "42.86",
         "mean of utterances": "63.33",
     }
-    assert done.stderr == "hyp.trn: 1 of 3 utterances are missing, b-2: counted as deletions\n"
+    assert done.stderr == "hyp.trn: 1 of 3 utterances are missing and counted as deletions: b-2\n"
     (tmp_path / "more.trn").write_text("b (c-1)\n")
     done = asr("score", "ref.trn", "more.trn", cwd=tmp_path)
     assert done.returncode == 4 and "c-1: has a hypothesis but no reference" in done.stderr

@@ -1,4 +1,4 @@
-"""The system this project descends from learned one sentence by heart; so does this one."""
+"""The smallest experiment: one sentence is learned by heart."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SENTENCE = "she had your dark suit in greasy wash water all year"
 
 
 def test_one_sentence_is_learned_by_heart(tmp_path):
-    """26 letters, space and blank; 13 MFCCs; 40 units: label error rate 0."""
+    """26 letters, space and blank; 13 MFCCs; one layer of 40 hidden units: no errors."""
     utterances = [utterance for utterance in manifest.read(TINY) if utterance.id == "one"]
     for name in ("train", "dev"):
         manifest.write(tmp_path / f"{name}.jsonl", utterances)

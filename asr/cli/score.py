@@ -21,6 +21,7 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     Both files are in NIST's trn format, one utterance per line: `sh iy hh ae d (speaker-utterance)`. Where an
     id names no speaker, intervals resample utterances.
     """
+    from asr.errors import first_few
     from asr.scoring import trn
     from asr.scoring.score import score as scored
 
@@ -30,7 +31,7 @@ def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) ->
     found = scored(references, hypotheses, kind)
     if missing := found.missing:
         output.say(
-            f"{hypothesis}: {len(missing)} of {len(references)} utterances are missing, {', '.join(missing[:5])}"
-            f"{' …' if len(missing) > 5 else ''}: counted as deletions"
+            f"{hypothesis}: {len(missing)} of {len(references)} utterances are missing and counted as deletions: "
+            f"{first_few(missing, 5)}"
         )
     output.result(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else found)

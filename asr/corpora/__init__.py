@@ -1,7 +1,7 @@
 """Corpora: recordings with transcripts, prepared into manifests.
 
-One file a corpus: its docstring tells where it comes from and under which licence, its `prepare` returns the sets.
-What holds for every corpus is checked and written here.
+One file per corpus: its docstring states its origin and licence, its `prepare` returns the sets. The manifests are
+checked and written here.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from asr import manifest
 from asr.corpora import espeak, timit, timit_sample
-from asr.corpora.protocol import Sets, listed, shared_speakers, tokens
-from asr.errors import AsrError, InputError, choose
+from asr.corpora.protocol import Sets, shared_speakers, tokens
+from asr.errors import AsrError, InputError, choose, first_few
 from asr.manifest import Utterance
 from asr.support.files import sha256, write_json
 from asr.support.text import decode
@@ -22,18 +22,18 @@ SETS = ("train", "dev", "test")
 
 
 class Prepare(Protocol):
-    """What a corpus offers: the utterances of train, dev and test.
+    """A corpus: returns the utterances of train, dev and test.
 
-    A file that makes its recordings states a `VERSION`; raised, it makes what stands be prepared again.
+    A file that makes its recordings has a `VERSION`; raise it to have existing corpora prepared again.
     """
 
     def __call__(self, source: Path | None, out: Path, *, partial: bool = False) -> Sets:
         """Return the sets.
 
         Args:
-            source: Where the corpus lies; None for one that can be fetched or made.
-            out: Where it may store things of its own.
-            partial: Go on, with a warning, where the corpus is not what it should be.
+            source: The folder of the corpus; None for one that can be downloaded or synthesized.
+            out: A folder in which it may store files of its own.
+            partial: Only warn if the corpus is incomplete or differs from its protocol.
         """
         ...
 
@@ -48,18 +48,18 @@ CORPORA: dict[str, Prepare] = {
 def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False) -> dict[str, Path]:
     """Write a corpus's manifests `train.jsonl`, `dev.jsonl` and `test.jsonl` and return their paths by set.
 
-    What has been prepared from the same source, and still stands, is left alone. `corpus.json` is written last, so
-    where it stands the manifests are whole.
+    A corpus that has been prepared from the same source and is unchanged is left as it is. `corpus.json` is written
+    last: if it exists, the manifests are complete.
 
     Args:
-        name: One of `CORPORA`, or another where `out` holds the three manifests already: a corpus of one's own.
-        source: Where the corpus lies; None for one that can be fetched or made.
+        name: One of `CORPORA`; any other if `out` contains the three manifests already (a corpus of your own).
+        source: The folder of the corpus; None for one that can be downloaded or synthesized.
         out: The folder of the manifests.
-        partial: Go on, with a warning, where the corpus is not what it should be.
+        partial: Only warn if the corpus is incomplete or differs from its protocol.
 
     Raises:
-        AsrError: There is no such corpus, or `out` cannot be written.
-        InputError: The source is missing or not what it should be; a set is empty; two sets share a speaker or an id.
+        AsrError: The corpus is unknown, or `out` cannot be written.
+        InputError: The source is missing or incomplete; a set is empty; two sets share a speaker or an id.
     """
     paths = {set_: out / f"{set_}.jsonl" for set_ in SETS}
     if name not in CORPORA and all(path.is_file() for path in paths.values()):
@@ -67,7 +67,7 @@ def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False)
     reader = choose(CORPORA, name, "corpus")
     version = getattr(sys.modules.get(reader.__module__), "VERSION", 1)
     stamp = {"corpus": name, "version": version, "source": str(source.resolve()) if source else None}
-    if _stands(out, stamp, partial, paths):
+    if _is_prepared(out, stamp, partial, paths):
         print(f"{out}: already prepared", file=sys.stderr)
         return paths
     sets = reader(source, out, partial=partial)
@@ -97,24 +97,26 @@ def write(out: Path, sets: Sets, stamp: dict[str, Any], problems: list[str]) -> 
 
 
 def summary(out: Path) -> str:
-    """Return a prepared corpus's sizes as a table.
+    """Return the sizes of a prepared corpus's sets as a table: of phones, words and characters those it has.
 
     Raises:
         InputError: Nothing has been prepared in `out`.
     """
     corpus = _read_stamp(out)
-    columns = ("utterances", "speakers", "hours", "tokens")
+    sets = {set_: {"phones": row.get("tokens", 0)} | row for set_, row in corpus["sets"].items()}  # older: only phones
+    optional = [column for column in ("phones", "words", "characters") if any(row.get(column) for row in sets.values())]
+    columns = ("utterances", "speakers", "hours", *optional)
     rows = [(corpus["corpus"] + " (partial)" * corpus["partial"], columns)]
-    rows += [(set_, tuple(row[column] for column in columns)) for set_, row in corpus["sets"].items()]
+    rows += [(set_, tuple(row[column] for column in columns)) for set_, row in sets.items()]
     return "\n".join(f"{head:<22}" + "".join(f"{value:>12}" for value in values) for head, values in rows)
 
 
 def _own(name: str, out: Path, paths: dict[str, Path]) -> dict[str, Path]:
-    """Take manifests that somebody wrote; who has one speaker only may test on them, but is told."""
+    """Accept manifests that the user wrote; sets may share speakers, with a warning."""
     sets = {set_: manifest.read(path) for set_, path in paths.items()}
     _check(name, sets, [])
     for problem in shared_speakers(sets):
-        print(f"warning: {out}: {problem}; the error rate says nothing about other speakers", file=sys.stderr)
+        print(f"warning: {out}: {problem}; the error rate does not generalize to new speakers", file=sys.stderr)
     rows = {set_: _row(sets[set_]) | {"sha256": sha256(path)} for set_, path in paths.items()}
     write_json(out / "corpus.json", {"corpus": name, "version": 1, "source": None, "partial": False, "sets": rows})
     return paths
@@ -123,10 +125,10 @@ def _own(name: str, out: Path, paths: dict[str, Path]) -> dict[str, Path]:
 def _check(name: str, sets: Sets, problems: list[str]) -> None:
     problems = [*problems, *(f"the set '{set_}' is empty" for set_ in SETS if not sets.get(set_))]
     ids = Counter(utterance.id for utterances in sets.values() for utterance in utterances)
-    if twice := sorted(id for id, count in ids.items() if count > 1):
-        problems.append(f"{listed(twice)} stands twice")
+    if duplicates := sorted(id for id, count in ids.items() if count > 1):
+        problems.append(f"duplicate ids: {first_few(duplicates)}")
     if problems:
-        raise InputError(f"{name}: {listed(problems, '; ')}; give a whole corpus")
+        raise InputError(f"{name}: {first_few(problems, separator='; ')}; fix the corpus")
 
 
 def _row(utterances: list[Utterance]) -> dict[str, Any]:
@@ -134,12 +136,14 @@ def _row(utterances: list[Utterance]) -> dict[str, Any]:
         "utterances": len(utterances),
         "speakers": len({utterance.speaker for utterance in utterances}),
         "hours": round(sum(utterance.seconds for utterance in utterances) / 3600, 3),
-        "tokens": tokens(utterances),
+        "phones": tokens(utterances),  # as they are scored
+        "words": sum(len(utterance.text.split()) for utterance in utterances),
+        "characters": sum(len(" ".join(utterance.text.split())) for utterance in utterances),
     }
 
 
-def _stands(out: Path, stamp: dict[str, Any], partial: bool, paths: dict[str, Path]) -> bool:
-    """Whether `out` holds what `stamp` asks for, unchanged, with all its audio; a whole corpus serves for a partial."""
+def _is_prepared(out: Path, stamp: dict[str, Any], partial: bool, paths: dict[str, Path]) -> bool:
+    """Return whether `out` contains the stamped corpus, unchanged and with all its audio."""
     try:
         corpus = _read_stamp(out)
         if corpus | stamp != corpus or (corpus["partial"] and not partial):
@@ -156,5 +160,5 @@ def _read_stamp(out: Path) -> dict[str, Any]:
     try:
         corpus: dict[str, Any] = json.loads(decode(path.read_bytes()))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); `asr prepare` writes it") from error
+        raise InputError(f"{path}: cannot be read ({error}); run `asr prepare` first") from error
     return corpus

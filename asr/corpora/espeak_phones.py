@@ -1,14 +1,14 @@
-"""From what eSpeak says it speaks to TIMIT's phones: which symbols, and where each begins.
+"""From eSpeak's phoneme marks to TIMIT's phones: the symbols, and where each begins.
 
-eSpeak's marks are exact to the sample; no offset is left to correct. But it has habits of its own:
+eSpeak's marks are exact to the sample and need no correction, but follow their own rules:
 
 * A stop after a vowel is marked where its closure begins (`b d g jh`), any other stop at its release: its closure is
   the silence before.
-* An `l` or `r` that ends a syllable is part of the vowel before it: its own stretch is empty or silent.
+* An `l` or `r` at the end of a syllable is part of the vowel before it: its own segment is empty or silent.
 * A vowel after `l m n ng r` is marked when it is reached, after the glide into it.
 
-So closure and release are told apart by level, and a vowel that holds two phones is divided where its sound changes
-most. These borders are good to some 4 ms, all others to the sample.
+So closure and release are separated by level, and a vowel that contains two phones is split where the spectrum changes
+most. These boundaries are accurate to about 4 ms, all others to the sample.
 """
 
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from asr.audio import Samples
 from asr.errors import AsrError
 
 RATE = 16_000  # Hz, TIMIT's
-STEP = 16  # samples between two places a border can lie: 1 ms
+STEP = 16  # samples between two possible boundaries: 1 ms
 PAUSE = "_"
 
-# eSpeak's sounds, in the IPA it reports for the accent at hand, and TIMIT's symbols for them. A symbol says what is
+# eSpeak's sounds, in the IPA it reports for the accent at hand, and TIMIT's symbols for them. A symbol states what is
 # heard, as TIMIT's transcribers did: the vowel of `strut` is `uh` in Lancaster, `ah` elsewhere.
 SOUNDS: dict[str, str] = {
     **{"ɑː": "aa", "ɒ": "aa", "aː": "aa", "a:": "aa", "ɑːɹ": "aa r", "æ": "ae", "a": "ae", "ʌ": "ah", "ʌɹ": "ah r"},
@@ -58,12 +58,12 @@ _VOWELS |= {"en", "ih", "ix", "iy", "ow", "oy", "uh", "uw", "ux"}
 _PREVOICED = {"bcl", "dcl", "gcl"}
 _SYLLABIC = {"n": "en", "m": "em"}
 
-_FADE = 5.0  # dB that a silence lies below what it ends, at least; an echo may fill it
-_RISE = 2.0  # dB that a release lies above its voiced closure, at least
-_MUTE = 12.0  # dB below its vowel at which an l or r has no stretch of its own; an echo lies at 16 or lower
+_FADE = 5.0  # dB; a silence is at least so far below the sound before it; an echo may fill it
+_RISE = 2.0  # dB; a release is at least so far above its voiced closure
+_MAX_DROP = 12.0  # dB; an l or r further below its vowel has no segment of its own; an echo is at least 16 below
 _SHORTEST = 5  # steps, of a silence
-_REACH = 90  # steps, how far back a silence is looked for
-_CLOSURE = 0.65  # of a stop after a vowel, where no release can be heard
+_REACH = 90  # steps; how far back a silence is searched
+_CLOSURE = 0.65  # as a fraction of a stop after a vowel, if no release is detected
 _SCHWA = 44  # steps, less than TIMIT's mean of 49; a shorter one before a nasal of its word is the nasal's: `en`, `em`
 _FLOOR = 1e-6  # of the loudest moment's energy; what is quieter counts as silent
 
@@ -71,7 +71,7 @@ _Levels = npt.NDArray[np.float64]
 
 
 class Mark(NamedTuple):
-    """Where eSpeak begins a sound: sample, IPA without stress (or PAUSE), the word's index (−1 in a pause)."""
+    """The start of a sound: sample, eSpeak's IPA without stress (or PAUSE), the word's index (−1 in a pause)."""
 
     start: int
     ipa: str
@@ -103,50 +103,50 @@ def phones(samples: Samples, marks: list[Mark]) -> list[Phone]:
 
     Args:
         samples: (S,) at 16 kHz, without added noise.
-        marks: In order of time; the last one is a pause.
+        marks: In order of time; the last is a pause.
 
     Raises:
         AsrError: A sound has no TIMIT symbol.
     """
     levels = _levels(samples)
-    found = [Phone(PAUSE, 0, marks[0].start, -1)]
+    result = [Phone(PAUSE, 0, marks[0].start, -1)]
     ends = [*(mark.start for mark in marks[1:]), len(samples)]
     after_vowel = False
     for mark, end in zip(marks, ends, strict=True):
-        _add(found, mark, end, after_vowel, levels, samples)
+        _add(result, mark, end, after_vowel, levels, samples)
         if mark.ipa:
             after_vowel = mark.ipa != PAUSE and symbols(mark.ipa)[0] in _VOWELS
-    return _named(_syllabic([phone for phone in found if phone.end > phone.start]))
+    return _named(_syllabic([phone for phone in result if phone.end > phone.start]))
 
 
-def _add(found: list[Phone], mark: Mark, end: int, after_vowel: bool, levels: _Levels, samples: Samples) -> None:
-    """Append what a mark stands for, and take from the phone before what belongs to it."""
+def _add(result: list[Phone], mark: Mark, end: int, after_vowel: bool, levels: _Levels, samples: Samples) -> None:
+    """Append the phones of a mark, and shorten the phone before it accordingly."""
     start, ipa, word = mark
-    before = found[-1]
+    before = result[-1]
     names = [PAUSE] if ipa == PAUSE else symbols(ipa)
     if not names or names[0] == before.symbol == PAUSE:
-        found[-1] = before._replace(end=end)
+        result[-1] = before._replace(end=end)
     elif names[0].endswith("cl"):
-        border, burst = _stop(before, start, end, after_vowel and names[0] in _PREVOICED, levels)
-        found[-1] = before._replace(end=border)
-        found += [Phone(names[0], border, burst, word), Phone(names[1], burst, end, word)]
+        boundary, burst = _stop(before, start, end, after_vowel and names[0] in _PREVOICED, levels)
+        result[-1] = before._replace(end=boundary)
+        result += [Phone(names[0], boundary, burst, word), Phone(names[1], burst, end, word)]
     elif names[0] == "q":
-        border = _silence(levels, before.start, start)
-        found[-1] = before._replace(end=border)
-        found.append(Phone("q", border, end, word))
+        boundary = _silence(levels, before.start, start)
+        result[-1] = before._replace(end=boundary)
+        result.append(Phone("q", boundary, end, word))
     elif names[0] in "lr" and before.symbol in _VOWELS and _is_mute(levels, before, start, end):
-        border = _change(samples, before.start, start)
-        found[-1] = before._replace(end=border)
-        found.append(Phone(names[0], border, end, word))
+        boundary = _change(samples, before.start, start)
+        result[-1] = before._replace(end=boundary)
+        result.append(Phone(names[0], boundary, end, word))
     elif len(names) == 2:
-        border = _change(samples, start, _silence(levels, start, end, 4 * _FADE))
-        found += [Phone(names[0], start, border, word), Phone(names[1], border, end, word)]
+        boundary = _change(samples, start, _silence(levels, start, end, 4 * _FADE))
+        result += [Phone(names[0], start, boundary, word), Phone(names[1], boundary, end, word)]
     else:
-        found.append(Phone(names[0], start, end, word))
+        result.append(Phone(names[0], start, end, word))
 
 
 def _stop(before: Phone, start: int, end: int, prevoiced: bool, levels: _Levels) -> tuple[int, int]:
-    """Return where a stop's closure and its release begin; after a pause there is no telling the closure from it."""
+    """Return where a stop's closure and its release begin; after a pause the closure cannot be separated from it."""
     if before.symbol == PAUSE:
         return start, start
     if not prevoiced:
@@ -170,21 +170,21 @@ def _burst(levels: _Levels) -> int:
 
 
 def _silence(levels: _Levels, start: int, end: int, fade: float = _FADE) -> int:
-    """Return where the silence at the end of a stretch begins; its end where there is none."""
-    stretch = levels[max(start // STEP, end // STEP - _REACH) : end // STEP]
-    if len(stretch) <= 2 * _SHORTEST:
+    """Return where the silence at the end of a segment begins; its end if there is none."""
+    segment = levels[max(start // STEP, end // STEP - _REACH) : end // STEP]
+    if len(segment) <= 2 * _SHORTEST:
         return end
-    cut = _best_cut(stretch[:, None], _SHORTEST)
-    return end - STEP * (len(stretch) - cut) if stretch[:cut].mean() - stretch[cut:].mean() > fade else end
+    cut = _best_cut(segment[:, None], _SHORTEST)
+    return end - STEP * (len(segment) - cut) if segment[:cut].mean() - segment[cut:].mean() > fade else end
 
 
 def _is_mute(levels: _Levels, before: Phone, start: int, end: int) -> bool:
     own = levels[start // STEP : end // STEP]
-    return len(own) < _SHORTEST or bool(levels[before.start // STEP : start // STEP].mean() - own.mean() > _MUTE)
+    return len(own) < _SHORTEST or bool(levels[before.start // STEP : start // STEP].mean() - own.mean() > _MAX_DROP)
 
 
 def _change(samples: Samples, start: int, end: int) -> int:
-    """Return where a stretch is best divided into two sounds: the least spectral variance on both sides."""
+    """Return where a segment is best split into two sounds: the least spectral variance on both sides."""
     width, bands = 16 * STEP, 12
     count = max((end - start) // STEP, 2)
     reach = np.pad(samples[start:end], (width // 2, width // 2 + count * STEP))
@@ -196,7 +196,7 @@ def _change(samples: Samples, start: int, end: int) -> int:
 
 
 def _best_cut(track: _Levels, margin: int) -> int:
-    """Return the index that divides (T, D) into two parts of least variance, each at least `margin` long."""
+    """Return the index that splits (T, D) into two parts of least variance, each at least `margin` long."""
     total = np.cumsum(track - track.mean(0), axis=0)
     cuts = np.arange(1, len(track))
     gain = (total[:-1] ** 2).sum(1) / (cuts * (len(track) - cuts))
@@ -213,9 +213,9 @@ def _levels(samples: Samples) -> _Levels:
     return levels
 
 
-def _syllabic(found: list[Phone]) -> list[Phone]:
+def _syllabic(result: list[Phone]) -> list[Phone]:
     joined: list[Phone] = []
-    for phone in found:
+    for phone in result:
         schwa = joined[-1] if joined else phone
         if phone.symbol in _SYLLABIC and (schwa.symbol, schwa.word) == ("ax", phone.word):
             if schwa.end - schwa.start < _SCHWA * STEP:
@@ -225,9 +225,9 @@ def _syllabic(found: list[Phone]) -> list[Phone]:
     return joined
 
 
-def _named(found: list[Phone]) -> list[Phone]:
-    ends = (0, len(found) - 1)
+def _named(result: list[Phone]) -> list[Phone]:
+    ends = (0, len(result) - 1)
     return [
         phone._replace(symbol="h#" if index in ends else "pau") if phone.symbol == PAUSE else phone
-        for index, phone in enumerate(found)
+        for index, phone in enumerate(result)
     ]

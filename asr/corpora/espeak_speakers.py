@@ -1,23 +1,23 @@
-"""Who speaks in the twin: eSpeak's voice variants, dealt to the three sets, each in several English accents.
+"""The speakers of the synthetic corpus: eSpeak's voice variants, split into three sets, each in several accents.
 
-A variant belongs to one set, and so do its relatives (`Gene` and `Gene2` share their formants), so the voices of dev
-and test are unheard in training. 40 of eSpeak's 104 variants are left out, by measurement:
+A variant is in one set only, and so are its relatives (`Gene` and `Gene2` share their formants), so the voices of dev
+and test do not occur in training. 40 of eSpeak's 104 variants are excluded, based on measurements:
 
-* not voiced: `whisper whisperf caleb Demonic croak` (median normalised autocorrelation 0.27–0.63, others above 0.7),
+* not voiced: `whisper whisperf caleb Demonic croak` (median normalized autocorrelation 0.27–0.63, others above 0.7),
   `klatt klatt2` (0.6, 10 dB quieter), `grandpa announcer` (the lowest tenth below 0.35);
 * an echo of a third of the voice or more, which fills closures: `Alicia Marco RicishayMax RicishayMax2 RicishayMax3
   UniRobot anikaRobot robosoft robosoft2 … robosoft8`;
 * formants of no vocal tract, the first three scaled by factors that differ by more than 1.35: `Andy AnxiousAndy Lee
   Jacky kaukovalta Tweaky boris travis Michael gustave marcelo shelby`; and `zac`, of 11 cm at 350 Hz;
-* clipped: `iven`; a test of speed: `fast`; not the same from one utterance to the next: `Reed`.
+* clipped: `iven`; made for speed: `fast`; different from one utterance to the next: `Reed`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# TIMIT's eight dialect regions, as eSpeak's accents: half American, as all of TIMIT is, half British. Left out are
-# the accents whose vowels are not what eSpeak's IPA says: in `en-us-nyc` `bad` has the sound of `bed`, in
+# TIMIT's eight dialect regions, as eSpeak's accents: half American, as all of TIMIT is, half British. Excluded are
+# accents whose vowels differ from eSpeak's IPA: in `en-us-nyc` `bad` has the sound of `bed`, in
 # `en-gb-x-gbcwmd` and `en-029` `bit` has the vowel of `beat` (first formants within 30 Hz of one another).
 ACCENTS = (
     *("en-us", "en", "en-us", "en-gb-x-rp"),
@@ -42,10 +42,10 @@ _VARIANTS: dict[str, dict[str, tuple[int, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A voice that reads.
+    """A synthetic speaker.
 
     Attributes:
-        id: TIMIT's form: sex, three letters, a digit.
+        id: In TIMIT's form: sex, three letters, a digit.
         dialect: 1 to 8.
         variant: The file of eSpeak's voice variant.
         rate: Words per minute.
@@ -62,15 +62,15 @@ class Speaker:
 
     @property
     def voice(self) -> str:
-        """The name by which eSpeak loads accent and variant."""
+        """The name of accent and variant in eSpeak."""
         return f"{ACCENTS[self.dialect - 1]}+{self.variant}"
 
 
 def speakers(seed: int) -> dict[str, list[Speaker]]:
-    """Return the speakers of `train`, `dev` and `test`; `seed` decides rate, pitch and range, nothing else."""
+    """Return the speakers of `train`, `dev` and `test`; `seed` determines rate, pitch and range only."""
     rng = np.random.default_rng([seed, len(ACCENTS)])
     taken: set[str] = set()
-    found: dict[str, list[Speaker]] = {}
+    by_set: dict[str, list[Speaker]] = {}
     for name, by_sex in _VARIANTS.items():
         cast = [
             (sex, variant.replace("_", " "))
@@ -78,8 +78,8 @@ def speakers(seed: int) -> dict[str, list[Speaker]]:
             for variant in variants.split()
             for _ in range(accents)
         ]
-        found[name] = [_speaker(*who, 1 + index % len(ACCENTS), taken, rng) for index, who in enumerate(cast)]
-    return found
+        by_set[name] = [_speaker(*voice, 1 + index % len(ACCENTS), taken, rng) for index, voice in enumerate(cast)]
+    return by_set
 
 
 def _speaker(sex: str, variant: str, dialect: int, taken: set[str], rng: np.random.Generator) -> Speaker:

@@ -1,4 +1,4 @@
-"""TIMIT's layout, written: audio, phones, words and text of an utterance, the dictionary, the table of speakers."""
+"""Writes TIMIT's layout: audio, phones, words and text of an utterance, the dictionary, the table of speakers."""
 
 import wave
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from asr.corpora.espeak_speakers import ACCENTS, Speaker
 
 TOPS = {"train": "TRAIN", "dev": "TEST", "test": "TEST"}
 
-_NO_SOUND = {"pau", "h#", "q", "bcl", "dcl", "gcl", "pcl", "tcl", "kcl"}  # what a dictionary leaves out
+_NO_SOUND = {"pau", "h#", "q", "bcl", "dcl", "gcl", "pcl", "tcl", "kcl"}  # not in a dictionary
 _DICTIONARY = """; How the words of this tree are said: those of its TRAIN part as they were spoken there, the others of
 ; the word list as en-us says them. A word said in several ways has several lines.
 """
@@ -27,16 +27,16 @@ _SPEAKERS = """; The speakers are eSpeak NG's voices. DR is the accent; the comm
 def write_utterance(
     folder: Path, number: int, sentence: str, samples: npt.NDArray[np.int16], phones: list[Phone]
 ) -> None:
-    """Write the four files of an utterance; `SI` holds a pause, `SX` does not."""
+    """Write the four files of an utterance, named `SI` if it contains a pause, else `SX`."""
     stem = folder / f"{'SI' if ',' in sentence else 'SX'}{number}"
     with wave.open(str(stem.with_suffix(".WAV")), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(samples.astype("<i2").tobytes())
-    said = spans(sentence, phones)
+    words = spans(sentence, phones)
     _write(stem.with_suffix(".PHN"), [f"{phone.start} {phone.end} {phone.symbol}" for phone in phones])
-    _write(stem.with_suffix(".WRD"), [f"{own[0].start} {own[-1].end} {word}" for word, own in said])
+    _write(stem.with_suffix(".WRD"), [f"{own[0].start} {own[-1].end} {word}" for word, own in words])
     _write(stem.with_suffix(".TXT"), [f"0 {len(samples)} {sentence}"])
 
 
@@ -49,13 +49,13 @@ def spans(sentence: str, phones: list[Phone]) -> list[tuple[str, list[Phone]]]:
 
 
 def pronunciation(symbols: Iterable[str]) -> str:
-    """Return TIMIT's symbols as a dictionary has them: no closures, no silence, no glottal stop."""
+    """Return TIMIT's symbols as in a dictionary: without closures, silence and glottal stops."""
     return " ".join(symbol for symbol in symbols if symbol not in _NO_SOUND)
 
 
 def write_dictionary(folder: Path, entries: Iterable[tuple[str, str]]) -> None:
-    """Write TIMITDIC.TXT: `word  /p r ah n/`, a line for each way in which a word is said."""
-    lines = [f"{word}  /{said}/" for word, said in sorted(set(entries))]
+    """Write TIMITDIC.TXT: `word  /p r ah n/`, one line per pronunciation."""
+    lines = [f"{word}  /{phones}/" for word, phones in sorted(set(entries))]
     _write(folder / "TIMITDIC.TXT", [_DICTIONARY + "\n".join(lines)])
 
 

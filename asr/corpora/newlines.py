@@ -1,13 +1,13 @@
-"""Recordings that were copied as text: which bytes were carriage returns, and where one is missing.
+"""Repair of recordings that were copied in text mode: which newlines were carriage returns, and where one is missing.
 
-Such a copy makes a newline (10) of every carriage return (13), and of a carriage return with a newline (13 10) a single
-one. In 16-bit samples, low byte first, the former is an error of 3 or of 3·256, a click; the latter loses a byte, and
-from there on every sample is put together from halves of two, noise as loud as can be, until another loss ends it.
+Such a copy turns every carriage return (13) into a newline (10), and a carriage return followed by a newline (13 10)
+into a single newline. In 16-bit samples, low byte first, the former is an error of 3 or of 3·256, a click; the latter
+loses a byte, and every sample after it is made of halves of two samples, that is loud noise, until the next loss.
 
-What is left holds no 13, and each of its 10s was a 10, a 13 or both. Of all ways to read them we take the one that
-makes the smoothest wave: the smallest sum of |second differences| over the whole recording, found exactly by dynamic
-programming (Viterbi 1967) over places in the file, the way in which the last two samples were read being the state.
-A low byte stays 10 unless a byte was lost there: whether a sample is 3 larger cannot be told.
+The damaged file contains no 13, and each of its 10s was a 10, a 13 or both. Of all possible originals we choose the
+smoothest: the least sum of |second differences| over the whole recording, found exactly by dynamic programming
+(Viterbi 1967) over positions in the file; the state is the way in which the last two samples were read. A low byte
+stays 10 unless a byte was lost there: whether a sample was 3 larger cannot be decided.
 """
 
 from typing import NamedTuple
@@ -21,26 +21,26 @@ Steps = npt.NDArray[np.int16]
 Bytes = npt.NDArray[np.uint8]
 
 NEWLINE, RETURN = 10, 13
-# What a sample can be read from, `place` being its first byte in the file:
-PLAIN = 0  # the two bytes that stand there
-HIGH = 1  # two bytes, the high one a 10 that was a 13
+# How a sample is read from the file, `position` being that of its first byte:
+PLAIN = 0  # two unchanged bytes
+HIGH = 1  # two bytes, the high one a 10 that was 13
 WITHIN = 2  # one byte, a 10 that was 13 10: both halves of the sample
 ACROSS = 3  # one byte, the low one; the high one was the 13 of a 13 10 whose 10 begins the next sample
 READINGS = 4
 
-# The smoothness that another lost byte must bring. Two losses close together bring some in noise and in loud vowels:
-# below 1,000 they are found where there are none; from there to 100,000 what is found stays the same.
-LOSS = 10_000
-NEVER = np.iinfo(np.int64).max // 2
+# The gain in smoothness that another lost byte must bring. Two losses close together bring some in noise and in loud
+# vowels: below 1,000 there are false positives; from there to 100,000 the result does not change.
+LOSS_PENALTY = 10_000
+INFINITE_COST = np.iinfo(np.int64).max // 2
 SILENCE = 4  # bytes before the first sample: the two that its second difference needs
 
 
-class Mended(NamedTuple):
-    """What a recording was.
+class Repaired(NamedTuple):
+    """A repaired recording.
 
     Attributes:
-        samples: (S,), S being half a sample per lost byte more than were given; the last byte of an odd number is left.
-        lost: Where bytes were lost, as places in bytes of the original.
+        samples: (S,), half a sample more than the damaged ones for each lost byte; an odd last byte is dropped.
+        lost: Positions of the lost bytes in the original, in bytes.
     """
 
     samples: Steps
@@ -48,23 +48,23 @@ class Mended(NamedTuple):
 
 
 def converted(samples: Steps) -> bool:
-    """Say whether samples (S,) can come from a copy as text: not one of their bytes is a carriage return."""
+    """Return whether samples (S,) may come from a text-mode copy: none of their bytes is a carriage return."""
     return RETURN not in _bytes(samples)
 
 
-def mend(samples: Steps) -> Mended:
-    """Return what a recording that was copied as text was, as far as can be told.
+def repair(samples: Steps) -> Repaired:
+    """Reconstruct a recording that was copied in text mode, as far as possible.
 
     Args:
-        samples: (S,), as they stand in the damaged file.
+        samples: (S,), read from the damaged file.
     """
     data = np.concatenate([np.zeros(SILENCE, np.uint8), _bytes(samples)])
     costs, earlier = _costs(data)
-    ends = costs[-2:]  # all bytes are read, or all but the last
+    ends = costs[-2:]  # all bytes were read, or all but the last
     end, last, before = (int(i) for i in np.unravel_index(ends.argmin(), ends.shape))
     values, readings = _path(data, earlier, len(data) - 1 + end, last, before)
     lost = np.flatnonzero(readings >= WITHIN)
-    return Mended(values, 2 * lost + (readings[lost] == ACROSS))
+    return Repaired(values, 2 * lost + (readings[lost] == ACROSS))
 
 
 def _bytes(samples: Steps) -> Bytes:
@@ -73,50 +73,50 @@ def _bytes(samples: Steps) -> Bytes:
 
 @inlined
 def _length(reading: int) -> int:
-    """Return how many bytes of the file a sample takes."""
+    """Return the number of bytes of the file that a sample takes."""
     return 1 if reading >= WITHIN else 2
 
 
 @inlined
-def _can_be(data: Bytes, place: int, reading: int) -> bool:
+def _can_be(data: Bytes, position: int, reading: int) -> bool:
     if reading == WITHIN:
-        return bool(data[place] == NEWLINE)
-    return place + 1 < len(data) and bool(reading == PLAIN or data[place + 1] == NEWLINE)
+        return bool(data[position] == NEWLINE)
+    return position + 1 < len(data) and bool(reading == PLAIN or data[position + 1] == NEWLINE)
 
 
 @inlined
-def _sample(data: Bytes, place: int, reading: int) -> int:
-    low = RETURN if reading == WITHIN else int(data[place])
-    high = NEWLINE if reading == WITHIN else int(data[place + 1]) if reading == PLAIN else RETURN
+def _sample(data: Bytes, position: int, reading: int) -> int:
+    low = RETURN if reading == WITHIN else int(data[position])
+    high = NEWLINE if reading == WITHIN else int(data[position + 1]) if reading == PLAIN else RETURN
     return low + 256 * (high - 256 if high > 127 else high)
 
 
 @compiled
 def _costs(data: Bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
-    """Return what the best way to each state costs, and the reading from which it came.
+    """Return the least cost of each state, and the reading before the two of its best predecessor.
 
     Args:
-        data: (N,), the file's bytes after those of `SILENCE`.
+        data: (N,), `SILENCE` zeros and the file's bytes.
 
     Returns:
-        Both (N + 1, READINGS, READINGS) by place, the reading of the sample that ends there and of the one before.
+        Both (N + 1, READINGS, READINGS): by position, reading of the sample that ends there, reading of the one before.
     """
-    costs = np.full((len(data) + 1, READINGS, READINGS), NEVER, np.int64)
+    costs = np.full((len(data) + 1, READINGS, READINGS), INFINITE_COST, np.int64)
     earlier = np.zeros(costs.shape, np.int8)
     costs[SILENCE, PLAIN, PLAIN] = 0
-    for place in range(SILENCE, len(data)):
+    for position in range(SILENCE, len(data)):
         for last in range(READINGS):
             for before in range(READINGS):
-                if costs[place, last, before] == NEVER:
+                if costs[position, last, before] == INFINITE_COST:
                     continue
-                start = place - _length(last)
+                start = position - _length(last)
                 value = _sample(data, start, last)
                 ahead = 2 * value - _sample(data, start - _length(before), before)
                 for reading in range(READINGS):
-                    if _can_be(data, place, reading):
-                        cost = costs[place, last, before] + abs(_sample(data, place, reading) - ahead)
-                        cost += LOSS if reading >= WITHIN else 0
-                        end = place + _length(reading)
+                    if _can_be(data, position, reading):
+                        cost = costs[position, last, before] + abs(_sample(data, position, reading) - ahead)
+                        cost += LOSS_PENALTY if reading >= WITHIN else 0
+                        end = position + _length(reading)
                         if cost < costs[end, reading, last]:
                             costs[end, reading, last] = cost
                             earlier[end, reading, last] = before
@@ -125,14 +125,14 @@ def _costs(data: Bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
 
 @compiled
 def _path(
-    data: Bytes, earlier: npt.NDArray[np.int8], place: int, last: int, before: int
+    data: Bytes, earlier: npt.NDArray[np.int8], position: int, last: int, before: int
 ) -> tuple[Steps, npt.NDArray[np.int8]]:
-    """Return the samples (S,) and their readings (S,) along the way that ends in a state."""
+    """Return the samples (S,) and their readings (S,) on the best path to a state."""
     values, readings = np.zeros(len(data), np.int16), np.zeros(len(data), np.int8)
     count = 0
-    while place > SILENCE:
-        start = place - _length(last)
+    while position > SILENCE:
+        start = position - _length(last)
         values[count], readings[count] = _sample(data, start, last), last
         count += 1
-        place, last, before = start, before, earlier[place, last, before]
+        position, last, before = start, before, earlier[position, last, before]
     return values[:count][::-1].copy(), readings[:count][::-1].copy()

@@ -1,7 +1,7 @@
-"""Sentences of our own: a word list and a grammar that put every English phone into many contexts.
+"""Random sentences: a word list and a grammar that put every English phone into many contexts.
 
 Written for this project and licensed with it (Apache-2.0); no sentence or list of another corpus is in it. The
-sentences are grammatical and mean little, which keeps a language model from guessing what an acoustic model missed.
+sentences are grammatical but mean little, so a language model cannot guess what the acoustic model missed.
 """
 
 import re
@@ -10,7 +10,7 @@ import numpy as np
 
 MIN_WORDS, MAX_WORDS = 4, 12
 
-# The terminals: the words of each class. Heteronyms (read, wind, live) are left out, so spelling tells pronunciation.
+# The terminals: the words of each class, without heteronyms (read, wind, live), so that spelling tells pronunciation.
 WORDS: dict[str, list[str]] = {
     name: words.split()
     for name, words in {
@@ -141,7 +141,7 @@ WORDS: dict[str, list[str]] = {
     }.items()
 }
 
-# The grammar: each class in capitals becomes one of its right sides, or one of its WORDS; the rest stands for itself.
+# The grammar: each class in capitals becomes one of its right-hand sides or of its WORDS; everything else is literal.
 RULES: dict[str, list[str]] = {
     "SENTENCE": [
         "SUBJECT DID OBJECT",
@@ -183,9 +183,9 @@ RULES: dict[str, list[str]] = {
 }
 
 _LITERALS = {word for rules in RULES.values() for rule in rules for word in rule.split() if word.islower()}
-# `a` becomes `an` by sound: before a vowel letter that is not said `yoo`, and before a silent h.
+# `a` becomes `an` by sound: before a vowel letter not pronounced `yoo`, and before a silent h.
 _AN = re.compile(r"\ba(?= (?!us[ue]|union)(?:[aeiou]|honest))")
-# Function words that are said as one; where the first of them ends nobody can tell.
+# Function words that eSpeak merges into one, without a boundary between them.
 _JOINED = re.compile(
     r"\b((at|for|from|in|of|on|that|this|was|with) (an?|it|once|one|the|which|will)|(no|some) one|many of|will to)\b"
 )
@@ -197,47 +197,47 @@ def words(sentence: str) -> list[str]:
 
 
 def vocabulary() -> list[str]:
-    """Return every word that a sentence can hold, lower case, sorted."""
-    listed = {word.lower() for group in WORDS.values() for phrase in group for word in phrase.split("_")}
-    return sorted(listed | _LITERALS | {"an"})
+    """Return every word that a sentence may contain, lower case, sorted."""
+    terminals = {word.lower() for group in WORDS.values() for phrase in group for word in phrase.split("_")}
+    return sorted(terminals | _LITERALS | {"an"})
 
 
 def compose(count: int, rng: np.random.Generator) -> list[str]:
     """Return `count` sentences of 4 to 12 words, no two with the same words.
 
-    Words and rules are dealt like cards: none comes again before its whole class has come, so rare phones
-    (`zh`, `oy`) get the share that the word list gives them, not that of the language.
+    Words and rules are drawn like cards: none is drawn again before its whole class has been, so rare phones
+    (`zh`, `oy`) are as frequent as in the word list, not as in the language.
 
     Args:
-        count: How many; the grammar has billions.
-        rng: Decides which.
+        count: Number of sentences; the grammar has billions.
+        rng: Determines which.
     """
     decks: dict[str, list[str]] = {}
     composed: dict[tuple[str, ...], str] = {}
     while len(composed) < count:
         sentence = _punctuate(_expand("SENTENCE", decks, rng))
-        said = tuple(words(sentence))
-        if MIN_WORDS <= len(said) <= MAX_WORDS and not _JOINED.search(sentence.lower()):
-            composed.setdefault(said, sentence)
+        spoken = tuple(words(sentence))
+        if MIN_WORDS <= len(spoken) <= MAX_WORDS and not _JOINED.search(sentence.lower()):
+            composed.setdefault(spoken, sentence)
     return list(composed.values())
 
 
 def _expand(symbol: str, decks: dict[str, list[str]], rng: np.random.Generator) -> str:
     if symbol in WORDS:
-        return _deal(symbol, WORDS[symbol], decks, rng).replace("_", " ")
+        return _draw(symbol, WORDS[symbol], decks, rng).replace("_", " ")
     if symbol in RULES:
-        return " ".join(_expand(part, decks, rng) for part in _deal(symbol, RULES[symbol], decks, rng).split())
+        return " ".join(_expand(part, decks, rng) for part in _draw(symbol, RULES[symbol], decks, rng).split())
     return symbol
 
 
-def _deal(name: str, cards: list[str], decks: dict[str, list[str]], rng: np.random.Generator) -> str:
+def _draw(name: str, cards: list[str], decks: dict[str, list[str]], rng: np.random.Generator) -> str:
     if not decks.get(name):
         decks[name] = [cards[index] for index in rng.permutation(len(cards))]
     return decks[name].pop()
 
 
-def _punctuate(said: str) -> str:
-    said = _AN.sub("an", said).replace(" ,", ",")
-    opening = said.split()[0]
+def _punctuate(text: str) -> str:
+    text = _AN.sub("an", text).replace(" ,", ",")
+    opening = text.split()[0]
     asks = opening in {*WORDS["AUX"], *WORDS["WHY"], "how", *WORDS["COUNT"]}
-    return said[0].upper() + said[1:] + ("?" if asks else ".")
+    return text[0].upper() + text[1:] + ("?" if asks else ".")

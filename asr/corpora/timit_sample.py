@@ -6,12 +6,12 @@ Licence: Creative Commons Attribution, Non-Commercial, ShareAlike; copyright 199
 Where from: the nltk_data repository, packages/corpora/timit.zip.
 Checksum: 22,251,869 bytes, md5 34c047c4749a811287f2c652104d7849.
 
-Damage: before its RIFF headers were written, the audio was copied as text. In 160 recordings not one byte is a carriage
-return; 33 (27 of our 128) lost 43 bytes and are noise from one loss to the next, most others click. `prepare` mends
-copies (asr/corpora/newlines.py); the prompts, which say how long each recording was, agree on where bytes are missing.
+Damage: before its RIFF headers were written, the audio was copied in text mode. No byte of the 160 recordings is a
+carriage return; 33 (27 of our 128) lost 43 bytes and are noise from one loss to the next, most others click. `prepare`
+repairs copies (asr/corpora/newlines.py); the durations in the prompts confirm where bytes are missing.
 
-It has no official split; ours is by speaker (asr/phones.py). A PER on it is a smoke test of the TIMIT recipe: four
-test speakers are no benchmark, and no number here may stand beside a published one.
+It has no official split; ours is by speaker (asr/corpora/timit_speakers.py). A PER on it is a smoke test of the TIMIT
+recipe: four test speakers are not a benchmark, and no result is comparable with a published one.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ import numpy.typing as npt
 from asr import audio
 from asr.corpora import timit
 from asr.corpora.protocol import Expected, Protocol, Sets
+from asr.corpora.timit_speakers import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS
 from asr.errors import InputError
-from asr.phones import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS
 from asr.support.files import folder, replacing
 
 PROTOCOL: Protocol = {
@@ -40,11 +40,11 @@ PROTOCOL: Protocol = {
     "test": Expected(32, 4, 1237, SAMPLE_TEST_SPEAKERS),
 }
 
-VERSION = 2  # of how recordings are mended: raise it when the same source gives others
+VERSION = 2  # of the repair: raise it if the same source results in other recordings
 
 
 class Archive(NamedTuple):
-    """A file on the net: its address, its size in bytes, its md5."""
+    """A file to download: its URL, its size in bytes, its MD5."""
 
     url: str
     size: int
@@ -56,7 +56,7 @@ ARCHIVE = Archive(
     22_251_869,
     "34c047c4749a811287f2c652104d7849",
 )
-BY_HAND = "try again later, or fetch and unpack it yourself and give TIMIT=/where/it/lies"
+BY_HAND = "try again later, or download and unpack it yourself and pass TIMIT=/path/to/it"
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 16  # bytes
 
@@ -65,49 +65,49 @@ def prepare(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
     """Return the sets train, dev and test of our split of the sample.
 
     Args:
-        source: The unpacked sample; None fetches it into `out`, once.
-        out: Where the fetched sample is kept, and mended copies of what is damaged; a given source stays as it is.
-        partial: Go on with what can be read where the counts do not hold, and warn.
+        source: The unpacked sample, never changed; None downloads it into `out`, once.
+        out: The folder of the downloaded sample and of repaired copies of damaged recordings.
+        partial: Only warn if the counts are wrong, and use what can be read.
 
     Raises:
         AsrError: `out` cannot be written.
-        InputError: The sample cannot be fetched or is not the one we know; a file is missing, extra or cannot be read.
+        InputError: The sample cannot be downloaded or is a different one; a file is missing, extra or cannot be read.
     """
     root = source or fetch(ARCHIVE, out / "source")
     sets: dict[str, list[timit.Files]] = {"train": [], "dev": [], "test": []}
-    for files in mended(timit.scan_flat(root), out / "audio"):
+    for files in repaired(timit.scan_flat(root), out / "audio"):
         held_out = {"dev": SAMPLE_DEV_SPEAKERS, "test": SAMPLE_TEST_SPEAKERS}
         sets[next((name for name, who in held_out.items() if files.speaker in who), "train")].append(files)
     return timit.assemble(root, sets, PROTOCOL, partial)
 
 
-def mended(scanned: list[timit.Files], copies: Path) -> list[timit.Files]:
-    """Return the files of all utterances, with mended copies of the recordings that a text-mode copy damaged.
+def repaired(scanned: list[timit.Files], copies: Path) -> list[timit.Files]:
+    """Return the files of all utterances, with repaired copies of the recordings damaged by a text-mode copy.
 
     Args:
-        scanned: The files as they lie in the source.
+        scanned: The files in the source.
         copies: The folder for the copies.
 
     Raises:
         AsrError: A copy cannot be written.
     """
-    done = [_mended(files, copies / files.stem.parent.name / f"{files.stem.name}.wav") for files in scanned]
-    torn = sum(lost > 0 for _, lost in done)
-    clicking = sum(now is not was for (now, _), was in zip(done, scanned, strict=True)) - torn
+    results = [_repaired(files, copies / files.stem.parent.name / f"{files.stem.name}.wav") for files in scanned]
+    torn = sum(lost > 0 for _, lost in results)
+    clicking = sum(now is not was for (now, _), was in zip(results, scanned, strict=True)) - torn
     if torn or clicking:
         print(
-            f"{torn} of {len(scanned)} recordings had lost bytes to a conversion of line ends, {clicking} more only "
-            f"clicked from it; mended copies lie in {copies}, the source is as it was",
+            f"{torn} of {len(scanned)} recordings had lost bytes in a conversion of line endings, {clicking} more had "
+            f"clicks from it; repaired copies are in {copies}, the source is unchanged",
             file=sys.stderr,
         )
-    return [files for files, _ in done]
+    return [files for files, _ in results]
 
 
 def fetch(archive: Archive, target: Path) -> Path:
-    """Return the folder `target` with the archive's content, fetched and unpacked whole or not at all.
+    """Download and unpack the archive, completely or not at all, unless the folder exists, and return the folder.
 
     Raises:
-        InputError: The archive cannot be fetched, has another size or md5, or holds a path that leaves its folder.
+        InputError: The archive cannot be downloaded, has a wrong size or MD5, or contains a path outside its folder.
     """
     if target.is_dir():
         return target
@@ -119,28 +119,28 @@ def fetch(archive: Archive, target: Path) -> Path:
     return target
 
 
-def _mended(files: timit.Files, copy: Path) -> tuple[timit.Files, int]:
-    """Return the files with a mended copy of their recording, if it needs one, and how many bytes it had lost."""
+def _repaired(files: timit.Files, copy: Path) -> tuple[timit.Files, int]:
+    """Return the files, with a repaired copy of the recording if it is damaged, and the number of bytes it had lost."""
     import soundfile
 
-    from asr.corpora import newlines  # compiled, and needed for this only
+    from asr.corpora import newlines  # compiled by Numba, and needed here only
 
     steps, rate = _steps(files)
     if not newlines.converted(steps):
         return files, 0
-    whole, lost = newlines.mend(steps)
-    if np.array_equal(whole, steps):
+    samples, lost = newlines.repair(steps)
+    if np.array_equal(samples, steps):
         return files, 0
     with replacing(copy) as temporary:
-        soundfile.write(temporary, whole, rate, subtype="PCM_16", format="WAV")
+        soundfile.write(temporary, samples, rate, subtype="PCM_16", format="WAV")
     return files._replace(paths=files.paths | {"wav": copy}), len(lost)
 
 
 def _steps(files: timit.Files) -> tuple[npt.NDArray[np.int16], int]:
-    """Return what was recorded in 16 bits, and its rate; nothing where it was not, or cannot be read."""
+    """Return 16-bit samples and their rate; no samples if the recording is not 16-bit or cannot be read."""
     try:
         samples, rate = audio.read(files.paths["wav"])
-    except (KeyError, InputError):  # `assemble` names it
+    except (KeyError, InputError):  # reported by `assemble`
         return np.zeros(0, np.int16), 0
     steps = np.clip(samples * 32_768, -32_768, 32_767).astype(np.int16)
     exact = np.array_equal(steps / np.float32(32_768), samples)
@@ -155,19 +155,19 @@ def _download(archive: Archive, path: Path) -> None:
         with (
             urllib.request.urlopen(archive.url, timeout=TIMEOUT) as response,
             open(path, "wb") as file,
-            tqdm(desc="fetch", total=archive.size, unit="B", unit_scale=True, disable=None) as bar,
+            tqdm(desc="download", total=archive.size, unit="B", unit_scale=True, disable=None) as bar,
         ):
-            # One byte too many is enough to know that this is another file.
+            # One byte too many is enough to know that this is a different file.
             while size <= archive.size and (block := response.read(BLOCK)):
                 file.write(block)
                 digest.update(block)
                 size += len(block)
                 bar.update(len(block))
     except (OSError, HTTPException) as error:
-        raise InputError(f"{archive.url}: cannot be fetched ({error}); {BY_HAND}") from error
+        raise InputError(f"{archive.url}: cannot be downloaded ({error}); {BY_HAND}") from error
     if (size, digest.hexdigest()) != archive[1:]:
         raise InputError(
-            f"{archive.url}: is not the package we know ({size} bytes, md5 {digest.hexdigest()}; expected "
+            f"{archive.url}: is not the expected file ({size} bytes, md5 {digest.hexdigest()}; expected "
             f"{archive.size} bytes, md5 {archive.md5}); {BY_HAND}"
         )
 
@@ -177,7 +177,9 @@ def _unpack(archive: Archive, package: Path, target: Path) -> None:
         with zipfile.ZipFile(package) as file:
             for name in file.namelist():
                 if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-                    raise InputError(f"{archive.url}: holds '{name}', which leaves its folder; do not use this package")
+                    raise InputError(
+                        f"{archive.url}: contains '{name}', a path outside its folder; do not use this file"
+                    )
             file.extractall(target)
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{archive.url}: cannot be unpacked ({error}); {BY_HAND}") from error

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from asr import audio
-from asr.errors import InputError
+from asr.errors import InputError, first_few
 from asr.features import shards
 from asr.features.framing import Features, Matrix
 from asr.features.normalise import Statistics
@@ -312,8 +312,7 @@ def _extract(utterance: Utterance, features: Features) -> Result:
 def _summary(name: str, faults: list[str], count: int) -> str:
     if len(faults) == 1:
         return faults[0]
-    more = f" | … {len(faults) - NAMED} more" if len(faults) > NAMED else ""
-    return f"{name}: {len(faults)} of {count} recordings cannot be used: {' | '.join(faults[:NAMED])}{more}"
+    return f"{name}: {len(faults)} of {count} recordings cannot be used: {first_few(faults, NAMED, ' | ')}"
 
 
 def _forget(folder: Path, name: str) -> None:

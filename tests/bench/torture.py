@@ -1,10 +1,10 @@
-"""Try to lose a training: kill it, stop it, fill its disk, poison its numbers, flip bits of what it wrote.
+"""Try to break training: kill it, stop it, fill its disk, inject NaN and Inf, flip bits in its files.
 
     python tests/bench/torture.py              # everything, about ten minutes on two cores
     python tests/bench/torture.py kill --times 100
 
-Each trial is a short training of the toy corpus of tones in a process of its own. What it must end with is what a run
-that nothing stopped ends with: the same weights, optimiser state, records and best system, bit for bit.
+Each trial trains on the toy corpus of tones for a short time in a process of its own. It must end with the same
+weights, optimizer state, records and best system, bit for bit, as an uninterrupted run.
 """
 
 import argparse
@@ -44,11 +44,11 @@ RECIPE = config.parse(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", metavar="|".join(TRIALS), help="all of them when left out")
-    parser.add_argument("--times", type=int, help="how often, instead of each one's own number")
+    parser.add_argument("what", nargs="*", metavar="|".join(TRIALS), help="default: all")
+    parser.add_argument("--times", type=int, help="number of trials; default: each kind's own")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    lost = []
+    arguments = parser.parse_args()
+    failed = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = toy(folder / "toy")
@@ -58,42 +58,44 @@ def main() -> None:
         seconds = time.monotonic() - begin
         whole = state(folder / "whole")
         assert state(folder / "whole2") == whole, "two undisturbed runs differ"
-        print(f"seed {asked.seed}; an undisturbed run takes {seconds:.2f} s", flush=True)
-        for what in asked.what or TRIALS:
+        print(f"seed {arguments.seed}; an undisturbed run takes {seconds:.2f} s", flush=True)
+        for what in arguments.what or TRIALS:
             trial, times = choose(TRIALS, what, "trial")
-            generator = np.random.default_rng([asked.seed, list(TRIALS).index(what)])
-            found = trial(corpus, folder, whole, seconds, generator, asked.times or times)
-            print(f"{what}: " + ", ".join(f"{key} {value}" for key, value in found.items()), flush=True)
-            lost += [what] if fell_short(found) else []
-    if lost:
-        sys.exit(f"something was lost: {', '.join(lost)}")
+            generator = np.random.default_rng([arguments.seed, list(TRIALS).index(what)])
+            counts = trial(corpus, folder, whole, seconds, generator, arguments.times or times)
+            print(f"{what}: " + ", ".join(f"{key} {value}" for key, value in counts.items()), flush=True)
+            failed += [what] if has_failed(counts) else []
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
-def fell_short(found: Counter) -> bool:
-    """Say whether a trial lost anything."""
-    always = all(found[key] == found["times"] for key in ("resumed", "equal", "told", "finished") if key in found)
+def has_failed(counts: Counter) -> bool:
+    """Return whether any trial failed."""
+    always = all(
+        counts[key] == counts["times"] for key in ("resumed", "equal", "reported", "finished") if key in counts
+    )
     never = ("unreadable checkpoints", "silent loads", "poisoned checkpoints", "stuck")
-    return not always or any(found[key] for key in never) or found["counted"] != found["injected"]
+    return not always or any(counts[key] for key in never) or counts["counted"] != counts["injected"]
 
 
 def toy(corpus: Path) -> Path:
     """Write the toy corpus of the tests."""
-    place = Path(__file__).parents[1] / "conftest.py"
-    spec = importlib.util.spec_from_file_location("conftest", place)
+    path = Path(__file__).parents[1] / "conftest.py"
+    spec = importlib.util.spec_from_file_location("conftest", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.make_toy(corpus)
 
 
-def start(corpus: Path, out: Path, often: float = 60.0, before: Callable[[], None] = lambda: None) -> int:
-    """Start a training in a process of its own, and return its number; what it says goes to `said`."""
+def start(corpus: Path, out: Path, interval: float = 60.0, before: Callable[[], None] = lambda: None) -> int:
+    """Start training in a process of its own, with its messages in `messages`, and return its process id."""
     if pid := os.fork():
         return pid
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as the command line does
-    with open(corpus.parent / "said", "w") as log:
+    with open(corpus.parent / "messages", "w") as log:
         os.dup2(log.fileno(), 2)
     torch.set_num_threads(1)
-    loop.CHECKPOINT_SECONDS = often
+    loop.CHECKPOINT_SECONDS = interval
     status = 70
     try:
         before()
@@ -116,18 +118,18 @@ def finished(pid: int) -> int:
 
 
 def state(out: Path) -> tuple:
-    """Return everything that a run leaves and that must not depend on how it came there."""
+    """Return everything in a run's folder that must not depend on interruptions."""
     newest = checkpoint.newest(out)
     progress = dict(newest.header["progress"])
     rows = [{k: v for k, v in row.items() if k not in ("seconds", "frames_per_second")} for row in progress["records"]]
     best = bundle.load(out / loop.BEST).model.state_dict()
     tensors = {"now": newest.tensors, "best": best}
-    bits = {(of, name): value.numpy().tobytes() for of, found in tensors.items() for name, value in found.items()}
+    bits = {(of, name): value.numpy().tobytes() for of, values in tensors.items() for name, value in values.items()}
     return progress | {"records": rows}, bits, (out / loop.EPOCHS).read_text().count("\n")
 
 
 def unreadable(out: Path) -> int:
-    """Return how many of a run's files do not verify; half-written temporaries do not count, nobody reads them."""
+    """Return the number of damaged files in a run's folder; temporary files do not count, they are never read."""
     count = 0
     for path in out.glob("*.safetensors"):
         try:
@@ -138,24 +140,24 @@ def unreadable(out: Path) -> int:
 
 
 def killed(corpus, folder, whole, seconds, generator, times, number=signal.SIGKILL) -> Counter:
-    """Send a signal at a random moment, or in the middle of the next write, and run again to the end."""
-    found = Counter({"times": times, "resumed": 0, "unreadable checkpoints": 0, "equal": 0, "while writing": 0})
+    """Send a signal at a random moment, or during the next write, and rerun to the end."""
+    counts = Counter({"times": times, "resumed": 0, "unreadable checkpoints": 0, "equal": 0, "while writing": 0})
     for trial in range(times):
         out = folder / "run"
-        pid = start(corpus, out, often=0.0 if trial % 2 else 60.0)
+        pid = start(corpus, out, interval=0.0 if trial % 2 else 60.0)
         time.sleep(generator.uniform(0.02, 0.9 * seconds))
         while trial % 2 and not any(out.glob(".*.tmp")) and os.waitid(os.P_PID, pid, RUNNING) is None:
             pass
         with suppressed():
             os.kill(pid, number)
         status = finished(pid)
-        found[f"exit {status}"] += 1
-        found["while writing"] += any(out.glob(".*.tmp"))
-        found["unreadable checkpoints"] += unreadable(out)
-        found["resumed"] += finished(start(corpus, out)) == 0
-        found["equal"] += state(out) == whole
+        counts[f"exit {status}"] += 1
+        counts["while writing"] += any(out.glob(".*.tmp"))
+        counts["unreadable checkpoints"] += unreadable(out)
+        counts["resumed"] += finished(start(corpus, out)) == 0
+        counts["equal"] += state(out) == whole
         shutil.rmtree(out)
-    return found
+    return counts
 
 
 @contextmanager
@@ -173,7 +175,7 @@ def stopped(corpus, folder, whole, seconds, generator, times) -> Counter:
 def flipped(corpus, folder, whole, seconds, generator, times) -> Counter:
     """Flip one bit, or cut the file short, and load it."""
     content = (folder / "whole" / loop.BEST).read_bytes()
-    path, found = folder / "damaged.safetensors", Counter({"flips": times, "cuts": times // 5, "silent loads": 0})
+    path, counts = folder / "damaged.safetensors", Counter({"flips": times, "cuts": times // 5, "silent loads": 0})
     for trial in range(times + times // 5):
         damaged = bytearray(content)
         if trial < times:
@@ -183,34 +185,34 @@ def flipped(corpus, folder, whole, seconds, generator, times) -> Counter:
         path.write_bytes(damaged)
         try:
             bundle.load(path)
-            found["silent loads"] += 1
+            counts["silent loads"] += 1
         except BundleError:
             pass
-    return found
+    return counts
 
 
 def poisoned(corpus, folder, whole, seconds, generator, times) -> Counter:
-    """Put NaN or infinity into the features, the gradient or the loss of one step a run, and of the next."""
-    found = Counter({"times": times // 2, "injected": 0, "counted": 0, "poisoned checkpoints": 0, "finished": 0})
+    """Inject NaN or infinity into the features, the gradient or the loss of two steps per run."""
+    counts = Counter({"times": times // 2, "injected": 0, "counted": 0, "poisoned checkpoints": 0, "finished": 0})
     for trial in range(times // 2):
         kind = ("features", "loss", "gradient")[trial % 3]
         value = float(generator.choice([np.nan, np.inf, -np.inf]))
         steps = set(generator.choice(6 * 12, 2, replace=False).tolist())
         out = folder / "run"
         pid = start(corpus, out, 0.0, lambda steps=steps, kind=kind, value=value: poison(steps, kind, value))
-        found["finished"] += finished(pid) == 0
-        found["injected"] += len(steps)
+        counts["finished"] += finished(pid) == 0
+        counts["injected"] += len(steps)
         newest = checkpoint.newest(out)
-        found["counted"] += sum(row["skipped"] for row in newest.progress.records)
+        counts["counted"] += sum(row["skipped"] for row in newest.progress.records)
         for path in out.glob("*.safetensors"):
             tensors = checkpoint.tensors.read(path, bundle.FORMAT)[1]
-            found["poisoned checkpoints"] += not all(bool(tensor.isfinite().all()) for tensor in tensors.values())
+            counts["poisoned checkpoints"] += not all(bool(tensor.isfinite().all()) for tensor in tensors.values())
         shutil.rmtree(out)
-    return found
+    return counts
 
 
 def poison(steps: set[int], kind: str, value: float) -> None:
-    """Spoil some steps of this process."""
+    """Inject a value into some steps of this process."""
     real = Learner._losses
 
     def losses(self, batch, position):
@@ -218,20 +220,20 @@ def poison(steps: set[int], kind: str, value: float) -> None:
             return real(self, batch, position)
         if kind == "features":
             batch.features[0, 0, 0] = value
-        found = real(self, batch, position)
+        values = real(self, batch, position)
         if kind == "loss":
-            found = torch.cat([found[:1] * 0 + value, found[1:]])
+            values = torch.cat([values[:1] * 0 + value, values[1:]])
         if kind == "gradient":
-            found.register_hook(lambda gradient: gradient * value)
-        return found
+            values.register_hook(lambda gradient: gradient * value)
+        return values
 
     Learner._losses = losses
 
 
 def filled(corpus, folder, whole, seconds, generator, times) -> Counter:
-    """Run on a small disk that fills up at another point each time, then give it room; as root on Linux only."""
-    found = Counter({"times": times, "told": 0, "unreadable checkpoints": 0, "resumed": 0, "equal": 0})
-    sizes = np.linspace(20, 260, times).astype(int)  # KiB; a checkpoint has about 45
+    """Train on a small disk that fills up at a different point each time, then enlarge it; as root on Linux only."""
+    counts = Counter({"times": times, "reported": 0, "unreadable checkpoints": 0, "resumed": 0, "equal": 0})
+    sizes = np.linspace(20, 260, times).astype(int)  # KiB; a checkpoint is about 45
     for size in sizes:
         disk = folder / "disk"
         disk.mkdir()
@@ -239,21 +241,21 @@ def filled(corpus, folder, whole, seconds, generator, times) -> Counter:
         try:
             out = disk / "run"
             status = finished(start(corpus, out, 0.0))
-            found["told"] += status == 2 and "No space left on device" in (folder / "said").read_text()
-            found["unreadable checkpoints"] += unreadable(out)
-            found[f"checkpoints left {len(checkpoint.paths(out))}"] += 1
+            counts["reported"] += status == 2 and "No space left on device" in (folder / "messages").read_text()
+            counts["unreadable checkpoints"] += unreadable(out)
+            counts[f"checkpoints left {len(checkpoint.paths(out))}"] += 1
             subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True)
-            found["resumed"] += finished(start(corpus, out)) == 0
-            found["equal"] += state(out) == whole
+            counts["resumed"] += finished(start(corpus, out)) == 0
+            counts["equal"] += state(out) == whole
         finally:
             subprocess.run(["umount", disk], check=True)
             disk.rmdir()
-    return found
+    return counts
 
 
 def restarted(corpus, folder, whole, seconds, generator, times) -> Counter:
-    """Kill the first of two processes that train together, and let `torchrun` start both again."""
-    found = Counter({"times": times, "finished": 0, "equal": 0})
+    """Kill the leader of two processes that train together, and let `torchrun` restart both."""
+    counts = Counter({"times": times, "finished": 0, "equal": 0})
     torchrun(corpus, folder / "two").wait()
     whole = state(folder / "two")
     for _ in range(times):
@@ -264,28 +266,28 @@ def restarted(corpus, folder, whole, seconds, generator, times) -> Counter:
         time.sleep(generator.uniform(0, seconds))
         with suppressed():
             os.kill(int(leader), signal.SIGKILL)
-            found["killed"] += 1
+            counts["killed"] += 1
         try:
-            found["finished"] += job.wait(120) == 0
-            found["equal"] += state(out) == whole
+            counts["finished"] += job.wait(120) == 0
+            counts["equal"] += state(out) == whole
         except subprocess.TimeoutExpired:
-            found["stuck"] += 1
+            counts["stuck"] += 1
             job.terminate()
             job.wait()
         shutil.rmtree(out)
-    return found
+    return counts
 
 
 def torchrun(corpus: Path, out: Path) -> subprocess.Popen:
-    """Start two processes that train together and may be started again."""
+    """Start two processes that train together and may be restarted."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["--max-restarts", "3", "--monitor-interval", "0.1", __file__, "work", str(corpus), str(out)]
-    with open(corpus.parent / "said", "w") as log:
+    with open(corpus.parent / "messages", "w") as log:
         return subprocess.Popen(command, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 def work(corpus: Path, out: Path) -> None:
-    """Be one of those processes."""
+    """Train as one of these processes."""
     torch.set_num_threads(1)
     loop.CHECKPOINT_SECONDS = 0.0
     loop.run(RECIPE, corpus, out, CPU)

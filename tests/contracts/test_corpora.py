@@ -18,15 +18,15 @@ every_corpus = pytest.mark.parametrize("name", CORPORA)
 
 
 @every_corpus
-@pytest.mark.parametrize("told", ["who", "hours", "licence"])
-def test_a_corpus_file_opens_with_the_corpus_story(name, told):
+@pytest.mark.parametrize("field", ["who", "hours", "licence"])
+def test_a_corpus_file_opens_with_the_corpus_story(name, field):
     story = sys.modules[CORPORA[name].__module__].__doc__
     assert story
-    assert told in story.lower()
+    assert field in story.lower()
 
 
 @every_corpus
-def test_prepare_has_the_one_signature(name):
+def test_every_prepare_has_the_same_signature(name):
     parameters = inspect.signature(CORPORA[name]).parameters
     assert list(parameters) == list(inspect.signature(Prepare.__call__).parameters)[1:]
     assert parameters["partial"].kind is inspect.Parameter.KEYWORD_ONLY
@@ -34,7 +34,7 @@ def test_prepare_has_the_one_signature(name):
 
 
 @every_corpus
-def test_a_source_that_is_missing_is_named(name, tmp_path):
+def test_a_missing_source_is_reported(name, tmp_path):
     with pytest.raises(AsrError, match="nowhere"):
         corpora.prepare(name, tmp_path / "nowhere", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -50,7 +50,7 @@ def test_an_unknown_corpus_is_refused_with_a_hint(tmp_path):
         corpora.prepare("timti", None, tmp_path)
 
 
-# What `prepare` writes for all of them.
+# What `prepare` writes for every corpus.
 
 
 class Spoken:
@@ -81,17 +81,17 @@ def spoken(tmp_path, monkeypatch):
     return corpus
 
 
-def test_the_manifests_hold_what_the_corpus_returned(spoken, tmp_path):
+def test_the_manifests_contain_the_utterances_of_the_corpus(spoken, tmp_path):
     paths = corpora.prepare("spoken", None, tmp_path / "out")
     assert paths == {set_: tmp_path / "out" / f"{set_}.jsonl" for set_ in SETS}
     for set_, path in paths.items():
         assert [u.id for u in manifest.read(path)] == [f"{set_}1", f"{set_}2"]
     stamp = json.loads((tmp_path / "out" / "corpus.json").read_text())
     row = {key: value for key, value in stamp["sets"]["dev"].items() if key != "sha256"}
-    assert row == {"utterances": 2, "speakers": 1, "hours": 0.001, "tokens": 4}
+    assert row == {"utterances": 2, "speakers": 1, "hours": 0.001, "phones": 4, "words": 2, "characters": 4}
 
 
-def test_what_has_been_prepared_is_not_prepared_again(spoken, tmp_path, capsys):
+def test_a_prepared_corpus_is_not_prepared_again(spoken, tmp_path, capsys):
     paths = corpora.prepare("spoken", None, tmp_path / "out")
     assert corpora.prepare("spoken", None, tmp_path / "out") == paths
     assert spoken.read == 1
@@ -101,7 +101,7 @@ def test_what_has_been_prepared_is_not_prepared_again(spoken, tmp_path, capsys):
 @pytest.mark.parametrize(
     "change", ["source", "manifest", "audio", "no stamp", "half a stamp", "another corpus", "version"]
 )
-def test_what_no_longer_stands_is_prepared_again(spoken, tmp_path, monkeypatch, change):
+def test_a_changed_corpus_is_prepared_again(spoken, tmp_path, monkeypatch, change):
     out, source, name = tmp_path / "out", None, "spoken"
     corpora.prepare(name, source, out)
     match change:
@@ -125,7 +125,7 @@ def test_what_no_longer_stands_is_prepared_again(spoken, tmp_path, monkeypatch, 
     assert spoken.read == 2
 
 
-def test_a_partial_corpus_is_not_taken_for_a_whole_one(spoken, tmp_path):
+def test_a_partial_corpus_is_not_mistaken_for_a_complete_one(spoken, tmp_path):
     for partial, read in ((True, 1), (True, 1), (False, 2), (True, 2)):
         corpora.prepare("spoken", None, tmp_path / "out", partial=partial)
         assert spoken.read == read
@@ -151,11 +151,11 @@ def test_a_corpus_may_move_with_its_manifests(spoken, tmp_path):
         (lambda sets: sets.update(dev=[]), "the set 'dev' is empty"),
         (lambda sets: sets.pop("test"), "the set 'test' is empty"),
         (lambda sets: sets.update(dev=[*sets["dev"], sets["train"][0]]), "speaker train-speaker is in train and dev"),
-        (lambda sets: sets.update(dev=[*sets["dev"], sets["train"][0]]), "train1 stands twice"),
+        (lambda sets: sets.update(dev=[*sets["dev"], sets["train"][0]]), "duplicate ids: train1"),
     ],
 )
 @pytest.mark.parametrize("partial", [False, True])
-def test_what_no_corpus_may_do_is_refused_even_knowingly(spoken, tmp_path, spoil, message, partial):
+def test_empty_sets_and_duplicates_are_refused_even_with_partial(spoken, tmp_path, spoil, message, partial):
     spoil(spoken.sets)
     with pytest.raises(InputError, match=f"spoken: .*{message}"):
         corpora.prepare("spoken", None, tmp_path / "out", partial=partial)
@@ -183,10 +183,30 @@ def test_a_failure_between_the_manifests_leaves_no_stamp(spoken, tmp_path, monke
 def test_the_summary_is_a_table(spoken, tmp_path):
     corpora.prepare("spoken", None, tmp_path / "out", partial=True)
     head, train, _, _ = corpora.summary(tmp_path / "out").splitlines()
-    assert head.split() == ["spoken", "(partial)", "utterances", "speakers", "hours", "tokens"]
-    assert train.split() == ["train", "2", "1", "0.001", "4"]
+    assert head.split() == ["spoken", "(partial)", "utterances", "speakers", "hours", "phones", "words", "characters"]
+    assert train.split() == ["train", "2", "1", "0.001", "4", "2", "4"]
 
 
 def test_the_summary_of_nothing_names_the_remedy(tmp_path):
-    with pytest.raises(InputError, match=r"corpus.json: cannot be read \(.*\); `asr prepare` writes it"):
+    with pytest.raises(InputError, match=r"corpus.json: cannot be read \(.*\); run `asr prepare` first"):
         corpora.summary(tmp_path)
+
+
+def test_the_summary_of_a_corpus_without_phones_counts_its_words_and_characters(spoken, tmp_path):
+    for utterances in spoken.sets.values():
+        utterances[:] = [Utterance(u.id, u.audio, u.seconds, u.speaker, "she  had") for u in utterances]
+    corpora.prepare("spoken", None, tmp_path / "out")
+    head, train, _, _ = corpora.summary(tmp_path / "out").splitlines()
+    assert head.split() == ["spoken", "utterances", "speakers", "hours", "words", "characters"]
+    assert train.split() == ["train", "2", "1", "0.001", "4", "14"]
+
+
+def test_the_summary_of_an_older_corpus_still_counts_its_phones(spoken, tmp_path):
+    corpora.prepare("spoken", None, tmp_path / "out")
+    stamp = json.loads((tmp_path / "out" / "corpus.json").read_text())
+    for row in stamp["sets"].values():
+        row["tokens"] = row.pop("phones")
+        del row["words"], row["characters"]
+    (tmp_path / "out" / "corpus.json").write_text(json.dumps(stamp))
+    head, train, _, _ = corpora.summary(tmp_path / "out").splitlines()
+    assert head.split()[-1] == "phones" and train.split()[-1] == "4"

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.corpora.timit import TRAIN_SPEAKERS
-from asr.phones import CORE_TEST_SPEAKERS, DEV_SPEAKERS
+from asr.corpora.timit_speakers import CORE_TEST_SPEAKERS, DEV_SPEAKERS, TRAIN_SPEAKERS
 
 SENTENCES = "si943 si1573 si2203 sx43 sx133 sx223 sx313 sx403".split()
 SENTENCES_OF = {"mprt0": "si580 si1210 si1840 sx40 sx130 sx220 sx310 sx400".split()}

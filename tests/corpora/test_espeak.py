@@ -1,3 +1,4 @@
+import ctypes
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from asr.corpora import espeak, espeak_tree, sentences, timit
+from asr.corpora import espeak, espeak_library, espeak_tree, sentences, timit
 from asr.corpora.espeak_phones import SOUNDS, Mark, Phone, phones, symbols
 from asr.corpora.espeak_speakers import ACCENTS, speakers
 from asr.errors import AsrError
@@ -27,13 +28,13 @@ TINY = {"voices": 2, "reads": {"train": 3, "dev": 3, "test": 3}}
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("espeak") / "tree"
-    espeak.synthesise(root, workers=1, **TINY)
+    espeak.synthesize(root, workers=1, **TINY)
     return root
 
 
 @pytest.fixture(scope="module")
 def spoken():
-    """Forty composed sentences and two of our choice, by the first twenty-one voices: (samples, phones) each."""
+    """Forty random sentences and two chosen ones by the first twenty-one voices: (samples, phones) each."""
     cast = [who for who in speakers(1)["train"]][:21]
     texts = sentences.compose(40, np.random.default_rng(3)) + ["The kitten lost a cotton button."] * 2
     return [
@@ -43,14 +44,14 @@ def spoken():
 
 
 def energy(samples, start, end):
-    """Of the first difference, in dB: an independent look at what is loud."""
+    """Energy of the first difference in dB, as an independent measure of level."""
     return 10 * np.log10(np.mean(np.diff(samples[start:end].astype(float)) ** 2) + 1e-9)
 
 
 # The tree.
 
 
-def test_the_layout_is_timits(tree):
+def test_the_tree_has_timits_layout(tree):
     read = timit.read_tree(tree)
     assert {set_: len(utterances) for set_, utterances in read.items()} == {"train": 6, "test": 12}
     for utterance in read["train"] + read["test"]:
@@ -64,7 +65,7 @@ def test_the_layout_is_timits(tree):
         assert all(int(start) < int(end) and symbol in PHONES_61 for start, end, symbol in lines)
 
 
-def test_words_lie_where_their_phones_lie(tree):
+def test_words_contain_their_phones(tree):
     for utterance in timit.read_tree(tree)["train"]:
         assert [word.symbol for word in utterance.words] == sentences.words(utterance.text)
         assert all(here.end <= there.start for here, there in pairwise(utterance.words))
@@ -75,50 +76,50 @@ def test_words_lie_where_their_phones_lie(tree):
 
 
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tree, tmp_path):
-    espeak.synthesise(tmp_path / "again", workers=2, **TINY)
+    espeak.synthesize(tmp_path / "again", workers=2, **TINY)
     assert espeak.checksum(tmp_path / "again") == espeak.checksum(tree)
 
 
-def test_a_breathy_voice_says_the_same_a_second_later_after_another_voice():
+def test_a_breathy_voice_is_reproducible():
     breathy = next(who for who in speakers(1)["train"] if who.variant == "f3")
-    samples, marks = espeak.speak("A fifth thief sees us.", breathy)
+    samples, marks = espeak_library.speak("A fifth thief sees us.", breathy)
     time.sleep(1.1)  # the clock, in seconds, would seed the breath
-    espeak.speak("Other words.", speakers(1)["dev"][0])
-    again, same = espeak.speak("A fifth thief sees us.", breathy)
+    espeak_library.speak("Other words.", speakers(1)["dev"][0])
+    again, same = espeak_library.speak("A fifth thief sees us.", breathy)
     assert np.array_equal(samples, again)
     assert marks == same
 
 
 def test_another_seed_gives_another_tree(tree, tmp_path):
-    espeak.synthesise(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
+    espeak.synthesize(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
     texts = {path.read_text() for path in tmp_path.rglob("*.TXT") if path.parent.name != "DOC"}
     assert not texts & {path.read_text() for path in tree.rglob("S*.TXT")}
 
 
-def test_a_whole_tree_is_left_alone_and_a_half_made_one_is_made_again(tmp_path, monkeypatch):
-    once = partial(espeak.synthesise, tmp_path, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
+def test_only_an_incomplete_tree_is_synthesized_again(tmp_path, monkeypatch):
+    once = partial(espeak.synthesize, tmp_path, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
 
     def full(folder, entries):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(AsrError, match="No space left on device.*another place"):
+    with monkeypatch.context() as patch, pytest.raises(AsrError, match="No space left on device.*another location"):
         patch.setattr(espeak, "write_dictionary", full)
         once()
     stray = tmp_path / "TRAIN" / "DR1" / "MOLD0" / "SX1.WAV"
     stray.parent.mkdir()
-    stray.write_bytes(b"of a tree half made")
+    stray.write_bytes(b"of an incomplete tree")
     once()
     assert not stray.exists()
     stray.parent.mkdir()
-    stray.write_bytes(b"of nobody's concern")
+    stray.write_bytes(b"not part of the tree")
     once()
     assert stray.exists()
-    espeak.synthesise(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
+    espeak.synthesize(tmp_path, seed=2, workers=1, voices=1, reads={"train": 1, "dev": 1, "test": 1})
     assert not stray.exists()
 
 
 def test_prepare_splits_the_test_tree_by_speaker(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(espeak, "synthesise", lambda root: shutil.copytree(tree, root))
+    monkeypatch.setattr(espeak, "synthesize", lambda root: shutil.copytree(tree, root))
     sets = espeak.prepare(None, tmp_path)
     who = {set_: {utterance.speaker for utterance in utterances} for set_, utterances in sets.items()}
     assert {set_: len(utterances) for set_, utterances in sets.items()} == {"train": 6, "dev": 6, "test": 6}
@@ -126,17 +127,17 @@ def test_prepare_splits_the_test_tree_by_speaker(tree, tmp_path, monkeypatch):
 
 
 def test_a_source_is_refused(tmp_path):
-    with pytest.raises(AsrError, match="is made, not read; leave the source out"):
+    with pytest.raises(AsrError, match="is synthesized, not read; omit --source"):
         espeak.prepare(tmp_path, tmp_path)
 
 
-def test_a_missing_loader_is_told_with_its_remedy(tmp_path, monkeypatch):
+def test_a_missing_library_is_reported_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(AsrError, match=r'espeakng-loader is not installed; `pip install "asr\[synth\]"`'):
-        espeak.synthesise(tmp_path)
+        espeak.synthesize(tmp_path)
 
 
-def test_the_dictionary_is_timits_and_knows_every_word(tree):
+def test_the_dictionary_has_timits_format_and_every_word(tree):
     lines = (tree / "DOC" / "TIMITDIC.TXT").read_text().splitlines()
     entries = [re.fullmatch(r"([a-z']+)  /([a-z ]+)/", line) for line in lines if not line.startswith(";")]
     assert all(entries)
@@ -145,7 +146,7 @@ def test_the_dictionary_is_timits_and_knows_every_word(tree):
     assert len({entry[0] for entry in entries}) == len(entries)
 
 
-def test_the_dictionary_tells_how_the_training_set_spoke_and_not_the_others(tree):
+def test_the_dictionary_contains_the_pronunciations_of_the_training_set_only(tree):
     listed = set((tree / "DOC" / "TIMITDIC.TXT").read_text().splitlines())
     sets = timit.read_tree(tree)
     said = {
@@ -161,7 +162,7 @@ def test_the_dictionary_tells_how_the_training_set_spoke_and_not_the_others(tree
     assert said["test"] - listed
 
 
-def test_the_table_of_speakers_is_timits(tree):
+def test_the_speaker_table_has_timits_format(tree):
     lines = [line for line in (tree / "DOC" / "SPKRINFO.TXT").read_text().splitlines() if not line.startswith(";")]
     assert len(lines) == 6
     assert all(
@@ -169,18 +170,18 @@ def test_the_table_of_speakers_is_timits(tree):
     )
 
 
-# The speakers and what they read.
+# The speakers and their sentences.
 
 
 def test_no_sentence_is_read_twice(tmp_path):
-    jobs = espeak._jobs(tmp_path, 1, None, espeak.READS)
+    jobs = espeak._tasks(tmp_path, 1, None, espeak.READS)
     texts = [text for job in jobs for _, text in job.sentences]
     assert len(set(texts)) == len(texts) == sum(espeak.READS[job.set_] for job in jobs)
     numbers = [number for job in jobs for number, _ in job.sentences]
     assert numbers == list(range(1, len(texts) + 1))
 
 
-def test_no_variant_nor_a_relative_speaks_in_two_sets():
+def test_no_family_of_variants_is_in_two_sets():
     def family(variant):
         return variant if re.fullmatch(r"[fm]\d", variant) else variant.rstrip("0123456789")
 
@@ -191,7 +192,7 @@ def test_no_variant_nor_a_relative_speaks_in_two_sets():
     assert not families["dev"] & families["test"]
 
 
-def test_speakers_are_enough_and_of_both_sexes():
+def test_there_are_enough_speakers_of_both_sexes():
     cast = speakers(1)
     assert len(cast["train"]) >= 70
     assert min(len(cast["dev"]), len(cast["test"])) >= 10
@@ -205,12 +206,12 @@ def test_speakers_are_enough_and_of_both_sexes():
     assert all(re.fullmatch(r"[fm][a-z]{3}\d", id) for id in ids)
 
 
-def test_150_to_200_utterances_are_kept_for_dev_and_for_test():
+def test_dev_and_test_have_150_to_200_utterances():
     cast = speakers(1)
     assert all(150 <= len(cast[set_]) * espeak.READS[set_] <= 200 for set_ in ("dev", "test"))
 
 
-def test_every_variant_is_one_that_espeak_has():
+def test_every_variant_exists_in_espeak():
     import espeakng_loader
 
     there = set(os.listdir(os.path.join(espeakng_loader.get_data_path(), "voices", "!v")))
@@ -222,18 +223,18 @@ def test_every_variant_is_one_that_espeak_has():
 
 def test_every_word_in_every_accent_has_symbols():
     words = sentences.vocabulary()
-    with espeak._library() as (library, _):
-        library.espeak_TextToPhonemes.restype = espeak.ctypes.c_char_p
+    with espeak_library.loaded() as (library, _):
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         for accent in ACCENTS:
-            espeak._set_voice(library, accent)
-            assert all(espeak._sounds(library, word) for word in words)
+            espeak_library._set_voice(library, accent)
+            assert all(espeak_library._symbols(library, word) for word in words)
 
 
-def test_the_symbols_are_of_the_61():
+def test_all_symbols_are_among_the_61():
     assert {symbol for sound in SOUNDS for symbol in symbols(sound)} <= set(PHONES_61)
 
 
-def test_an_unknown_sound_is_named():
+def test_an_unknown_sound_is_reported():
     with pytest.raises(AsrError, match="'ʘ' has no TIMIT symbol; add it to SOUNDS"):
         phones(np.zeros(1600, np.float32), [Mark(100, "ʘ", 0), Mark(800, "_", -1)])
 
@@ -253,7 +254,7 @@ def test_closures_precede_their_releases(spoken):
                 assert here.symbol in CLOSURES or here.symbol in ("h#", "pau")
 
 
-def test_a_closure_lies_far_below_the_vowel_that_follows(spoken):
+def test_closures_are_much_quieter_than_the_next_vowel(spoken):
     falls = [
         energy(samples, vowel.start, vowel.end) - energy(samples, closure.start, closure.end)
         for samples, found in spoken
@@ -265,7 +266,7 @@ def test_a_closure_lies_far_below_the_vowel_that_follows(spoken):
     assert np.mean(np.array(falls) > 8) > 0.97
 
 
-def test_a_release_begins_where_the_sound_does(spoken):
+def test_a_release_begins_with_the_burst(spoken):
     """6 ms after the border are louder than 6 ms before it, and 10 ms further back they are no louder."""
     rises = [
         energy(samples, release.start, release.start + 96) - energy(samples, release.start - 96, release.start)
@@ -278,7 +279,7 @@ def test_a_release_begins_where_the_sound_does(spoken):
     assert np.mean(np.array(rises) > 3) > 0.9
 
 
-def test_s_hisses_from_its_first_sample_to_its_last(spoken):
+def test_s_hisses_from_start_to_end(spoken):
     def hiss(samples, start, end):
         power = np.abs(np.fft.rfft(samples[start:end] * np.hanning(end - start))) ** 2
         share = np.linspace(0, 8000, len(power)) > 3500
@@ -295,8 +296,8 @@ def test_s_hisses_from_its_first_sample_to_its_last(spoken):
     assert np.mean(outside) < 0.3
 
 
-def test_two_sounds_in_one_stretch_are_told_apart():
-    """A vowel of two steady halves, its l without a stretch of its own: the border lies in the middle."""
+def test_two_sounds_in_one_segment_are_separated():
+    """A vowel of two steady halves, its l without a segment of its own: the boundary is in the middle."""
     seconds = np.arange(3200) / 16_000
     halves = [sum(np.sin(2 * np.pi * f * seconds) for f in formants) for formants in ((700, 1200), (350, 2600))]
     samples = np.concatenate([np.zeros(1600), *halves, np.zeros(1600)]).astype(np.float32) / 4
@@ -316,9 +317,9 @@ def test_a_short_schwa_before_a_nasal_makes_it_syllabic():
     assert [phone.symbol for phone in phones(samples, apart)] == ["h#", "z", "ax", "m", "h#"]
 
 
-def test_words_spoken_as_one_are_not_guessed_at():
-    with pytest.raises(AsrError, match="'There was a dog.': en-us\\+m3 speaks 3 words, not 4"):
-        espeak.speak("There was a dog.", speakers(1)["train"][0])
+def test_merged_words_are_refused():
+    with pytest.raises(AsrError, match="'There was a dog.': en-us\\+m3 speaks 3 words instead of 4"):
+        espeak_library.speak("There was a dog.", speakers(1)["train"][0])
 
 
 def test_recordings_vary_in_level_and_noise_and_never_clip(spoken):
@@ -334,6 +335,6 @@ def test_recordings_vary_in_level_and_noise_and_never_clip(spoken):
     assert np.std(floors) > 3
 
 
-def test_a_dictionary_leaves_out_what_makes_no_sound():
+def test_pronunciations_exclude_silent_phones():
     own = [Phone("kcl", 0, 1, 0), Phone("k", 1, 2, 0), Phone("ih", 2, 3, 0), Phone("q", 3, 4, 0), Phone("en", 4, 5, 0)]
     assert espeak_tree.pronunciation(phone.symbol for phone in own) == "k ih en"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.corpora.protocol import NAMED, Expected, deviations, listed, settle, shared_speakers, tokens
+from asr.corpora.protocol import Expected, deviations, settle, shared_speakers, tokens
 from asr.errors import InputError
 from asr.manifest import Segment, Utterance
 
@@ -17,7 +17,7 @@ SETS = {"train": [utterance("anna-1"), utterance("anna-2"), utterance("bert-1"),
 PROTOCOL = {"train": Expected(4, 2, 16, frozenset({"anna", "bert"}))}
 
 
-def test_nothing_is_said_of_what_holds():
+def test_a_correct_corpus_has_no_deviations():
     assert deviations(SETS, PROTOCOL) == []
 
 
@@ -36,7 +36,7 @@ def test_each_deviation_is_one_sentence(expected, sentence):
     assert sentence in deviations(SETS, {"train": expected})
 
 
-def test_what_is_unreadable_is_not_called_missing():
+def test_unreadable_utterances_are_not_reported_as_missing():
     unreadable = Counter({"carl": 2, "anna": 1})
     expected = {"train": Expected(9, 3, names=frozenset({"anna", "bert", "carl"}))}
     assert deviations(SETS, expected, unreadable) == [
@@ -45,32 +45,27 @@ def test_what_is_unreadable_is_not_called_missing():
     ]
 
 
-def test_a_speaker_in_two_sets_is_named():
+def test_a_speaker_in_two_sets_is_reported():
     sets = {"train": [utterance("anna-1"), utterance("bert-1")], "dev": [utterance("anna-2")], "test": []}
     assert shared_speakers(sets) == ["speaker anna is in train and dev"]
     assert "speaker anna is in train and dev" in deviations(sets, {"train": Expected(2, 2)})
 
 
-def test_unknown_speakers_are_nobody_in_particular():
+def test_utterances_without_a_speaker_share_none():
     nameless = Utterance("u1", Path("x.wav"), 1.0)
     assert shared_speakers({"train": [nameless], "dev": [nameless]}) == []
 
 
-def test_timit_phones_are_counted_without_the_glottal_stop_and_others_as_they_stand():
+def test_timit_phones_are_counted_folded_and_other_symbols_unchanged():
     assert tokens([utterance("a-1", "h# kcl k q aa h#")]) == 5
     assert tokens([utterance("a-1", "q ɑː k")]) == 3
     assert tokens([]) == 0
 
 
-def test_problems_are_an_error_or_knowingly_warnings(capsys):
+def test_problems_are_an_error_and_with_partial_warnings(capsys):
     settle(Path("timit"), [], partial=False)
-    with pytest.raises(InputError, match=r"^timit: 2 problems: one; two; put it right, or go on .* --partial .*$"):
+    with pytest.raises(InputError, match=r"^timit: 2 problems: one; two; fix them, or accept them with --partial .*$"):
         settle(Path("timit"), ["one", "two"], partial=False)
     assert capsys.readouterr().err == ""
     settle(Path("timit"), ["one", "two"], partial=True)
     assert capsys.readouterr().err == "warning: timit: one\nwarning: timit: two\n"
-
-
-def test_of_many_names_the_rest_are_counted():
-    assert listed(["a", "b"]) == "a, b"
-    assert listed([str(i) for i in range(NAMED + 3)]).endswith("6, 7, and 3 more")

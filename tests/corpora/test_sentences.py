@@ -16,11 +16,11 @@ def test_the_same_generator_composes_the_same_sentences(composed):
     assert sentences.compose(50, np.random.default_rng(8)) != composed[:50]
 
 
-def test_thousands_of_sentences_differ_in_their_words(composed):
+def test_no_two_sentences_have_the_same_words(composed):
     assert len({tuple(sentences.words(sentence)) for sentence in composed}) == 2500
 
 
-def test_a_sentence_that_comes_again_is_not_counted_again(monkeypatch):
+def test_a_repeated_sentence_is_not_counted(monkeypatch):
     monkeypatch.setattr(sentences, "RULES", {"SENTENCE": ["NAME and NAME ran"]})
     monkeypatch.setattr(sentences, "WORDS", sentences.WORDS | {"NAME": ["Ann", "Bob", "Cy"]})
     assert len(set(sentences.compose(6, np.random.default_rng(1)))) == 6
@@ -32,22 +32,22 @@ def test_a_sentence_has_4_to_12_words(composed):
     assert max(lengths) == 12
 
 
-def test_the_vocabulary_is_every_word_that_is_said(composed):
-    said = {word for sentence in composed for word in sentences.words(sentence)}
-    assert said <= set(sentences.vocabulary())
-    assert len(said) > 1500
+def test_the_vocabulary_contains_every_word(composed):
+    used = {word for sentence in composed for word in sentences.words(sentence)}
+    assert used <= set(sentences.vocabulary())
+    assert len(used) > 1500
     assert len(sentences.vocabulary()) > 1600
     assert sentences.vocabulary() == sorted(set(sentences.vocabulary()))
 
 
-def test_every_part_of_a_rule_is_a_rule_a_class_or_a_word():
+def test_every_symbol_of_a_rule_is_a_rule_a_class_or_a_word():
     for rules in sentences.RULES.values():
         for part in " ".join(rules).split():
             assert part in sentences.RULES or part in sentences.WORDS or part == "," or re.fullmatch("[a-z']+", part)
 
 
-def test_words_are_dealt_evenly(composed):
-    """A class is dealt out before a word of it comes again; sentences thrown away blur that a little."""
+def test_words_are_drawn_evenly(composed):
+    """A class is exhausted before a word is drawn again; rejected sentences blur that a little."""
     text = " ".join(composed)
     counts = [len(re.findall(rf"\b{verb}\b", text)) for verb in ("yawned", "quarreled", "explored", "noticed")]
     assert min(counts) >= 4
@@ -67,14 +67,14 @@ def test_words_are_dealt_evenly(composed):
         ("tea can wait", "Tea can wait."),
     ],
 )
-def test_sentences_are_written_as_people_write_them(said, written):
+def test_articles_and_punctuation_are_correct(said, written):
     assert sentences._punctuate(said) == written
 
 
-def test_no_sentence_holds_words_that_are_said_as_one(composed):
+def test_no_sentence_contains_words_that_are_merged_in_speech(composed):
     joined = ("was a", "in the", "for an", "of the", "at once", "no one", "many of", "with the")
     assert not [s for s in composed for pair in joined if re.search(rf"\b{pair}\b", s.lower())]
 
 
-def test_an_apostrophe_belongs_to_its_word():
+def test_an_apostrophe_is_part_of_its_word():
     assert sentences.words("Don't ask, I won't!") == ["don't", "ask", "i", "won't"]

@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from asr.corpora import timit
+from asr.corpora.timit_speakers import CORE_TEST_SPEAKERS, DEV_SPEAKERS, TRAIN_SPEAKERS
 from asr.errors import InputError
-from asr.phones import CORE_TEST_SPEAKERS, DEV_SPEAKERS, fold
+from asr.phones import fold
 
 
 def replace(path, content):
@@ -34,7 +35,7 @@ def test_the_standard_protocol_holds_on_a_whole_tree(full_tree, tmp_path):
     sets = timit.prepare(full_tree, tmp_path)
     assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 3696, "dev": 400, "test": 192}
     speakers = {name: {utterance.speaker for utterance in utterances} for name, utterances in sets.items()}
-    assert speakers == {"train": timit.TRAIN_SPEAKERS, "dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
+    assert speakers == {"train": TRAIN_SPEAKERS, "dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
     tokens = {name: sum(len(fold([p.symbol for p in u.phones], 39)) for u in sets[name]) for name in ("dev", "test")}
     assert tokens == {"dev": 15057, "test": 7215}
     assert not any("-sa" in utterance.id for utterances in sets.values() for utterance in utterances)
@@ -42,9 +43,9 @@ def test_the_standard_protocol_holds_on_a_whole_tree(full_tree, tmp_path):
 
 def test_the_training_speakers_are_462_of_whom_326_are_men():
     """TIMIT's own documents: 438 men and 192 women in all, less the 112 and 56 of the complete test set."""
-    assert len(timit.TRAIN_SPEAKERS) == 462
-    assert Counter(name[0] for name in timit.TRAIN_SPEAKERS) == {"m": 438 - 112, "f": 192 - 56}
-    assert not timit.TRAIN_SPEAKERS & (DEV_SPEAKERS | CORE_TEST_SPEAKERS)
+    assert len(TRAIN_SPEAKERS) == 462
+    assert Counter(name[0] for name in TRAIN_SPEAKERS) == {"m": 438 - 112, "f": 192 - 56}
+    assert not TRAIN_SPEAKERS & (DEV_SPEAKERS | CORE_TEST_SPEAKERS)
 
 
 @pytest.fixture
@@ -91,10 +92,10 @@ def test_everything_that_is_wrong_stands_in_one_line(damaged_tree, tmp_path):
     assert "known to be corrupt in a widely mirrored copy" in message
     assert "TEST/DR1/FAKS0/SI1573.WAV" in message
     assert "TRAIN/DR4/MPRT0/SX40.WAV" in message
-    assert message.endswith("or go on knowingly with --partial (make: PARTIAL=1)")
+    assert message.endswith("or accept them with --partial (make: PARTIAL=1)")
 
 
-def test_partial_goes_on_and_names_what_is_off(damaged_tree, tmp_path, capsys):
+def test_partial_reports_deviations_as_warnings(damaged_tree, tmp_path, capsys):
     sets = timit.prepare(damaged_tree, tmp_path, partial=True)
     assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 3694, "dev": 394, "test": 184}
     output = capsys.readouterr()
@@ -104,7 +105,7 @@ def test_partial_goes_on_and_names_what_is_off(damaged_tree, tmp_path, capsys):
     assert any("MPRT0/SX40.WAV" in line for line in warnings)
 
 
-def test_of_many_bad_files_an_error_names_eight_and_partial_names_all(small_tree, tmp_path, write_utterance, capsys):
+def test_an_error_lists_eight_bad_files_and_partial_lists_all(small_tree, tmp_path, write_utterance, capsys):
     for number in range(300, 312):
         write_utterance(small_tree / f"TRAIN/DR1/FCJF0/SX{number}")
         replace(small_tree / f"TRAIN/DR1/FCJF0/SX{number}.WAV", SHORTENED)
@@ -119,7 +120,7 @@ def test_of_many_bad_files_an_error_names_eight_and_partial_names_all(small_tree
 # One tree, many shapes.
 
 
-def test_an_utterance_carries_its_phones_words_and_prompt(small_tree):
+def test_an_utterance_has_its_phones_words_and_prompt(small_tree):
     (utterance,) = timit.read_tree(small_tree)["train"]
     assert (utterance.id, utterance.speaker, utterance.text) == ("dr1-fcjf0-sx37", "fcjf0", "Don't ask me.")
     assert utterance.seconds == 480 / 16_000
@@ -146,16 +147,16 @@ def test_the_tree_is_found_two_levels_down(small_tree, tmp_path, above):
 
 
 @pytest.mark.parametrize("converted", ["SX37.WAV.wav", "SX37.wav"])
-def test_a_converted_copy_is_read_in_place_of_the_original(small_tree, converted):
+def test_a_converted_copy_is_preferred_to_the_original(small_tree, converted):
     original = small_tree / "TRAIN/DR1/FCJF0/SX37.WAV"
     soundfile.write(original.with_name(converted), soundfile.read(original)[0], 16_000, format="WAV")
     if len(list(original.parent.iterdir())) == 4:
-        pytest.skip("this file system does not tell SX37.wav from SX37.WAV")
+        pytest.skip("this file system ignores case")
     replace(original, SHORTENED)
     assert timit.read_tree(small_tree)["train"][0].audio.name == converted
 
 
-# One file gone bad.
+# One damaged file.
 
 PHN, WRD, TXT, WAV = (f"SX37.{kind}" for kind in ("PHN", "WRD", "TXT", "WAV"))
 
@@ -164,17 +165,17 @@ PHN, WRD, TXT, WAV = (f"SX37.{kind}" for kind in ("PHN", "WRD", "TXT", "WAV"))
     ("name", "content", "message"),
     [
         (PHN, "0 12 h#\n12 20 zz\n", "SX37.PHN:2: 'zz' is not one of TIMIT's 61 phones; copy"),
-        (PHN, "0 12 h#\n20 12 k\n", "SX37.PHN:2: the times of '20 12 k' run backwards"),
-        (PHN, "12 20 h#\n0 12 k\n", "SX37.PHN:2: the times of '0 12 k' run backwards"),
-        (PHN, "-5 12 h#\n", "SX37.PHN:1: the times of '-5 12 h#' run backwards"),
+        (PHN, "0 12 h#\n20 12 k\n", "SX37.PHN:2: the times of '20 12 k' are not in order"),
+        (PHN, "12 20 h#\n0 12 k\n", "SX37.PHN:2: the times of '0 12 k' are not in order"),
+        (PHN, "-5 12 h#\n", "SX37.PHN:1: the times of '-5 12 h#' are not in order"),
         (PHN, "0 12\n", "SX37.PHN:1: '0 12' is not 'start end phone'"),
         (PHN, "0 1.5 h#\n", "SX37.PHN:1: '0 1.5 h#' is not 'start end phone'"),
-        (PHN, "", "SX37.PHN: holds no phone"),
+        (PHN, "", "SX37.PHN: contains no phone"),
         (PHN, b"0 12 \xff\n", "SX37.PHN: cannot be read as text"),
-        (PHN, "0 2081 h#\n", r"SX37.WAV: holds 0.03 s, but its phones run to 0.13 s"),
+        (PHN, "0 2081 h#\n", r"SX37.WAV: contains 0.03 s, but its phones end at 0.13 s"),
         (WRD, "0 12\n", "SX37.WRD:1: '0 12' is not 'start end word'"),
-        (WRD, "", "SX37.WRD: holds no word"),
-        (TXT, "0 480\n", "SX37.TXT: holds no 'start end text'"),
+        (WRD, "", "SX37.WRD: contains no word"),
+        (TXT, "0 480\n", "SX37.TXT: does not contain 'start end text'"),
         (WAV, b"", "SX37.WAV: is empty"),
         (WAV, b"no audio" * 400, "SX37.WAV: is not audio"),
         (WAV, SHORTENED, "SX37.WAV: is SPHERE compressed with shorten, .*sph2pipe"),
@@ -182,18 +183,18 @@ PHN, WRD, TXT, WAV = (f"SX37.{kind}" for kind in ("PHN", "WRD", "TXT", "WAV"))
         (WAV, sphere("pcm", 480, bytes(400)), "SX37.WAV: holds only 200 of the 480 samples"),
     ],
 )
-def test_a_bad_file_is_named_with_its_value_and_a_remedy(small_tree, name, content, message):
+def test_a_damaged_file_is_reported_with_a_remedy(small_tree, name, content, message):
     replace(small_tree / "TRAIN/DR1/FCJF0" / name, content)
     with pytest.raises(InputError, match=rf"1 problem: TRAIN.DR1.FCJF0.{message}.*; "):
         timit.read_tree(small_tree)
 
 
 def test_a_recording_shorter_than_its_phones_is_refused(small_tree):
-    """A file that is whole in itself and yet another one, or cut by a program that mended its header."""
+    """An intact but wrong file, or one that was cut and given a consistent header."""
     folder = small_tree / "TRAIN/DR1/FCJF0"
     replace(folder / PHN, "0 1600 h#\n1600 3200 aa\n3200 32000 h#\n")
     replace(folder / WAV, sphere("pcm", 10_000, bytes(20_000)))
-    with pytest.raises(InputError, match=r"SX37.WAV: holds 0.62 s, but its phones run to 2.00 s; copy it again"):
+    with pytest.raises(InputError, match=r"SX37.WAV: contains 0.62 s, but its phones end at 2.00 s; copy it again"):
         timit.read_tree(small_tree)
 
 
@@ -203,7 +204,7 @@ def test_phones_may_run_a_little_beyond_the_audio(small_tree):
 
 
 @pytest.mark.parametrize("kind", ["WAV", "PHN", "WRD", "TXT"])
-def test_a_missing_partner_is_named(small_tree, kind):
+def test_a_missing_file_of_an_utterance_is_reported(small_tree, kind):
     (small_tree / f"TRAIN/DR1/FCJF0/SX37.{kind}").unlink()
     with pytest.raises(InputError, match=rf"FCJF0.sx37: no \.{kind} beside SX37\.") as caught:
         timit.read_tree(small_tree)
@@ -213,25 +214,25 @@ def test_a_missing_partner_is_named(small_tree, kind):
 # No such tree.
 
 
-def test_a_missing_or_empty_folder_is_named(tmp_path):
+def test_a_missing_or_empty_folder_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: cannot be listed \(No such file"):
         timit.prepare(tmp_path / "nowhere", tmp_path)
-    with pytest.raises(InputError, match=r"holds no TIMIT \(no TRAIN/DR1"):
+    with pytest.raises(InputError, match=r"does not contain TIMIT \(no TRAIN/DR1"):
         timit.prepare(tmp_path, tmp_path)
 
 
 def test_two_copies_in_one_folder_are_refused(small_tree, tmp_path):
     shutil.copytree(small_tree, tmp_path / "again")
-    with pytest.raises(InputError, match="holds several copies of TIMIT .*TIMIT, .*again"):
+    with pytest.raises(InputError, match="contains several copies of TIMIT .*TIMIT, .*again"):
         timit.read_tree(tmp_path)
 
 
-def test_the_sample_is_not_taken_for_timit(flat_tree, tmp_path):
+def test_the_sample_is_not_mistaken_for_timit(flat_tree, tmp_path):
     with pytest.raises(InputError, match=r"is the free sample, not TIMIT; use RECIPE=timit-sample"):
         timit.prepare(flat_tree, tmp_path)
 
 
-def test_three_lines_say_where_timit_comes_from(tmp_path):
+def test_without_a_source_three_lines_explain_where_to_get_timit(tmp_path):
     with pytest.raises(InputError) as caught:
         timit.prepare(None, tmp_path)
     where, how, without = str(caught.value).splitlines()

@@ -12,24 +12,25 @@ import soundfile
 
 from asr.corpora import newlines, timit, timit_sample
 from asr.corpora.timit_sample import Archive
+from asr.corpora.timit_speakers import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS, TRAIN_SPEAKERS
 from asr.errors import AsrError, InputError
-from asr.phones import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS, fold
+from asr.phones import fold
 
-BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data" / "timit-sample"
+DEFAULT_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "timit-sample"
 
 
 @pytest.fixture(scope="module")
 def sample():
-    folder = Path(os.environ.get("TIMIT_SAMPLE", BESIDE_THE_REPOSITORY))
+    folder = Path(os.environ.get("TIMIT_SAMPLE", DEFAULT_FOLDER))
     if not folder.is_dir():
-        pytest.skip("the free TIMIT sample is not here; give its folder in the environment variable TIMIT_SAMPLE")
+        pytest.skip("the free TIMIT sample is missing; set the environment variable TIMIT_SAMPLE to its folder")
     return folder
 
 
 # The real sample.
 
 
-def test_our_split_of_the_sample_holds(sample, tmp_path):
+def test_the_split_of_the_sample_matches_its_protocol(sample, tmp_path):
     sets = timit_sample.prepare(sample, tmp_path)
     assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 80, "dev": 16, "test": 32}
     assert {u.speaker for u in sets["dev"]} == SAMPLE_DEV_SPEAKERS
@@ -37,7 +38,7 @@ def test_our_split_of_the_sample_holds(sample, tmp_path):
     tokens = [sum(len(fold([p.symbol for p in u.phones], 39)) for u in utterances) for utterances in sets.values()]
     assert tokens == [3023, 633, 1237]
     assert sum(u.seconds for utterances in sets.values() for u in utterances) == pytest.approx(390.2, abs=0.05)
-    assert {u.speaker for u in sets["train"]} <= timit.TRAIN_SPEAKERS
+    assert {u.speaker for u in sets["train"]} <= TRAIN_SPEAKERS
 
 
 def test_the_sample_agrees_with_a_plain_count_of_its_files(sample, tmp_path):
@@ -48,23 +49,23 @@ def test_the_sample_agrees_with_a_plain_count_of_its_files(sample, tmp_path):
     assert sorted(p.symbol for u in utterances for p in u.phones) == sorted(symbol for _, _, symbol in lines)
 
 
-def test_a_known_utterance_reads_as_it_stands(sample):
-    (utterance,) = (u for u in timit.read_flat(sample) if u.id == "dr1-fvmh0-sx26")
+def test_a_known_utterance_is_read_correctly(sample, tmp_path):
+    (utterance,) = (u for u in timit_sample.prepare(sample, tmp_path)["train"] if u.id == "dr1-fvmh0-sx26")
     assert utterance.text == "Most young rise early every morning."
     assert utterance.phones[1] == ("m", 2193 / 16_000, 2560 / 16_000)
     assert [word.symbol for word in utterance.words] == "most young rise early every morning".split()
 
 
-LONG_PROMPTS = {"falk0", "ftlg0", "madd0"}  # their prompts say a sample too many, of whole recordings too
+LONG_PROMPTS = {"falk0", "ftlg0", "madd0"}  # their prompts give one sample too many, even for intact recordings
 
 
-def test_the_sample_is_mended_to_the_lengths_that_its_prompts_tell(sample, tmp_path, capsys):
+def test_repaired_recordings_have_the_lengths_given_in_the_prompts(sample, tmp_path, capsys):
     utterances = [u for set_ in timit_sample.prepare(sample, tmp_path).values() for u in set_]
-    assert "27 of 128 recordings had lost bytes to a conversion of line ends, 74 more only" in capsys.readouterr().err
+    assert "27 of 128 recordings had lost bytes in a conversion of line endings, 74 more had" in capsys.readouterr().err
     torn = 0
     for utterance in utterances:
         source = (sample / utterance.id[:9] / utterance.id[10:]).with_suffix(".wav")
-        lost = len(newlines.mend(soundfile.read(source, dtype="int16")[0]).lost)
+        lost = len(newlines.repair(soundfile.read(source, dtype="int16")[0]).lost)
         told = int(source.with_suffix(".txt").read_text().split()[1])
         # A WAV file holds no half sample: an odd number of lost bytes took the other byte of the last with it.
         beyond = told - round(utterance.seconds * 16_000) - lost % 2
@@ -73,7 +74,7 @@ def test_the_sample_is_mended_to_the_lengths_that_its_prompts_tell(sample, tmp_p
     assert torn == 27
 
 
-def test_a_sample_that_lacks_a_file_is_refused(sample, tmp_path):
+def test_a_sample_with_a_missing_file_is_refused(sample, tmp_path):
     shutil.copytree(sample, tmp_path / "copy")
     (tmp_path / "copy" / "dr5-ftlg0" / "si1743.wav").unlink()
     with pytest.raises(InputError, match=r"dev: 15 utterances \(not 16\), .*dr5-ftlg0.si1743: no .WAV beside"):
@@ -85,14 +86,14 @@ def test_a_sample_that_lacks_a_file_is_refused(sample, tmp_path):
 
 
 def test_a_flat_tree_is_read_without_its_sa_sentences(flat_tree):
-    assert [(u.id, u.speaker) for u in timit.read_flat(flat_tree)] == [
+    assert [(files.id, files.speaker) for files in timit.scan_flat(flat_tree)] == [
         ("dr1-fvmh0-sx26", "fvmh0"),
         ("dr2-faem0-si762", "faem0"),
     ]
 
 
-def torn_wave():
-    """A glide as loud as speech, copied as text, and what it was."""
+def damaged_wave():
+    """A glide at the level of speech after a text-mode copy, and the original."""
     time = np.arange(16_000) / 16_000
     wave = (9000 * np.sin(2 * np.pi * (300 + 100 * time) * time)).astype("<i2")
     wave[np.abs(wave - 2573).argmin()] = 2573  # 13 10
@@ -105,25 +106,28 @@ def put(path, samples, **format):
     soundfile.write(path, samples, 16_000, **({"subtype": "PCM_16", "format": "WAV"} | format))
 
 
-def test_a_torn_recording_is_mended_in_a_copy(flat_tree, tmp_path, capsys):
-    torn, wave = torn_wave()
+def test_a_damaged_recording_is_repaired_in_a_copy(flat_tree, tmp_path, capsys):
+    torn, wave = damaged_wave()
     put(flat_tree / "dr2-faem0" / "si762.wav", torn)
     before = {path: path.read_bytes() for path in flat_tree.rglob("*.wav")}
     sets = timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
     copy = tmp_path / "out" / "audio" / "dr2-faem0" / "si762.wav"
     assert [u.audio for u in sets["train"] + sets["test"]] == [flat_tree / "dr1-fvmh0" / "sx26.wav", copy]
     assert {path: path.read_bytes() for path in flat_tree.rglob("*.wav")} == before
-    told = capsys.readouterr().err
-    assert "1 of 2 recordings had lost bytes to a conversion of line ends, 0 more only clicked from it; mended" in told
-    assert f"copies lie in {copy.parents[1]}, the source is as it was" in told
-    mended = soundfile.read(copy, dtype="int16")[0]
-    assert sets["test"][0].seconds == len(mended) / 16_000
-    error = np.abs(mended.astype(int) - wave[: len(mended)])
+    message = capsys.readouterr().err
+    assert (
+        "1 of 2 recordings had lost bytes in a conversion of line endings, 0 more had clicks from it; repaired"
+        in message
+    )
+    assert f"copies are in {copy.parents[1]}, the source is unchanged" in message
+    repaired = soundfile.read(copy, dtype="int16")[0]
+    assert sets["test"][0].seconds == len(repaired) / 16_000
+    error = np.abs(repaired.astype(int) - wave[: len(repaired)])
     assert np.mean(error > 3) < 0.01
 
 
-def test_a_whole_recording_stays_where_it_lies(flat_tree, tmp_path, capsys):
-    wave = torn_wave()[1]
+def test_an_intact_recording_is_used_in_place(flat_tree, tmp_path, capsys):
+    wave = damaged_wave()[1]
     wave[np.abs(wave - 3400).argmin()] = 3400 - 3 * 256  # a click of its own, as a conversion makes them
     put(flat_tree / "dr2-faem0" / "si762.wav", wave)
     sets = timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
@@ -132,41 +136,41 @@ def test_a_whole_recording_stays_where_it_lies(flat_tree, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("format", [{"subtype": "FLOAT"}, {"subtype": "PCM_24"}])
-def test_what_has_another_width_than_16_bits_is_let_be(flat_tree, tmp_path, format):
-    torn = torn_wave()[0]
+def test_recordings_of_other_widths_than_16_bits_are_not_repaired(flat_tree, tmp_path, format):
+    torn = damaged_wave()[0]
     samples = (torn + 0.25 * np.sign(torn)) / 32_768
     put(flat_tree / "dr2-faem0" / "si762.wav", samples, **format)
     sets = timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
     assert sets["test"][0].audio == flat_tree / "dr2-faem0" / "si762.wav"
 
 
-def test_mending_hides_no_truncation(flat_tree, tmp_path):
+def test_repair_does_not_hide_truncation(flat_tree, tmp_path):
     path = flat_tree / "dr2-faem0" / "si762.wav"
-    put(path, torn_wave()[0])
+    put(path, damaged_wave()[0])
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(InputError, match=r"dr2-faem0.si762.wav: holds only \d+ of the \d+ bytes of audio its header"):
         timit_sample.prepare(flat_tree, tmp_path / "out")
 
 
-def test_a_place_that_cannot_be_written_is_named(flat_tree, tmp_path):
-    put(flat_tree / "dr2-faem0" / "si762.wav", torn_wave()[0])
+def test_an_unwritable_folder_is_reported(flat_tree, tmp_path):
+    put(flat_tree / "dr2-faem0" / "si762.wav", damaged_wave()[0])
     (tmp_path / "out").write_text("a file, not a folder")
     with pytest.raises(AsrError, match=r"out.audio.dr2-faem0: cannot be written .*; free or choose another place"):
         timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
 
 
-def test_timit_is_not_taken_for_the_sample(small_tree, tmp_path):
+def test_timit_is_not_mistaken_for_the_sample(small_tree, tmp_path):
     with pytest.raises(InputError, match=r"is TIMIT, not the free sample; use RECIPE=timit"):
         timit_sample.prepare(small_tree, tmp_path)
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(InputError, match="nowhere: cannot be listed"):
         timit_sample.prepare(tmp_path / "nowhere", tmp_path)
 
 
 def packed(path, files, address=None):
-    """Zip `files` (name → content) and return the archive one would fetch."""
+    """Zip `files` (name → content) and return the description of the archive."""
     with zipfile.ZipFile(path, "w") as package:
         for name, content in files.items():
             package.writestr(name, content)
@@ -184,7 +188,7 @@ def archive(flat_tree, tmp_path):
     return packed(tmp_path / "timit.zip", files)
 
 
-def test_the_sample_is_fetched_once_and_kept(archive, tmp_path, monkeypatch, capsys):
+def test_the_sample_is_downloaded_once(archive, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(timit_sample, "ARCHIVE", archive)
     out = tmp_path / "data" / "timit-sample"
     sets = timit_sample.prepare(None, out, partial=True)
@@ -196,33 +200,33 @@ def test_the_sample_is_fetched_once_and_kept(archive, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize("change", [{"size": 7}, {"size": 10**7}, {"md5": "0" * 32}])
-def test_another_package_than_ours_is_refused_and_not_kept(archive, tmp_path, change):
-    with pytest.raises(InputError, match=r"is not the package we know \(\d+ bytes, md5 \w+; expected \d+ bytes, md5"):
+def test_an_unexpected_archive_is_refused_and_deleted(archive, tmp_path, change):
+    with pytest.raises(InputError, match=r"is not the expected file \(\d+ bytes, md5 \w+; expected \d+ bytes, md5"):
         timit_sample.fetch(archive._replace(**change), tmp_path / "out" / "source")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_an_address_that_does_not_answer_is_named_with_the_way_around(archive, tmp_path):
+def test_a_failed_download_is_reported_with_an_alternative(archive, tmp_path):
     nowhere = archive._replace(url=(tmp_path / "nowhere.zip").as_uri())
-    with pytest.raises(InputError, match=r"nowhere.zip: cannot be fetched \(.*\); try again .* TIMIT=/where/it/lies"):
+    with pytest.raises(InputError, match=r"nowhere.zip: cannot be downloaded \(.*\); try again .* TIMIT=/path/to/it"):
         timit_sample.fetch(nowhere, tmp_path / "out" / "source")
 
 
 @pytest.mark.parametrize("name", ["../escaped.txt", "/escaped.txt", "timit/../../escaped.txt", "..\\escaped.txt"])
-def test_a_package_that_leaves_its_folder_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="which leaves its folder; do not use this package"):
+def test_an_archive_with_paths_outside_its_folder_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="a path outside its folder; do not use this file"):
         timit_sample.fetch(packed(tmp_path / "bad.zip", {name: b"x"}), tmp_path / "out" / "source")
     assert not list(tmp_path.rglob("escaped.txt"))
 
 
-def test_what_is_no_zip_file_is_named(tmp_path):
+def test_a_file_that_is_not_a_zip_archive_is_refused(tmp_path):
     (tmp_path / "page.zip").write_text("<html>sign in first</html>")
     with pytest.raises(InputError, match=r"page.zip: cannot be unpacked \(File is not a zip file\)"):
         timit_sample.fetch(described(tmp_path / "page.zip"), tmp_path / "out" / "source")
 
 
 class HangsUp(BaseHTTPRequestHandler):
-    """Promises more than it sends; says 404 to everything else."""
+    """Announces more bytes than it sends; answers 404 to everything else."""
 
     def do_GET(self):
         if self.path != "/timit.zip":
@@ -247,12 +251,12 @@ def server():
         thread.join()
 
 
-def test_a_connection_that_breaks_off_leaves_nothing(server, tmp_path):
-    with pytest.raises(InputError, match=r"(is not the package we know \(1000 bytes|cannot be fetched)"):
+def test_an_interrupted_download_leaves_no_files(server, tmp_path):
+    with pytest.raises(InputError, match=r"(is not the expected file \(1000 bytes|cannot be downloaded)"):
         timit_sample.fetch(Archive(f"{server}/timit.zip", 100_000, "0" * 32), tmp_path / "out" / "source")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_page_that_is_gone_is_named(server, tmp_path):
-    with pytest.raises(InputError, match=r"gone.zip: cannot be fetched \(HTTP Error 404: Not Found\)"):
+def test_a_missing_page_is_reported(server, tmp_path):
+    with pytest.raises(InputError, match=r"gone.zip: cannot be downloaded \(HTTP Error 404: Not Found\)"):
         timit_sample.fetch(Archive(f"{server}/gone.zip", 1, "0" * 32), tmp_path / "out" / "source")

@@ -162,7 +162,7 @@ def test_all_recordings_are_tried_and_the_first_few_of_the_unusable_are_named(fo
         Store.open(folder, "dev", utterances, MFCC())
     message = str(caught.value)
     assert message.startswith(f"dev: 4 of 5 recordings cannot be used: {tmp_path}/a0.wav: is empty; copy it again | ")
-    assert f" | {tmp_path}/a1.wav: no such file; " in message and message.endswith(" | … 1 more")
+    assert f" | {tmp_path}/a1.wav: no such file; " in message and message.endswith(" | and 1 more")
     assert f" | {tmp_path}/b2.wav (b2): 399 samples (24.9375 ms) are shorter than one window" in message
     assert "\n" not in message and list(folder.iterdir()) == []
 

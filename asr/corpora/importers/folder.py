@@ -13,8 +13,8 @@ from asr.corpora.importers.entry import Problem, Reading
 from asr.corpora.importers.partition import Sets, partition
 from asr.corpora.importers.tree import Tree
 from asr.corpora.importers.vocabulary import Vocabulary
-from asr.corpora.protocol import listed, settle
-from asr.errors import InputError
+from asr.corpora.protocol import settle
+from asr.errors import InputError, first_few
 from asr.manifest import Segment, Utterance
 
 MAX_RATE = 16_000  # Hz: speech has little above 8 kHz, and it is the recipes' default
@@ -129,7 +129,7 @@ def _toml(value: str) -> str:
 
 def _said(problem: Problem) -> str:
     count = len(problem.names)
-    return f"{count} {problem.what} ({listed(list(problem.names), ', ', 4)}): {problem.remedy}"
+    return f"{count} {problem.what} ({first_few(list(problem.names), ', ', 4)}): {problem.remedy}"
 
 
 def _speakers(found: Found) -> str:
@@ -137,7 +137,7 @@ def _speakers(found: Found) -> str:
     if set(counts) == {""}:
         return "speakers: not known"
     unknown = f", of {counts.pop('')} recordings not known" if "" in counts else ""
-    return f"speakers: {len(counts)} ({listed(sorted(counts), ' ')}){unknown}"
+    return f"speakers: {len(counts)} ({first_few(sorted(counts), ' ')}){unknown}"
 
 
 def _pronounced(found: Found, lexicon: Pronunciations, reading: Reading) -> Found:
