@@ -101,7 +101,7 @@ def test_what_is_not_a_system_is_refused(tmp_path):
     with pytest.raises(asr.AsrError, match="no such bundle"):
         asr.load(tmp_path / "missing")
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(asr.AsrError, match="damaged or no"):
+    with pytest.raises(asr.AsrError, match="not a bundle, or damaged"):
         asr.load(str(tmp_path / "text"))
 
 

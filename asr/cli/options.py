@@ -124,7 +124,7 @@ def search(system: Path, given: Mapping[str, Any]) -> "Search":
     Raises:
         AsrError: An option is not one of the decoder's, or its value is invalid.
     """
-    from asr.decoders import DecoderSettings, Search
+    from asr.decoders import Search
 
     settings = {key: value for key, value in given.items() if key != "decoder"}
     return Search.recorded(system, output.say).changed(given.get("decoder"), settings)
