@@ -9,9 +9,7 @@ abcd
 from its module: `from asr import manifest`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; importing typing would take most of the time
 if TYPE_CHECKING:
     from asr.bundle import Bundle
     from asr.ctc import align as forced_align
@@ -63,14 +61,17 @@ _PUBLIC = {
 _RENAMED = {"ctc_loss": "loss", "forced_align": "align"}
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name == "__version__":
         from importlib.metadata import version
 
         return version("asr")
     for module, names in _PUBLIC.items():
         if name in names:
-            return getattr(import_module(f"asr.{module}"), _RENAMED.get(name, name))
+            value: object = getattr(import_module(f"asr.{module}"), _RENAMED.get(name, name))
+            return value
     raise AttributeError(f"module 'asr' has no attribute '{name}'")
 
 

@@ -44,11 +44,10 @@ def place(toy, record, tmp_path_factory):
     return Place(folder, asr.load(folder / "runs" / "espeak"))
 
 
-def test_importing_asr_imports_none_of_its_modules_nor_numpy():
+def test_importing_asr_imports_nothing_else():
     code = "import sys; before = set(sys.modules); import asr; print(*sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    others = {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names}
-    assert others == {"asr"}
+    assert loaded == ["asr"]
 
 
 @pytest.mark.parametrize("name", asr.__all__)
@@ -101,7 +100,7 @@ def test_what_is_not_a_system_is_refused(tmp_path):
     with pytest.raises(asr.AsrError, match="no such bundle"):
         asr.load(tmp_path / "missing")
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(asr.AsrError, match="damaged or no"):
+    with pytest.raises(asr.AsrError, match="not a bundle, or damaged"):
         asr.load(str(tmp_path / "text"))
 
 

@@ -188,3 +188,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(AsrError, match="cannot be written"):
         bundle.build(RECIPE).save(tmp_path / "file" / "best.safetensors")
+
+
+def test_a_runs_folder_is_loaded_by_its_best_bundle(saved):
+    assert bundle.load(str(saved.parent)).facts == bundle.load(saved).facts
+    assert bundle.find(saved.parent) == bundle.find(str(saved)) == saved
+    saved.rename(saved.with_name("other.safetensors"))
+    with pytest.raises(BundleError, match=r"is a folder without best\.safetensors; train there first"):
+        bundle.load(saved.parent)

@@ -29,6 +29,29 @@ def test_a_frame_stands_for_the_shift_around_its_windows_centre(recognizer):
     assert recognizer.times([(0, 1)])[0] == pytest.approx((0.0075, 0.0175))
 
 
+def test_no_time_is_outside_the_recording(recognizer):
+    """A resampled recording may end a little before its last frame does."""
+    assert recognizer.times([(8, 20)], 0.1)[0] == pytest.approx((0.0875, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "alphabet", "transcript", "symbols"),
+    [
+        ("characters", "ab ", "a b\n", ["a", " ", "b"]),
+        ("characters", "ab ", ["a", " "], ["a", " "]),
+        ("characters", "ab ", " ", []),
+        ("phones39", "", "sil aa sil", ["sil", "aa", "sil"]),
+        ("phones39", "", "h# ao q h#", ["sil", "aa", "sil"]),
+        ("phones39", "", ["h#", "ao"], ["sil", "aa"]),
+        ("phones39", "", "", []),
+    ],
+)
+def test_a_transcript_becomes_the_systems_units(kind, alphabet, transcript, symbols):
+    settings = {"kind": kind, "alphabet": alphabet} if alphabet else {"kind": kind}
+    system = bundle.build(config.parse({"units": settings}, "test"))
+    assert Recognizer(system, Greedy(), "cpu")._symbols(transcript) == symbols
+
+
 def test_borders_say_shares_distance_and_shift():
     row = Borders(np.array([0.005, -0.015, 0.045, 0.095]), 0.75).as_dict()
     assert (row["within_10_ms"], row["within_20_ms"], row["within_50_ms"]) == (0.25, 0.5, 0.75)

@@ -209,8 +209,8 @@ def _result(
 def _details(recognizer: Recognizer, evaluation: Evaluation, hypothesis: Hypothesis, id: str) -> dict[str, Any]:
     """Return what the details say of one utterance."""
     units = recognizer.bundle.units
-    spans = zip(units.names(hypothesis.ids), recognizer.times(hypothesis.frames), strict=True)
     utterance = evaluation.utterances[id]
+    spans = zip(units.names(hypothesis.ids), recognizer.times(hypothesis.frames, utterance.seconds), strict=True)
     details: dict[str, Any] = {"id": id, "speaker": utterance.speaker, "text": utterance.text}
     details["seconds"] = round(utterance.seconds, 4)
     details |= asdict(evaluation.results[-1].alignments[id].count)
