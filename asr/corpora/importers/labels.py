@@ -62,7 +62,6 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
             if not audio:
                 lost.append(name)
             elif text.strip():
-                speaker = speaker or tree.speaker_of(audio)
                 entry = Entry(audio, text.strip(), speaker=speaker, set=tree.set_of(audio), start=start, end=end)
                 reading.entries.append(entry)
             else:
