@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from asr.recognize import Recognizer, Source
     from asr.support.parallel import Group
 
-AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
-
 
 @click.command(cls=options.DecoderCommand, nbest=True)
 @click.argument("sources", nargs=-1, required=True, metavar="FILE… | DIR | MANIFEST.jsonl | -")
@@ -185,6 +183,7 @@ def _listed(path: Path) -> "list[tuple[Source, Path]]":
 
 def _inside(folder: Path) -> list[Path]:
     """Return the audio files in a folder and below it."""
+    from asr.corpora.importers.tree import AUDIO
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be searched ({error.strerror}); allow it or name the files")

@@ -93,7 +93,8 @@ def read(tree: Tree, format: str | None = None, pattern: str | None = None) -> t
     reading.problems = [
         replace(p, safe=p.safe and (len(p.names) <= few or "without a" in p.what)) for p in reading.problems
     ]
-    return names[0], reading, [name for name in names[1:] if name not in ("names", "classes")]
+    others = [name for name in names[1:] if name not in ("names", "classes")]
+    return names[0], reading, [name for name in others if set(found[name]) - set(found[names[0]])]
 
 
 def _name_speakers(tree: Tree, reading: Reading, pattern: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,6 +46,27 @@ class Wishes:
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """The utterances in a folder, before they are divided into sets.
+
+    Attributes:
+        format: A key of `IMPORTERS`.
+        tree: The folder.
+        found: The utterances, each with its set if the format says.
+        rates: How many have each rate, in Hz.
+        notes: What was found and how it was read.
+        warnings: What was left out.
+    """
+
+    format: str
+    tree: Tree
+    found: Found
+    rates: Counter[int]
+    notes: list[str]
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
 class Imported:
     """A folder as a corpus.
 
@@ -73,6 +94,11 @@ def look(root: Path, wishes: Wishes) -> Imported:
         AsrError: A wish cannot be fulfilled.
         InputError: The folder is in no known format, or too much in it is wrong.
     """
+    return divide(gather(root, wishes), wishes)
+
+
+def gather(root: Path, wishes: Wishes) -> Gathered:
+    """Return the utterances in a folder; arguments and errors are those of `look`."""
     tree = Tree(root)
     format, reading, others = importers.read(tree, wishes.format, wishes.pattern)
     notes = [f"{len(tree.audio)} recordings, read as {importers.IMPORTERS[format].title} ('{format}'): {reading.how}"]
@@ -86,14 +112,34 @@ def look(root: Path, wishes: Wishes) -> Imported:
     warnings = [_said(p) for p in reading.problems if p.safe]
     if not found:
         raise InputError(f"{root}: no recording with a transcript is left; {'; '.join(warnings) or 'see the format'}")
-    parts = partition(found, {"dev": wishes.dev, "test": wishes.test}, tree)
+    notes.append(_speakers(found))
+    return Gathered(format, tree, found, Counter(known[u.audio].rate for u, _ in found), notes, warnings)
+
+
+def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) -> Imported:
+    """Return a folder's utterances as a corpus.
+
+    Args:
+        gathered: The utterances.
+        wishes: Of the user.
+        without: Ids of utterances that are left out.
+
+    Raises:
+        AsrError: A wish cannot be fulfilled.
+    """
+    found = [(utterance, set_) for utterance, set_ in gathered.found if utterance.id not in without]
+    parts = partition(found, {"dev": wishes.dev, "test": wishes.test}, gathered.tree)
     words = vocabulary.choose(parts.sets, wishes.units or ("phones" if wishes.lexicon else None))
-    notes += [_speakers(found), f"sets: {parts.how}", f"units: {words.how}"]
-    rates = Counter(known[utterance.audio].rate for utterance, _ in found)
-    rate = min(rates.most_common(1)[0][0], Features().rate)
-    shown = ", ".join(f"{hertz} Hz {count}" for hertz, count in rates.most_common())
-    notes.append(f"rate: {rate} Hz, filters up to {rate // 2} Hz (recordings: {shown})")
-    return Imported(format, parts.sets, words, rate, notes, [*warnings, *parts.warnings, *words.warnings])
+    rate = min(gathered.rates.most_common(1)[0][0], Features().rate)
+    shown = ", ".join(f"{hertz} Hz {count}" for hertz, count in gathered.rates.most_common())
+    notes = [
+        *gathered.notes,
+        f"sets: {parts.how}",
+        f"units: {words.how}",
+        f"rate: {rate} Hz, filters up to {rate // 2} Hz (recordings: {shown})",
+    ]
+    warnings = [*gathered.warnings, *parts.warnings, *words.warnings]
+    return Imported(gathered.format, parts.sets, words, rate, notes, warnings)
 
 
 def recipe(name: str, root: Path, imported: Imported) -> str:
