@@ -4,10 +4,10 @@ The file is safetensors: the weights as tensors; the recipe, the units and the n
 over all of it. Nothing in it is ever executed.
 """
 
-import inspect
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr import config
+from asr import config, features
 from asr.augment import Augmentation
 from asr.cells import CELLS
 from asr.config import BEST, Recipe
-from asr.errors import AsrError, BundleError, choose
+from asr.errors import BundleError, choose
 from asr.features import KINDS, Features
-from asr.features.delta import Deltas
 from asr.features.normalise import Normaliser, Statistics
 from asr.model import Model
 from asr.support import seeds, tensors
-from asr.units import Units
+from asr.units import BLANK_SYMBOL, Units
+from asr.units import KINDS as UNIT_KINDS
 
 FORMAT = "asr bundle 1"
 BESIDE = "training."  # begins the names of tensors that only training needs
@@ -86,25 +86,23 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
     Raises:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
+    recipe = resolve(recipe)
     units = Units.of(**vars(recipe.units))
     return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics))
 
 
-def build_features(settings: config.Features) -> Features:
-    """Return the function from samples to feature vectors that the settings describe.
+def resolve(recipe: Recipe) -> Recipe:
+    """Return a recipe that states every setting, those of its kind of features and of its cell included.
 
     Raises:
-        AsrError: The kind is unknown, or a setting was changed that this kind does not have.
+        AsrError: The recipe names a cell or a kind of features that does not exist, or an invalid setting of one.
     """
-    kind = choose(KINDS, settings.kind, "kind of features")
-    accepted = set(inspect.signature(kind).parameters)
-    mine = {"kind", "deltas", "normalise"}
-    arguments = {key: value for key, value in vars(settings).items() if key in accepted}
-    for key in set(vars(settings)) - accepted - mine:
-        if getattr(settings, key) != getattr(config.Features(), key):
-            raise AsrError(f"[features]: {key} is no setting of '{settings.kind}'; leave it out")
-    features: Features = kind(**arguments)
-    return Deltas(features, settings.deltas) if settings.deltas else features
+    return replace(
+        recipe, features=config.resolved(recipe.features, KINDS), encoder=config.resolved(recipe.encoder, CELLS)
+    )
+
+
+build_features = features.build
 
 
 def build_augmentation(recipe: Recipe) -> Augmentation:
@@ -149,32 +147,43 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
         BundleError: They are of another version.
     """
     try:
-        recipe = config.parse(header["recipe"], str(path))
-        units = Units(header["units"]["kind"], tuple(header["units"]["symbols"]), header["units"]["drop"])
-        bundle = _assemble(recipe, units, _normaliser_of(header["normaliser"]))
+        recipe = resolve(config.parse(header["recipe"], str(path)))
+        bundle = _assemble(recipe, _units_of(header["units"]), _normaliser_of(header["normaliser"]))
         weights = {name: tensor for name, tensor in found.items() if not name.startswith(BESIDE)}
         bundle.model.load_state_dict(weights)
-    except (AsrError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+        bundle.facts = dict(header["facts"])
+        if (statistics := bundle.normaliser.statistics) and len(statistics.total) != bundle.features.dimension:
+            raise ValueError(f"statistics of {len(statistics.total)} features for {bundle.features.dimension}")
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[-1].strip()
         raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
-    bundle.facts = header["facts"]
     return bundle
 
 
+def _units_of(header: Mapping[str, Any]) -> Units:
+    """Return the units of a header; everything in them must be a string."""
+    symbols = tuple(header["symbols"])
+    if not isinstance(header["symbols"], list) or not all(isinstance(one, str) for one in (*symbols, header["drop"])):
+        raise TypeError("units: symbols and drop must be strings")
+    if symbols[:1] != (BLANK_SYMBOL,) or len(set(symbols)) < len(symbols):
+        raise ValueError("units: the first symbol must be blank, and none a duplicate")
+    choose(dict.fromkeys(UNIT_KINDS, True), header["kind"], "units")
+    return Units(header["kind"], symbols, header["drop"])
+
+
 def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
-    features = build_features(recipe.features)
-    encoder = recipe.encoder
+    made, encoder = build_features(recipe.features), recipe.encoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(recipe.training.seed, "weights"))
         model = Model(
-            features=features.dimension,
+            features=made.dimension,
             units=len(units),
-            cell=choose(CELLS, encoder.cell, "cell"),
+            cell=partial(CELLS[encoder.cell], **encoder.own) if encoder.own else CELLS[encoder.cell],
             layers=encoder.layers,
             hidden=encoder.hidden,
             dropout=encoder.dropout,
         )
-    return Bundle(recipe, units, features, normaliser, model)
+    return Bundle(recipe, units, made, normaliser, model)
 
 
 def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
@@ -192,5 +201,7 @@ def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
 def _normaliser_of(header: Mapping[str, Any]) -> Normaliser:
     if "count" not in header:
         return Normaliser(header["kind"])
-    total, squares = np.array(header["total"]), np.array(header["squares"])
+    total, squares = np.array(header["total"], np.float64), np.array(header["squares"], np.float64)
+    if type(header["count"]) is not int or header["count"] < 1 or total.ndim != 1 or total.shape != squares.shape:
+        raise ValueError(f"normaliser: {header['count']!r} frames, sums of shape {total.shape} and {squares.shape}")
     return Normaliser(header["kind"], Statistics(header["count"], total, squares))

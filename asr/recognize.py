@@ -33,7 +33,7 @@ from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
 from asr.support.device import choose_device, computing_on
-from asr.support.parallel import ALONE, Group
+from asr.support.parallel import ALONE, ProcessGroup
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -162,14 +162,14 @@ class Recognizer:
 
     @overload
     def transcribe_many(
-        self, sources: Iterable[Source], *, return_exceptions: Literal[False] = ..., group: Group = ...
+        self, sources: Iterable[Source], *, return_exceptions: Literal[False] = ..., group: ProcessGroup = ...
     ) -> Iterator[Transcript]: ...
     @overload
     def transcribe_many(
-        self, sources: Iterable[Source], *, return_exceptions: bool, group: Group = ...
+        self, sources: Iterable[Source], *, return_exceptions: bool, group: ProcessGroup = ...
     ) -> Iterator[Transcript | AsrError]: ...
     def transcribe_many(
-        self, sources: Iterable[Source], *, return_exceptions: bool = False, group: Group = ALONE
+        self, sources: Iterable[Source], *, return_exceptions: bool = False, group: ProcessGroup = ALONE
     ) -> Iterator[Transcript | AsrError]:
         """Yield what is said in each of many recordings, in their order; the texts are those of `transcribe`.
 
@@ -252,7 +252,7 @@ class Recognizer:
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
 
     def emissions(
-        self, data: Dataset, group: Group = ALONE, only: Ints | None = None
+        self, data: Dataset, group: ProcessGroup = ALONE, only: Ints | None = None
     ) -> Iterator[tuple[str, LogProbs]]:
         """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar.
 

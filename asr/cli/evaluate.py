@@ -11,11 +11,11 @@ from asr.errors import AsrError
 
 @click.command(cls=options.DecoderCommand)
 @click.argument("system", type=options.FILE)
-@click.option("--set", "names", multiple=True, help="One of the corpus's sets, test when left out; may be given twice.")
-@click.option("--manifest", type=options.FILE, help="Another manifest to score on.")
-@click.option("--out", type=options.FOLDER, help="Where results go; beside the bundle when left out.")
-@click.option("--trn", is_flag=True, help="Write NAME.ref.trn and NAME.hyp.trn too, for NIST sclite.")
-@click.option("--force", is_flag=True, help="Score a set even with weights that were chosen on it, and say so.")
+@click.option("--set", "names", multiple=True, help="One of the corpus's sets; repeatable.  [default: test]")
+@click.option("--manifest", type=options.FILE, help="Score another manifest.")
+@click.option("--out", type=options.FOLDER, help="Folder for the results.  [default: beside the bundle]")
+@click.option("--trn", is_flag=True, help="Also write NAME.ref.trn and NAME.hyp.trn, for NIST sclite.")
+@click.option("--force", is_flag=True, help="Score a set on which the decoder was tuned; the result is marked.")
 @options.DATA
 @options.DEVICE
 def evaluate(
@@ -29,13 +29,13 @@ def evaluate(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Score a run's best system, or a bundle, and write NAME.json and NAME.utterances.jsonl beside it."""
+    """Score a run's best system, or a bundle; write NAME.json and NAME.utterances.jsonl beside it."""
     from asr import bundle, report
     from asr.evaluation import measurement as evaluation
     from asr.support.device import choose_device
 
     if manifest and names:
-        raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
+        raise AsrError(f"--manifest {manifest} and --set {names[0]}: use only one")
     file = options.bundle_of(system)
     corpus = data / bundle.load(file).recipe.corpus.name
     settings = options.search(file, search)
@@ -59,7 +59,7 @@ def evaluate(
 
 
 def _refuse_another(data: Path, own: Path, result: Path) -> None:
-    """Refuse to put a manifest's result where that of another set of the same name lies, or belongs."""
+    """Refuse to write a manifest's result over that of another set of the same name."""
     from asr.evaluation import results
     from asr.support import files
 
@@ -69,5 +69,5 @@ def _refuse_another(data: Path, own: Path, result: Path) -> None:
         known = results.read(result)["manifest_sha256"] if result.exists() else files.sha256(data)
     if files.sha256(data) != known:
         raise AsrError(
-            f"{data}: is not the '{data.stem}' whose result belongs in {result}; give another place by --out"
+            f"{data}: is not the '{data.stem}' whose result belongs in {result}; use --out for another folder"
         )

@@ -1,7 +1,7 @@
 """Options and arguments that several commands share, and what they mean."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from asr.support import text
 if TYPE_CHECKING:
     from dataclasses import Field
 
-    from asr.decoders import Search
+    from asr.decoders import DecoderSettings, Search
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path)
@@ -66,24 +66,29 @@ class DecoderCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters and those of the decoders."""
-        own = super().get_params(ctx)
-        return [*own[: len(self.params)], *self._options, *own[len(self.params) :]]
-
-    @cached_property
-    def _options(self) -> list[click.Parameter]:
         from asr.decoders import DECODERS
-        from asr.support.settings import declared
 
-        default = tuned_by_default() if self._tuning else "as tuned, else greedy"
-        made: dict[str, click.Parameter] = {
-            "decoder": click.Option(["--decoder"], type=Named(DECODERS, "decoder"), help=f"[default: {default}]")
-        }
-        for entry in DECODERS.values():
-            for name, one in declared(entry).items():
-                if name not in made and not (self._tuning and one.metadata["tune"]):
-                    if self._nbest or not one.metadata["output"]:
-                        made[name] = _option(name, one, [key for key in DECODERS if name in declared(DECODERS[key])])
-        return list(made.values())
+        own = super().get_params(ctx)
+        added = _decoder_options(tuple(DECODERS.items()), self._tuning, self._nbest)
+        return [*own[: len(self.params)], *added, *own[len(self.params) :]]
+
+
+@lru_cache(maxsize=8)  # click asks several times and expects the same objects
+def _decoder_options(
+    table: tuple[tuple[str, "type[DecoderSettings]"], ...], tuning: bool, nbest: bool
+) -> list[click.Parameter]:
+    from asr.support.settings import declared
+
+    default = tuned_by_default() if tuning else "as tuned, else greedy"
+    made: dict[str, click.Parameter] = {
+        "decoder": click.Option(["--decoder"], type=Named(dict(table), "decoder"), help=f"[default: {default}]")
+    }
+    for _, entry in table:
+        for name, one in declared(entry).items():
+            wanted = nbest or not one.metadata["output"]
+            if name not in made and wanted and not (tuning and one.metadata["tune"]):
+                made[name] = _option(name, one, [key for key, other in table if name in declared(other)])
+    return list(made.values())
 
 
 def _option(name: str, one: "Field[Any]", decoders: list[str]) -> click.Parameter:

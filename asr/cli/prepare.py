@@ -122,10 +122,10 @@ def _write_recipe(path: Path, text: str) -> None:
 
 
 def _findings(recipe: Path, imported: "Imported") -> "list[Finding]":
-    from asr import config
+    from asr import bundle, config
     from asr.doctor import DATA_CHECKS, examine, recordings
 
-    return examine(recordings.listen(imported.sets, config.load(recipe)), DATA_CHECKS)
+    return examine(recordings.examine_data(imported.sets, bundle.resolve(config.load(recipe))), DATA_CHECKS)
 
 
 def _stopping(root: Path, findings: "list[Finding]", count: int, partial: bool) -> set[str]:

@@ -1,4 +1,4 @@
-"""Commands that make a system: train, tune."""
+"""Commands that build a system: train, tune."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from asr.cli import options, output
 @click.argument("recipe", type=options.FILE)
 @options.SET
 @options.DATA
-@click.option("--out", type=options.FOLDER, help="The run's folder; runs/RECIPE when left out.")
+@click.option("--out", type=options.FOLDER, help="The run's folder.  [default: runs/RECIPE]")
 @options.DEVICE
 def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None, device: str | None) -> None:
     """Train the system that a recipe describes."""

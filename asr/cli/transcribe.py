@@ -18,7 +18,7 @@ from asr.errors import AsrError, InputError
 if TYPE_CHECKING:
     from asr.formats import Transcript
     from asr.recognize import Recognizer, Source
-    from asr.support.parallel import Group
+    from asr.support.parallel import ProcessGroup
 
 
 @click.command(cls=options.DecoderCommand, nbest=True)
@@ -75,7 +75,7 @@ def transcribe(
 
 
 def _transcripts(
-    recognizer: "Recognizer", found: "list[tuple[Source, Path]]", group: "Group"
+    recognizer: "Recognizer", found: "list[tuple[Source, Path]]", group: "ProcessGroup"
 ) -> "Iterator[tuple[tuple[Source, Path], Transcript | None]]":
     """Yield each recording and what is said in it, in order; None where that failed, which is said.
 
@@ -88,7 +88,7 @@ def _transcripts(
     if group.size == 1:
         yield from zip(found, results, strict=True)
         return
-    everything = group.merged({str(i): result for i, result in zip(count(group.rank, group.size), results)})
+    everything = group.gather({str(i): result for i, result in zip(count(group.rank, group.size), results)})
     yield from ((recording, everything[str(i)]) for i, recording in enumerate(found))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.errors import AsrError
-from asr.support.settings import checked, declared
+from asr.support.settings import checked, declared, shown
 from asr.units import Units
 
 LogProbs = npt.NDArray[np.floating]
@@ -74,7 +74,7 @@ class DecoderSettings:
             value = getattr(self, name)
             if one.metadata["required"] and value is None:
                 raise AsrError(f"decoder '{self.name}': needs a {name}; add {flag(name)} FILE ({one.metadata['help']})")
-            value = checked(one.default, value, one.metadata, f"decoder '{self.name}': {name} {value!r}")
+            value = checked(one.default, value, one.metadata, f"decoder '{self.name}': {name} {shown(value)}")
             object.__setattr__(self, name, value)
         for name, one in declared(self).items():
             needed = one.metadata["needs"]

@@ -23,7 +23,7 @@ from asr.scoring.alignment import Alignment, ErrorCount
 from asr.scoring.calibration import Reliability
 from asr.scoring.conventions import ConventionScore
 from asr.support import files, parallel, seeds
-from asr.support.parallel import Group
+from asr.support.parallel import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def run(
     provenance.refuse_tuned(search, data, force)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     with parallel.group(device) as group:
-        dataset = group.first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
+        dataset = group.leader_first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
         hypotheses, found = _decoded(recognizer, dataset, utterances, group)
     seconds = time.perf_counter() - begin
 
@@ -149,7 +149,7 @@ def run(
 
 
 def _decoded(
-    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: Group
+    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: ProcessGroup
 ) -> tuple[dict[str, Hypothesis], Borders | None]:
     """Return the best hypothesis of each utterance, by id, and where borders lie; several processes share the work."""
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
@@ -158,7 +158,7 @@ def _decoded(
     for id, log_probs in recognizer.emissions(dataset, group):
         placed = borders.of(recognizer, log_probs, targets[id], utterances[id]) if align else None
         mine[id] = recognizer.decoder(log_probs)[0], placed
-    found = group.merged(mine)
+    found = group.gather(mine)
     hypotheses = {id: hypothesis for id, (hypothesis, _) in found.items()}
     return hypotheses, borders.joined([placed for _, placed in found.values() if placed])
 

@@ -145,12 +145,13 @@ def remark(search: Mapping[str, Any], name: str) -> str:
     return "; ".join(said for mark, said in marks.items() if search.get(mark))
 
 
-_RECORD = {"decoder", "calibration", "tuned_on", "tuned_for", "tuned_on_set", "tuned_here", "tuned_on_test", "by_hand"}
+# keys of a result's `search` that are not settings of the decoder
+RESERVED = {"decoder", "calibration", "tuned_on", "tuned_for", "tuned_on_set", "tuned_here", "tuned_on_test", "by_hand"}
 
 
 def settings_of(search: Row) -> list[tuple[str, Any]]:
     """Return the decoder's settings in a result's `search`, by name."""
-    return [(name, value) for name, value in search.items() if name not in _RECORD and value is not None]
+    return [(name, value) for name, value in search.items() if name not in RESERVED and value is not None]
 
 
 def decoding(search: Row) -> str:
@@ -175,7 +176,9 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
             the seed.
     """
     kept = [place / RECIPE for place in places if (place / RECIPE).exists()]
-    recipes = [(path, config.load(path)) for path in kept]
+    from asr import bundle  # torch, which other commands that read results do not need
+
+    recipes = [(path, bundle.resolve(config.load(path))) for path in kept]
     for path, recipe in recipes[1:]:
         apart = [line for line in config.differences(recipes[0][1], recipe) if not line.startswith("training.seed:")]
         if apart:
@@ -234,7 +237,7 @@ class Summary:
         return row | {"mean": self.mean, "deviation": self.deviation, "rates": self.rates, "remark": self.remark}
 
 
-def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
+def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
     """Return what several seeds of one recipe come to on one set, by convention, the headline first.
 
     Args:

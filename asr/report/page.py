@@ -8,7 +8,7 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr import config
+from asr import bundle, config
 from asr.config import Recipe
 from asr.errors import AsrError
 from asr.evaluation import results
@@ -210,13 +210,9 @@ def _matrix(counted: Confusions) -> list[Row]:
 
 def _changed(recipe: Recipe) -> list[tuple[str, Any, Any]]:
     """Return which settings differ from the defaults: name, default, value."""
-    default = Recipe().as_dict()
-    return [
-        (f"{part}.{key}", default[part][key], value)
-        for part, settings in recipe.as_dict().items()
-        for key, value in settings.items()
-        if value != default[part][key]
-    ]
+    default = bundle.resolve(Recipe()).flat()
+    settings = bundle.resolve(recipe).flat()
+    return [(key, default.get(key, "–"), value) for key, value in settings.items() if value != default.get(key)]
 
 
 def _witnesses(result: Row) -> list[tuple[str, str]]:

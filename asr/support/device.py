@@ -17,7 +17,7 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
     """
     name = "auto" if name is None else str(name)
     if name in ("auto", "cuda"):
-        on = job.place()  # of several processes each takes its own
+        on = job.world()  # of several processes each takes its own
         name = "cuda" if name == "cuda" or torch.cuda.is_available() else "cpu"
         name += f":{on.local_rank}" if name == "cuda" and on.size > 1 else ""
     try:

@@ -4,16 +4,17 @@ Recipes, kinds of features and decoders declare their settings with `setting`; w
 TOML file, the command line, Python) checks them with `checked`. A field's default carries its type.
 """
 
+import inspect
 import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import Field, field, fields
+from dataclasses import Field, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from asr.errors import AsrError, suggest
+from asr.errors import AsrError
 
 Value = bool | int | float | str | tuple[Any, ...] | None
 File = str | os.PathLike[str] | None
@@ -56,20 +57,22 @@ def setting(
 
 def declared(entry: Any) -> dict[str, "Field[Any]"]:  # noqa: ANN401
     """Return the settings of a dataclass (or an instance of one) by name."""
-    return {one.name: one for one in fields(entry)}
+    return {one.name: one for one in fields(entry) if one.init}
 
 
-def known(entry: Any, values: Mapping[str, Any], where: str, whose: str) -> None:  # noqa: ANN401
-    """Refuse names that are not settings of a dataclass.
+def of(entry: Any) -> dict[str, tuple[Any, Mapping[str, Any]]]:  # noqa: ANN401
+    """Return the settings of an entry of a table: a dataclass's fields, or the parameters that have defaults.
 
-    Raises:
-        AsrError: One is not.
+    Args:
+        entry: A class or a function.
+
+    Returns:
+        By name, the default and the limits that `checked` takes.
     """
-    names = list(declared(entry))
-    for name in values:
-        if name not in names:
-            choices = suggest(name, names) if names else "it has none"
-            raise AsrError(f"{where}: '{name}' is not a setting of {whose}; remove it, or {choices}")
+    if is_dataclass(entry):
+        return {name: (one.default, one.metadata) for name, one in declared(entry).items()}
+    parameters = inspect.signature(entry).parameters.values()
+    return {one.name: (one.default, {"low": -HIGHEST}) for one in parameters if one.default is not one.empty}
 
 
 def checked(default: Any, value: Any, limits: Mapping[str, Any], what: str) -> Any:  # noqa: ANN401
@@ -96,7 +99,7 @@ def checked(default: Any, value: Any, limits: Mapping[str, Any], what: str) -> A
         low, high, above = limits.get("low", 0.0), limits.get("high", HIGHEST), limits.get("above")
         if not low <= value <= high or (above is not None and value <= above):
             need = f"above {above:g}" if above is not None else f"at least {low:g}"
-            raise AsrError(f"{shortened(what)}: must be {need} and at most {high:g}")
+            raise AsrError(f"{what}: must be {need} and at most {high:g}")
     return value
 
 
@@ -112,15 +115,19 @@ def _checked_list(default: tuple[Any, ...], value: Any, limits: Mapping[str, Any
     """Return a list's values, each once, as a tuple."""
     if not isinstance(value, list | tuple) or not value:
         raise AsrError(f"{what}: must be a list of at least one {TYPES[type(default[0])]}, as in {toml(default)}")
-    items = tuple(checked(default[0], item, limits, f"{what}: {item!r}") for item in value)
+    items = tuple(checked(default[0], item, limits, f"{what}: {shown(item)}") for item in value)
     if duplicates := [item for item in items if items.count(item) > 1]:
         raise AsrError(f"{what}: duplicate value {duplicates[0]!r}; remove it")
     return items
 
 
-def shortened(text: str, width: int = 120) -> str:
-    """Return a text without its middle where it is too long for a line, as numbers of 400 digits are."""
-    return text if len(text) <= width else f"{text[: width // 2]}…{text[-width // 4 :]}"
+def shown(value: Any) -> str:  # noqa: ANN401
+    """Return a value for a message, without its middle where it is long, as numbers of 400 digits are."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not convert integers of more than 4300 digits
+        return "an integer of too many digits"
+    return text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}"
 
 
 def toml(value: Any) -> str:  # noqa: ANN401

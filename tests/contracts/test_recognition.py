@@ -85,10 +85,10 @@ def test_a_lone_recording_is_normalized_by_itself(system, test_set):
 
 
 def test_several_processes_share_the_work_and_agree(system, test_set):
-    from asr.support.parallel import Group
+    from asr.support.parallel import ProcessGroup
 
     recognizer = asr.load(system, device="cpu")
     utterances = manifest.read(test_set)
-    parts = [list(recognizer.transcribe_many(utterances, group=Group(rank, 2))) for rank in range(2)]
+    parts = [list(recognizer.transcribe_many(utterances, group=ProcessGroup(rank, 2))) for rank in range(2)]
     together = [one for pair in zip(*parts, strict=True) for one in pair]
     assert together == list(recognizer.transcribe_many(utterances))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from asr.config import Features
 from asr.corpora import importers
 from asr.corpora.importers import probe, vocabulary
 from asr.corpora.importers.entry import Problem, Reading
@@ -18,6 +17,7 @@ from asr.corpora.protocol import listed, settle
 from asr.errors import InputError
 from asr.manifest import Segment, Utterance
 
+RATE = 16_000  # Hz: at most, and the default of features
 Found = list[tuple[Utterance, str]]
 Pronunciations = Mapping[str, list[tuple[str, ...]]]
 
@@ -130,7 +130,7 @@ def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) 
     found = [(utterance, set_) for utterance, set_ in gathered.found if utterance.id not in without]
     parts = partition(found, {"dev": wishes.dev, "test": wishes.test}, gathered.tree)
     words = vocabulary.choose(parts.sets, wishes.units or ("phones" if wishes.lexicon else None))
-    rate = min(gathered.rates.most_common(1)[0][0], Features().rate)
+    rate = min(gathered.rates.most_common(1)[0][0], RATE)
     shown = ", ".join(f"{hertz} Hz {count}" for hertz, count in gathered.rates.most_common())
     notes = [
         *gathered.notes,
@@ -158,7 +158,7 @@ def recipe(name: str, root: Path, imported: Imported) -> str:
         "[units]",
         *(f"{key} = {_toml(value)}" for key, value in units.items()),
     ]
-    if imported.rate != Features().rate:
+    if imported.rate != RATE:
         lines += ["", "[features]", f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
     return "\n".join(lines) + "\n"
 
