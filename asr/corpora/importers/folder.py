@@ -7,6 +7,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from asr.config import Augment
 from asr.corpora import importers
 from asr.corpora.importers import probe, vocabulary
 from asr.corpora.importers.entry import Problem, Reading
@@ -160,6 +161,8 @@ def recipe(name: str, root: Path, imported: Imported) -> str:
     ]
     if imported.rate != RATE:
         lines += ["", "[features]", f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
+    if hasattr(Augment, "auto"):
+        lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]
     return "\n".join(lines) + "\n"
 
 

@@ -57,7 +57,7 @@ def partition(
     honored = any(name == "train" for _, name in found)  # a folder `test` alone is only a name
     for utterance, name in found:
         sets[name if honored and name else "train"].append(utterance)
-    said = ["sets as the folder names them"] if honored and (sets["dev"] or sets["test"]) else []
+    said = ["as the folder names them"] if honored and (sets["dev"] or sets["test"]) else []
     shares = {}
     for name in ("test", "dev"):
         want = wanted.get(name)

@@ -62,7 +62,7 @@ def test_common_voice_with_sets_takes_these_and_not_the_lists_of_all(mine, forma
         "dev": {"cleo"},
         "test": {"dan"},
     }
-    assert "sets as the folder names them" in " ".join(imported.notes)
+    assert "sets: as the folder names them" in " ".join(imported.notes)
 
 
 def test_quotes_in_a_tsv_are_text(tmp_path, write, fill, read):
@@ -195,3 +195,31 @@ def test_lhotse_without_files_says_so(tmp_path, write_json, fill):
     reading = importers.read(Tree(tmp_path))[1]
     assert len(reading.entries) == 1
     assert any("without a recording that is a file here" in problem.what for problem in reading.problems)
+
+
+def test_folders_named_for_sets_are_kept_and_names_may_repeat_in_them(tmp_path, record, write):
+    for part in ("train", "validation", "test"):
+        for speaker in ("1089", "2300"):
+            record(tmp_path / part / f"{part}-{speaker}" / "1.wav")
+            write(tmp_path / part / f"{part}-{speaker}" / "1.txt", "text")
+    imported = look(tmp_path, Wishes())
+    assert {name: [u.id for u in utterances] for name, utterances in imported.sets.items()} == {
+        "train": ["train-train-1089-1", "train-train-2300-1"],
+        "dev": ["validation-validation-1089-1", "validation-validation-2300-1"],
+        "test": ["test-test-1089-1", "test-test-2300-1"],
+    }
+    assert "sets: as the folder names them" in imported.notes
+
+
+def test_a_table_above_its_recordings_finds_those_of_each_set(tmp_path, record, write):
+    for part in ("train", "test"):
+        for name in "abcdefgh":
+            record(tmp_path / part / "clips" / f"{name}.wav")
+        write(
+            tmp_path / part / "metadata.csv",
+            "file_name,text",
+            *(f"clips/{name}.wav,{part} {name}" for name in "abcdefgh"),
+        )
+    imported = look(tmp_path, Wishes())
+    assert {u.text[:4] for u in imported.sets["test"]} == {"test"} and len(imported.sets["test"]) == 8
+    assert {u.text[:5] for u in imported.sets["train"] + imported.sets["dev"]} == {"train"}
