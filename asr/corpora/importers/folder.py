@@ -102,7 +102,8 @@ def gather(root: Path, wishes: Wishes) -> Gathered:
     """Return the utterances in a folder; arguments and errors are those of `look`."""
     tree = Tree(root)
     format, reading, others = importers.read(tree, wishes.format, wishes.pattern)
-    notes = [f"{len(tree.audio)} recordings, read as {importers.IMPORTERS[format].title} ('{format}'): {reading.how}"]
+    title, count = importers.IMPORTERS[format].title, len(tree.audio)
+    notes = [f"{count} recording{'' if count == 1 else 's'}, read as {title} ('{format}'): {reading.how}"]
     for other in others:
         notes.append(f"could also be read as {importers.IMPORTERS[other].title}; --format {other} does so")
     known = probe.headers(entry.audio for entry in reading.entries)
@@ -176,8 +177,7 @@ def _toml(value: str) -> str:
 
 
 def _said(problem: Problem) -> str:
-    count = len(problem.names)
-    return f"{count} {problem.what} ({listed(list(problem.names), ', ', 4)}): {problem.remedy}"
+    return f"{problem.what}: {len(problem.names)} ({listed(list(problem.names), ', ', 4)}); {problem.remedy}"
 
 
 def _speakers(found: Found) -> str:

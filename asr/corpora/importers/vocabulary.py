@@ -74,7 +74,7 @@ def _characters(every: Sequence[Utterance]) -> Vocabulary:
     scripts = Counter({s: n for s, n in _scripts(counts).items() if n})
     spaced = counts[" "] > 0 and sum(scripts[s] for s in UNSPACED) < scripts.total() / 2
     drop = "".join(sorted(dropped)) + ("" if spaced else " ")
-    how = f"{len(alphabet) + spaced} characters of {_and(scripts) or 'no script'}"
+    how = f"{len(alphabet) + spaced} characters{f' of {_and(scripts)}' if scripts else ''}"
     how += ", lower-cased" if any(text.lower() != text for text in texts) else ""
     how += f": {_shown([*alphabet, '␣'] if spaced else alphabet, '')}"
     if dropped:
@@ -124,7 +124,7 @@ def _figures(every: Sequence[Utterance], alphabet: Sequence[str]) -> list[str]:
     found = [u.id for u in every if any(c.isdigit() for c in u.text)]
     if not found or not any(c.isalpha() for c in alphabet):
         return []
-    return [f"{len(found)} transcripts have numbers in figures, as {found[0]}; in words they would be learned better"]
+    return [f"transcripts with numbers in figures: {len(found)}, as {found[0]}; in words they would be learned better"]
 
 
 def _and(scripts: Counter[str]) -> str:
