@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,9 @@ def _folder(root: Path, name: str | None, out: Path | None, wishes: "Wishes") ->
         _tell(root, imported)
         findings = write(imported)
         if bad := _stopping(root, findings, len(gathered.found), wishes.partial):
-            findings = write(folder.divide(gathered, wishes, bad))
+            again = folder.divide(gathered, wishes, bad)
+            _tell(root, again, told=[*imported.notes, *imported.warnings])
+            findings = write(again)
     sound = _report(root, findings)
     output.say(corpora.summary(out))
     output.result(out)
@@ -102,11 +105,12 @@ def _folder(root: Path, name: str | None, out: Path | None, wishes: "Wishes") ->
         sys.exit(1)
 
 
-def _tell(root: Path, imported: "Imported") -> None:
-    for note in imported.notes:
-        output.say(f"{root}: {note}")
-    for warning in imported.warnings:
-        output.say(f"warning: {root}: {warning}")
+def _tell(root: Path, imported: "Imported", told: Sequence[str] = ()) -> None:
+    """Say how a folder was read and what to be careful about, except what was already said."""
+    for prefix, lines in (("", imported.notes), ("warning: ", imported.warnings)):
+        for line in lines:
+            if line not in told:
+                output.say(f"{prefix}{root}: {line}")
 
 
 def _write_recipe(path: Path, text: str) -> None:
