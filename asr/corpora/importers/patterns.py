@@ -132,7 +132,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     """
     parts = re.split(r"(\{\w+\}|\*)", pattern)
     expression = "".join(
-        f"(?P<{part[1:-1]}>[^/]+?)" if _FIELD.fullmatch(part) else "[^/]*" if part == "*" else re.escape(part)
+        f"(?P<{part[1:-1]}>[^/]+?)" if _FIELD.fullmatch(part) else ".*" if part == "*" else re.escape(part)
         for part in parts
     )
     try:

@@ -76,6 +76,12 @@ def test_a_pattern_may_name_folders(tmp_path, fill, read):
     ]
 
 
+def test_a_star_stands_for_any_folders(tmp_path, fill, write, read):
+    for speaker in ("ann", "bob"):
+        with_texts(fill, write, tmp_path / "wav" / speaker / "monday", {f"{speaker}1": "hi", f"{speaker}2": "ho"})
+    assert [u.speaker for u in read(tmp_path, pattern="wav/{speaker}/*")[0]] == ["ann", "ann", "bob", "bob"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [("{take}", "has neither {text} nor {speaker}"), ("{text}_{x}_{x}", "redefinition of group name 'x'")],
