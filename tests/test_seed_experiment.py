@@ -27,5 +27,6 @@ def test_one_sentence_is_learned_by_heart(tmp_path):
     )
     best = loop.run(recipe, tmp_path, tmp_path / "run", torch.device("cpu"))
     result = measurement.run(best, tmp_path / "dev.jsonl", tmp_path / "dev", torch.device("cpu"))
-    assert result.count.errors == 0
-    assert "".join(pair[1] for pair in result.results[0].alignments["one"].pairs) == SENTENCE
+    words, characters = result.results
+    assert words.count.errors == characters.count.errors == 0
+    assert "".join(pair[1] for pair in characters.alignments["one"].pairs) == SENTENCE

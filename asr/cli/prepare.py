@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from asr.errors import AsrError, InputError
 
 if TYPE_CHECKING:
     from asr.corpora.importers.folder import Imported, Wishes
+    from asr.doctor.finding import Finding
 
 # What stops training at the first batch; where few recordings have it, these are left out.
 STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
@@ -79,21 +81,36 @@ def _folder(root: Path, name: str | None, out: Path | None, wishes: "Wishes") ->
     called = folder.named(root)
     name = name or (f"my-{called}" if called in corpora.CORPORA else called)
     out = out or Path("data") / name
-    with output.timed(f"corpus {name}"):
-        imported = folder.look(root, wishes)
-        for note in imported.notes:
-            output.say(f"{root}: {note}")
-        for warning in imported.warnings:
-            output.say(f"warning: {root}: {warning}")
-        stamp = {"corpus": name, "version": 1, "source": str(root.resolve()), "partial": wishes.partial}
+    stamp = {"corpus": name, "version": 1, "source": str(root.resolve()), "partial": wishes.partial}
+
+    def write(imported: "Imported") -> "list[Finding]":
+        """Write manifests and recipe; return what the doctor finds."""
         corpora.write(out, imported.sets, stamp, [])
         _write_recipe(out / "recipe.toml", folder.recipe(name, root, imported))
-        sound = _examine(root, out / "recipe.toml", imported, wishes.partial)
-        corpora.write(out, imported.sets, stamp, [])
+        return _findings(out / "recipe.toml", imported)
+
+    with output.timed(f"corpus {name}"):
+        gathered = folder.gather(root, wishes)
+        imported = folder.divide(gathered, wishes)
+        _tell(root, imported)
+        findings = write(imported)
+        if bad := _stopping(root, findings, len(gathered.found), wishes.partial):
+            again = folder.divide(gathered, wishes, bad)
+            _tell(root, again, told=[*imported.notes, *imported.warnings])
+            findings = write(again)
+    sound = _report(root, findings)
     output.say(corpora.summary(out))
     output.result(out)
-    if not sound:
+    if not (sound or wishes.partial):
         sys.exit(1)
+
+
+def _tell(root: Path, imported: "Imported", told: Sequence[str] = ()) -> None:
+    """Say how a folder was read and what to be careful about, except what was already said."""
+    for prefix, lines in (("", imported.notes), ("warning: ", imported.warnings)):
+        for line in lines:
+            if line not in told:
+                output.say(f"{prefix}{root}: {line}")
 
 
 def _write_recipe(path: Path, text: str) -> None:
@@ -108,32 +125,44 @@ def _write_recipe(path: Path, text: str) -> None:
         write_text(file, text)
 
 
-def _examine(root: Path, recipe: Path, imported: "Imported", partial: bool) -> bool:
-    """Print the doctor's findings; leave out what would stop training. False where errors remain."""
-    from dataclasses import replace
-
-    from asr import config
+def _findings(recipe: Path, imported: "Imported") -> "list[Finding]":
+    from asr import bundle, config
     from asr.doctor import DATA_CHECKS, examine, recordings
-    from asr.doctor.listing import table, tally
 
-    data = recordings.examine_data(imported.sets, config.load(recipe))
-    findings = examine(data, DATA_CHECKS)
+    return examine(recordings.examine_data(imported.sets, bundle.resolve(config.load(recipe))), DATA_CHECKS)
+
+
+def _stopping(root: Path, findings: "list[Finding]", count: int, partial: bool) -> set[str]:
+    """Return the ids of the recordings that would stop training, where leaving them out is safe or wanted.
+
+    Raises:
+        InputError: They are most of the recordings.
+    """
+    from asr.doctor.listing import table
+
     stopping = [finding for finding in findings if finding.check in STOPPING]
     bad = {id for finding in stopping for id in finding.ids}
+    if 2 * len(bad) > count and not partial:
+        what = f"{len(bad)} of {count} recordings cannot be used: {stopping[0].what}"
+        raise InputError(f"{root}: {what}; put it right, or go on knowingly with --partial (make: PARTIAL=1)")
     if bad:
-        if not partial and 2 * len(bad) > len(data.recordings):
-            what = f"{len(bad)} of {len(data.recordings)} recordings cannot be used: {stopping[0].what}"
-            raise InputError(f"{root}: {what}; put it right, or go on knowingly with --partial (make: PARTIAL=1)")
         output.say(table(stopping))
         output.say(f"warning: {root}: {len(bad)} recordings, above, would stop training: left out")
-        for utterances in imported.sets.values():
-            utterances[:] = [utterance for utterance in utterances if utterance.id not in bad]
-        data = replace(data, recordings=[r for r in data.recordings if r.id not in bad])
-        findings = examine(data, DATA_CHECKS)
+    return bad
+
+
+def _report(root: Path, findings: "list[Finding]") -> bool:
+    """Print the doctor's findings; return whether there is no error among them."""
+    from asr.doctor import DATA_CHECKS
+    from asr.doctor.listing import table, tally
+
     if findings:
         output.say(table(findings, shutil.get_terminal_size().columns if sys.stderr.isatty() else None))
     output.say(f"doctor: {tally(findings) if findings else f'nothing wrong, by {len(DATA_CHECKS)} checks'}")
-    return partial or not any(finding.severity == "error" for finding in findings)
+    errors = any(finding.severity == "error" for finding in findings)
+    if errors:
+        output.say(f"{root}: has the errors above; correct them, or go on knowingly with --partial (make: PARTIAL=1)")
+    return not errors
 
 
 def _read(lexicon: Path) -> "dict[str, list[tuple[str, ...]]]":

@@ -1,4 +1,4 @@
-"""Commands that make a system: train, tune."""
+"""Commands that build a system: train, tune."""
 
 from pathlib import Path
 from typing import Any

@@ -15,7 +15,7 @@ from asr.decoders import Hypothesis, Search
 from asr.errors import AsrError
 from asr.evaluation import borders, provenance, results
 from asr.evaluation.borders import Borders
-from asr.evaluation.transcripts import Compared, confidences, in_units, in_words
+from asr.evaluation.transcripts import Compared, confidences, in_units, in_words, spelled
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
 from asr.scoring import calibration, conventions, trn
@@ -136,6 +136,8 @@ def run(
     if search.decoder.scores_words:
         words = in_words(list(utterances.values()), hypotheses)
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses, searched=True))
+    elif units.kind == "characters" and " " in units.symbols:
+        scored.insert(0, _result(loaded, "written", spelled(units, dataset, hypotheses), utterances, hypotheses))
     proof = provenance.of(source, system, data, loaded, search, device)
     remark = results.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
@@ -202,6 +204,8 @@ def _result(
     speakers = {id: utterance.speaker for id, utterance in utterances.items()}
     generator = seeds.generator(loaded.recipe.training.seed, "bootstrap")
     scores = conventions.scores(kind, *compared, speakers, generator)
+    if kind == "written":  # no decoder is asked how sure it is of words that characters spell
+        return Result(scores)
     sure, right = confidences(loaded.units, scores[0].alignments, hypotheses, searched)
     return Result(scores, calibration.reliability(sure, right) if sure else None)
 
@@ -216,7 +220,7 @@ def _details(recognizer: Recognizer, evaluation: Evaluation, hypothesis: Hypothe
     details |= asdict(evaluation.results[-1].alignments[id].count)
     details |= {"score": round(hypothesis.score, 4), "alignment": evaluation.results[-1].alignments[id].pairs}
     details["units"] = [[symbol, round(start, 4), round(end, 4)] for symbol, (start, end) in spans]
-    if len(evaluation.results) > 1:
+    if evaluation.results[0].metric == "WER":
         details["words"] = evaluation.results[0].alignments[id].pairs
     return details
 

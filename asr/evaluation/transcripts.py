@@ -29,6 +29,12 @@ def in_units(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis
     return Compared(references, {id: units.names(hypothesis.ids) for id, hypothesis in hypotheses.items()})
 
 
+def spelled(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]) -> Compared:
+    """Return the words that the characters of both sides spell, by id: what is between spaces."""
+    references, said = in_units(units, dataset, hypotheses)
+    return Compared(*({id: "".join(symbols).split() for id, symbols in side.items()} for side in (references, said)))
+
+
 def in_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesis]) -> Compared:
     """Return the references and what was recognised in words, by id."""
     references = {utterance.id: words(utterance) for utterance in utterances}

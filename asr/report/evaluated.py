@@ -46,9 +46,9 @@ class Results:
         return results.in_units(self.result)
 
     @property
-    def in_phones(self) -> bool:
-        """Whether what is scored are TIMIT's phones."""
-        return bool(self.by_units["metric"] == "PER")
+    def symbols(self) -> str:
+        """What the system's units are: phones, characters or words."""
+        return {"PER": "phones", "CER": "characters", "WER": "words"}[self.by_units["metric"]]
 
 
 def read(folder: Path, name: str) -> Results:

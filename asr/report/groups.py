@@ -77,7 +77,7 @@ def breakdowns(results: Results, audio: Mapping[str, str]) -> list[Breakdown]:
 
 
 def _by_class(results: Results) -> Breakdown | None:
-    if not results.in_phones:
+    if results.symbols != "phones":
         return None
 
     def of(name: str) -> dict[str, Alignment]:
@@ -96,15 +96,14 @@ def _by_length(results: Results) -> Breakdown | None:
     """Divide a set into quarters by the length of the reference."""
     lengths = {id: aligned.count.total for id, aligned in results.alignments.items()}
     edges = sorted({int(edge) for edge in np.quantile(list(lengths.values()), [0.25, 0.5, 0.75])})
-    symbols = "phones" if results.in_phones else "characters"
 
     def key(id: str) -> int:
         return sum(lengths[id] > edge for edge in edges)
 
     def name(place: int) -> str:
         if place == len(edges):
-            return f"more than {edges[-1]} {symbols}"
-        return f"{edges[place - 1] + 1} to {edges[place]}" if place else f"up to {edges[0]} {symbols}"
+            return f"more than {edges[-1]} {results.symbols}"
+        return f"{edges[place - 1] + 1} to {edges[place]}" if place else f"up to {edges[0]} {results.symbols}"
 
     return Breakdown("length", _grouped(results, key, name))
 

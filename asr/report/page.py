@@ -158,7 +158,7 @@ def _policy(script: str) -> str:
 
 def _sections(context: Row) -> list[tuple[str, str]]:
     """Return the anchors and titles of the sections that the page has."""
-    symbols = "Phones" if context["results"].in_phones else "Characters"
+    symbols = context["results"].symbols.capitalize()
     every = [
         ("scores", "Scores", True),
         ("learning", "Learning", context["curves"]),

@@ -73,4 +73,4 @@ def test_results_read_what_evaluation_wrote(trained):
     rows = [json.loads(line) for line in (trained / "test.utterances.jsonl").read_text().splitlines()]
     assert list(found.rows) == [row["id"] for row in rows]
     assert found.alignments[rows[0]["id"]].count.hits == rows[0]["hits"]
-    assert found.in_phones and found.run == "tones"
+    assert found.symbols == "phones" and found.run == "tones"

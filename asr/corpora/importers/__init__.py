@@ -84,12 +84,17 @@ def read(tree: Tree, format: str | None = None, pattern: str | None = None) -> t
     reading = IMPORTERS[names[0]].read(tree, found[names[0]], pattern)
     if pattern and "{text" not in pattern:
         _name_speakers(tree, reading, pattern)
+    elif names[0] != "classes" and not any(entry.speaker for entry in reading.entries):
+        for entry in reading.entries:
+            entry.speaker = tree.speaker_of(entry.audio)
+        reading.how += ", speakers from folders" if any(entry.speaker for entry in reading.entries) else ""
     _match(tree, reading)
     few = len(reading.entries)  # where more is wrong than right, the folder is not what it seems to be
     reading.problems = [
         replace(p, safe=p.safe and (len(p.names) <= few or "without a" in p.what)) for p in reading.problems
     ]
-    return names[0], reading, [name for name in names[1:] if name not in ("names", "classes")]
+    others = [name for name in names[1:] if name not in ("names", "classes")]
+    return names[0], reading, [name for name in others if set(found[name]) - set(found[names[0]])]
 
 
 def _name_speakers(tree: Tree, reading: Reading, pattern: str) -> None:

@@ -41,7 +41,7 @@ class Problem:
     """Something that was left out, or read otherwise than it says.
 
     Attributes:
-        what: What is wrong, as it follows the number of `names`: 'recordings without a transcript'.
+        what: What is wrong, before the number of `names`: 'recordings without a transcript'.
         names: Of the files or lines concerned.
         safe: Whether going on without them is right unasked; else only with `--partial`.
         remedy: What to do.

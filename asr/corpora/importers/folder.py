@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from asr.corpora.protocol import settle
 from asr.errors import InputError, first_few
 from asr.manifest import Segment, Utterance
 
-MAX_RATE = 16_000  # Hz: speech has little above 8 kHz, and it is the recipes' default
-
+RATE = 16_000  # Hz: at most, and the default of features
 Found = list[tuple[Utterance, str]]
 Pronunciations = Mapping[str, list[tuple[str, ...]]]
 
@@ -44,6 +43,27 @@ class Wishes:
     units: str | None = None
     lexicon: Pronunciations = field(default_factory=dict)
     partial: bool = False
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The utterances in a folder, before they are divided into sets.
+
+    Attributes:
+        format: A key of `IMPORTERS`.
+        tree: The folder.
+        found: The utterances, each with its set if the format says.
+        rates: How many have each rate, in Hz.
+        notes: What was found and how it was read.
+        warnings: What was left out.
+    """
+
+    format: str
+    tree: Tree
+    found: Found
+    rates: Counter[int]
+    notes: list[str]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -74,9 +94,15 @@ def look(root: Path, wishes: Wishes) -> Imported:
         AsrError: A wish cannot be fulfilled.
         InputError: The folder is in no known format, or too much in it is wrong.
     """
+    return divide(gather(root, wishes), wishes)
+
+
+def gather(root: Path, wishes: Wishes) -> Gathered:
+    """Return the utterances in a folder; arguments and errors are those of `look`."""
     tree = Tree(root)
     format, reading, others = importers.read(tree, wishes.format, wishes.pattern)
-    notes = [f"{len(tree.audio)} recordings, read as {importers.IMPORTERS[format].title} ('{format}'): {reading.how}"]
+    title, count = importers.IMPORTERS[format].title, len(tree.audio)
+    notes = [f"{count} recording{'' if count == 1 else 's'}, read as {title} ('{format}'): {reading.how}"]
     for other in others:
         notes.append(f"could also be read as {importers.IMPORTERS[other].title}; --format {other} does so")
     known = probe.headers(entry.audio for entry in reading.entries)
@@ -87,14 +113,34 @@ def look(root: Path, wishes: Wishes) -> Imported:
     warnings = [_said(p) for p in reading.problems if p.safe]
     if not found:
         raise InputError(f"{root}: no recording with a transcript is left; {'; '.join(warnings) or 'see the format'}")
-    parts = partition(found, {"dev": wishes.dev, "test": wishes.test}, tree)
+    notes.append(_speakers(found))
+    return Gathered(format, tree, found, Counter(known[u.audio].rate for u, _ in found), notes, warnings)
+
+
+def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) -> Imported:
+    """Return a folder's utterances as a corpus.
+
+    Args:
+        gathered: The utterances.
+        wishes: Of the user.
+        without: Ids of utterances that are left out.
+
+    Raises:
+        AsrError: A wish cannot be fulfilled.
+    """
+    found = [(utterance, set_) for utterance, set_ in gathered.found if utterance.id not in without]
+    parts = partition(found, {"dev": wishes.dev, "test": wishes.test}, gathered.tree)
     words = vocabulary.choose(parts.sets, wishes.units or ("phones" if wishes.lexicon else None))
-    notes += [_speakers(found), f"sets: {parts.how}", f"units: {words.how}"]
-    rates = Counter(known[utterance.audio].rate for utterance, _ in found)
-    rate = min(rates.most_common(1)[0][0], MAX_RATE)
-    shown = ", ".join(f"{hertz} Hz {count}" for hertz, count in rates.most_common())
-    notes.append(f"rate: {rate} Hz, filters up to {rate // 2} Hz (recordings: {shown})")
-    return Imported(format, parts.sets, words, rate, notes, [*warnings, *parts.warnings, *words.warnings])
+    rate = min(gathered.rates.most_common(1)[0][0], RATE)
+    shown = ", ".join(f"{hertz} Hz {count}" for hertz, count in gathered.rates.most_common())
+    notes = [
+        *gathered.notes,
+        f"sets: {parts.how}",
+        f"units: {words.how}",
+        f"rate: {rate} Hz, filters up to {rate // 2} Hz (recordings: {shown})",
+    ]
+    warnings = [*gathered.warnings, *parts.warnings, *words.warnings]
+    return Imported(gathered.format, parts.sets, words, rate, notes, warnings)
 
 
 def recipe(name: str, root: Path, imported: Imported) -> str:
@@ -113,8 +159,11 @@ def recipe(name: str, root: Path, imported: Imported) -> str:
         "[units]",
         *(f"{key} = {_toml(value)}" for key, value in units.items()),
     ]
-    if imported.rate != MAX_RATE:
-        lines += ["", "[features]", f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
+    lines += ["", "[features]", "prior = 100 # frames: a short recording is normalized much as all of training is"]
+    if imported.rate != RATE:
+        lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
+    lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]
+    lines += ["", "[frontend]", 'kind = "auto" # how many frames are seen as one follows from how long a unit lasts']
     return "\n".join(lines) + "\n"
 
 
@@ -128,8 +177,7 @@ def _toml(value: str) -> str:
 
 
 def _said(problem: Problem) -> str:
-    count = len(problem.names)
-    return f"{count} {problem.what} ({first_few(list(problem.names), ', ', 4)}): {problem.remedy}"
+    return f"{problem.what}: {len(problem.names)} X; {problem.remedy}"
 
 
 def _speakers(found: Found) -> str:
@@ -137,7 +185,7 @@ def _speakers(found: Found) -> str:
     if set(counts) == {""}:
         return "speakers: not known"
     unknown = f", of {counts.pop('')} recordings not known" if "" in counts else ""
-    return f"speakers: {len(counts)} ({first_few(sorted(counts), ' ')}){unknown}"
+    return f"speakers: {len(counts)} ({first_few(sorted(counts), separator=' ')}){unknown}"
 
 
 def _pronounced(found: Found, lexicon: Pronunciations, reading: Reading) -> Found:

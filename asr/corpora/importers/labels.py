@@ -62,7 +62,6 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
             if not audio:
                 lost.append(name)
             elif text.strip():
-                speaker = speaker or tree.speaker_of(audio)
                 entry = Entry(audio, text.strip(), speaker=speaker, set=tree.set_of(audio), start=start, end=end)
                 reading.entries.append(entry)
             else:
@@ -72,7 +71,7 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
     reading.report("recordings in which stretches overlap", _overlapping(tree, reading.entries), remedy="kept")
     suffixes = sorted({path.suffix for path in sources})
     reading.how = f"{len(reading.entries)} stretches from {' and '.join(suffixes)}"
-    reading.how += f", {empty} empty ones left out" if empty else ""
+    reading.how += f", without {empty} that are empty" if empty else ""
     return reading
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from asr.corpora.importers.entry import Entry, Reading
 from asr.corpora.importers.tree import Tree, set_named
 from asr.errors import InputError
+from asr.support import text as texts
 
 TITLE = "manifests of lhotse's"
 Row = dict[str, Any]
@@ -86,8 +87,8 @@ def _first(path: Path) -> Row:
 
 def _rows(path: Path) -> Iterator[Row]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8") as file:
-            for line in file:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            for line in texts.encoded_lines(file):
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise ValueError("a line is not an object")

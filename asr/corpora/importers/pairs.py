@@ -34,7 +34,7 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
         else:
             lost.append(tree.relative(source))
     for audio, files in sorted(beside.items()):
-        entry = Entry(audio, speaker=tree.speaker_of(audio), set=tree.set_of(audio))
+        entry = Entry(audio, set=tree.set_of(audio))
         try:
             if not _fill(entry, files):
                 differing.append(tree.relative(audio))

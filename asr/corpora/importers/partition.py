@@ -57,7 +57,7 @@ def partition(
     honored = any(name == "train" for _, name in found)  # a folder `test` alone is only a name
     for utterance, name in found:
         sets[name if honored and name else "train"].append(utterance)
-    said = ["sets as the folder names them"] if honored and (sets["dev"] or sets["test"]) else []
+    said = ["as the folder names them"] if honored and (sets["dev"] or sets["test"]) else []
     shares = {}
     for name in ("test", "dev"):
         want = wanted.get(name)
@@ -87,10 +87,9 @@ def _split(sets: Sets, shares: Mapping[str, float], seed: int) -> tuple[str, lis
         held = {
             name: _move(sets, name, share, seed, lambda u: u.speaker, len(people)) for name, share in shares.items()
         }
-        alone = [f"{name} is one speaker, {who[0]}" for name, who in held.items() if len(who) == 1]
-        warning = (
-            f"{' and '.join(alone)}: error rates differ much from person to person; leave out each in turn to know"
-        )
+        alone = [f"{who[0]} in {name}" for name, who in held.items() if len(who) == 1]
+        warning = f"one speaker alone ({', '.join(alone)}): error rates differ much from person to person; "
+        warning += "hold out each in turn (--test NAME) to know"
         how = "by speaker: " + ", ".join(f"{name} {_listed(who)}" for name, who in held.items())
         return how, [warning] if alone else []
     if known and spare == 1 and len(shares) == 2:

@@ -42,7 +42,7 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
         if parts := fit(shape, tree, path):
             texts = [value for key, value in parts.items() if key.startswith("text")]
             text = " ".join(re.sub(r"[_ .]+", " ", value) for value in texts)
-            speaker = parts.get("speaker", "") or tree.speaker_of(path)
+            speaker = parts.get("speaker", "")
             reading.entries.append(Entry(path, text.strip(), speaker=speaker, set=tree.set_of(path)))
         else:
             unfit.append(tree.relative(path))
@@ -67,12 +67,12 @@ def fit(pattern: str, tree: Tree, path: Path) -> dict[str, str]:
 def guess(stems: Sequence[str]) -> str:
     """Return the pattern that all names fit, with its parts told apart; empty where that is not clear."""
     split = _split(stems)
-    if not split:
+    if not split or len(split[1]) == 1:  # of whole names, none is said twice
         return ""
     separators, columns = split
     values = [set(column) for column in columns]
     every = set.union(*values)
-    if len(columns) > 1 and 2 <= len(every) <= 10 and all(len(v & w) for v in values for w in values):
+    if 2 <= len(every) <= 10 and all(len(v & w) for v in values for w in values):
         return "{text}" if len(every) < len(columns) * 2 and _closed(every) else ""
     words = [i for i, v in enumerate(values) if 2 <= len(v) <= FEW and _closed(v)]
     if len(words) > 1:  # takes are often counted from 0 or 1: what is spelled out, or the only ten digits, is the text
@@ -132,7 +132,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     """
     parts = re.split(r"(\{\w+\}|\*)", pattern)
     expression = "".join(
-        f"(?P<{part[1:-1]}>[^/]+?)" if _FIELD.fullmatch(part) else "[^/]*" if part == "*" else re.escape(part)
+        f"(?P<{part[1:-1]}>[^/]+?)" if _FIELD.fullmatch(part) else ".*" if part == "*" else re.escape(part)
         for part in parts
     )
     try:

@@ -4,7 +4,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from asr.errors import InputError
@@ -58,16 +58,24 @@ class Tree:
         at last as the name of a file anywhere below the root, with or without its ending, in any case.
         """
         plain = name.strip().replace("\\", "/")
-        path = Path(plain)
-        if path.is_absolute():
+        if plain.startswith("/"):
+            path = Path(plain)
             if path.suffix.lower() in AUDIO and path.is_file():
                 return path
         else:
-            for folder in (beside, *(p for p in beside.parents if p == self.root or p.is_relative_to(self.root))):
-                if (found := self._paths.get(os.path.normpath(folder / path))) is not None:
+            for folder in self._folders_above(str(beside)):
+                if (found := self._paths.get(os.path.normpath(f"{folder}/{plain}"))) is not None:
                     return found
-        named = self._names.get(path.name) or self._folded.get(path.name.lower()) or []
+        last = plain.rpartition("/")[2]
+        named = self._names.get(last) or self._folded.get(last.lower()) or []
         return named[0] if len(named) == 1 else None
+
+    def _folders_above(self, folder: str) -> list[str]:
+        """Return a folder and those above it up to the root; of one outside the root, itself."""
+        root, found = str(self.root), [folder]
+        while found[-1] != root and found[-1].startswith(f"{root}/"):
+            found.append(os.path.dirname(found[-1]))
+        return found
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
@@ -90,31 +98,29 @@ class Tree:
 
     def set_of(self, path: Path) -> str:
         """Return the set that a file's folders name: `train`, `dev`, `test`, or nothing."""
-        for part in path.relative_to(self.root).parts[:-1] if path.is_relative_to(self.root) else ():
-            if found := set_named(part):
-                return found
-        return ""
+        return next(filter(None, map(set_named, self._between(path))), "")
 
     def speaker_of(self, path: Path) -> str:
         """Return the speaker that a recording's folders name: the first of those that differ between recordings.
 
         The first is safe where there are more, as LibriSpeech's speaker and chapter: nobody is in two of them.
         """
-        folders = self._folders(path)
+        folders = [part for part in self._between(path) if not set_named(part)]
         return folders[self._common] if len(folders) > self._common else ""
 
-    def _folders(self, path: Path) -> list[str]:
-        if not path.is_relative_to(self.root):
-            return []
-        return [part for part in path.relative_to(self.root).parts[:-1] if not set_named(part)]
+    def _between(self, path: Path) -> list[str]:
+        """Return the folders between the root and a file."""
+        folder, root = os.path.dirname(path), f"{self.root}/"
+        return folder.removeprefix(root).split("/") if folder.startswith(root) else []
 
     @cached_property
     def _common(self) -> int:
         """The number of folders that all recordings have in common, beside those that name a set."""
-        folders = [self._folders(path) for path in self.audio]
+        folders = [[part for part in self._between(path) if not set_named(part)] for path in self.audio]
         return len(os.path.commonprefix(folders))
 
 
+@cache
 def set_named(name: str) -> str:
     """Return the set that a file's or a folder's name means, as `train-clean-5` does; nothing where it means none."""
     first = re.split(r"[-_. ]", name.lower(), maxsplit=1)[0]

@@ -66,16 +66,16 @@ def _phones(every: Sequence[Utterance]) -> Vocabulary:
 
 def _characters(every: Sequence[Utterance]) -> Vocabulary:
     """Return the characters of the transcripts, in lower case, without punctuation."""
-    counts = Counter(c for utterance in every for c in utterance.text.lower())
-    apostrophes = {c for utterance in every for c in _inner(utterance.text.lower())}
+    texts = [unicodedata.normalize("NFC", utterance.text) for utterance in every]
+    counts = Counter(c for text in texts for c in text.lower())
+    apostrophes = {c for text in texts for c in _inner(text.lower())}
     dropped = {c: n for c, n in counts.items() if unicodedata.category(c)[0] in "PSC" and c not in apostrophes}
     alphabet = sorted(set(counts) - set(dropped) - {" "})
     scripts = Counter({s: n for s, n in _scripts(counts).items() if n})
     spaced = counts[" "] > 0 and sum(scripts[s] for s in UNSPACED) < scripts.total() / 2
     drop = "".join(sorted(dropped)) + ("" if spaced else " ")
-    cased = [c for c in {c for utterance in every for c in utterance.text} if c.lower() != c]
-    how = f"{len(alphabet) + spaced} characters of {_and(scripts) or 'no script'}"
-    how += ", lower-cased" if cased else ""
+    how = f"{len(alphabet) + spaced} characters{f' of {_and(scripts)}' if scripts else ''}"
+    how += ", lower-cased" if any(text.lower() != text for text in texts) else ""
     how += f": {_shown([*alphabet, '␣'] if spaced else alphabet, '')}"
     if dropped:
         listed = ", ".join(f"'{c}' {n}" for c, n in sorted(dropped.items(), key=lambda item: -item[1])[:10])
@@ -124,7 +124,7 @@ def _figures(every: Sequence[Utterance], alphabet: Sequence[str]) -> list[str]:
     found = [u.id for u in every if any(c.isdigit() for c in u.text)]
     if not found or not any(c.isalpha() for c in alphabet):
         return []
-    return [f"{len(found)} transcripts have numbers in figures, as {found[0]}; in words they would be learned better"]
+    return [f"transcripts with numbers in figures: {len(found)}, as {found[0]}; in words they would be learned better"]
 
 
 def _and(scripts: Counter[str]) -> str:
