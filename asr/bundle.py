@@ -4,9 +4,10 @@ The file is safetensors: the weights as tensors; the recipe, the units and the n
 over all of it. Nothing in it is ever executed.
 """
 
-import inspect
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr import config
+from asr import config, features
 from asr.augment import Augmentation
 from asr.cells import CELLS
-from asr.config import Recipe
-from asr.errors import AsrError, BundleError, choose
+from asr.config import BEST, Recipe
+from asr.errors import AsrError, BundleError
 from asr.features import KINDS, Features
-from asr.features.delta import Deltas
 from asr.features.normalise import Normaliser, Statistics
 from asr.model import Model
 from asr.support import seeds, tensors
@@ -51,7 +51,10 @@ class Bundle:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def save(
-        self, path: Path, beside: Mapping[str, Any] | None = None, more: Mapping[str, Tensor] | None = None
+        self,
+        path: str | os.PathLike[str],
+        beside: Mapping[str, Any] | None = None,
+        more: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write the bundle, whole or not at all.
 
@@ -69,7 +72,7 @@ class Bundle:
             "normaliser": _normaliser_as_dict(self.normaliser),
             "facts": self.facts,
         }
-        tensors.write(path, FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
+        tensors.write(Path(path), FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
 
 
 def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
@@ -82,25 +85,23 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
     Raises:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
+    recipe = resolve(recipe)
     units = Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
     return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics))
 
 
-def build_features(settings: config.Features) -> Features:
-    """Return the function from samples to feature vectors that the settings describe.
+def resolve(recipe: Recipe) -> Recipe:
+    """Return a recipe that states every setting, those of its kind of features and of its cell included.
 
     Raises:
-        AsrError: The kind is unknown, or a setting was changed that this kind does not have.
+        AsrError: The recipe names a cell or a kind of features that does not exist, or an invalid setting of one.
     """
-    kind = choose(KINDS, settings.kind, "kind of features")
-    accepted = set(inspect.signature(kind).parameters)
-    mine = {"kind", "deltas", "normalise"}
-    arguments = {key: value for key, value in vars(settings).items() if key in accepted}
-    for key in set(vars(settings)) - accepted - mine:
-        if getattr(settings, key) != getattr(config.Features(), key):
-            raise AsrError(f"[features]: {key} is no setting of '{settings.kind}'; leave it out")
-    features: Features = kind(**arguments)
-    return Deltas(features, settings.deltas) if settings.deltas else features
+    return replace(
+        recipe, features=config.resolved(recipe.features, KINDS), encoder=config.resolved(recipe.encoder, CELLS)
+    )
+
+
+build_features = features.build
 
 
 def build_augmentation(recipe: Recipe) -> Augmentation:
@@ -109,12 +110,27 @@ def build_augmentation(recipe: Recipe) -> Augmentation:
     return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, **settings)
 
 
-def load(path: Path) -> Bundle:
-    """Return the system in a file.
+def find(path: str | os.PathLike[str]) -> Path:
+    """Return the bundle's file in a run's folder, or the file itself; what does not exist is returned as a file.
+
+    Raises:
+        BundleError: The folder contains no bundle.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / BEST).exists():
+        raise BundleError(f"{path}: is a folder without {BEST}; train there first, or pass a run's folder or a bundle")
+    return path / BEST
+
+
+def load(path: str | os.PathLike[str]) -> Bundle:
+    """Return the system in a run's folder or in a bundle's file.
 
     Raises:
         BundleError: The file is missing, damaged, not a bundle, or was written by a newer version.
     """
+    path = find(path)
     return restore(path, *tensors.read(path, FORMAT))
 
 
@@ -130,7 +146,7 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
         BundleError: They are of another version.
     """
     try:
-        recipe = config.parse(header["recipe"], str(path))
+        recipe = resolve(config.parse(header["recipe"], str(path)))
         units = Units(header["units"]["kind"], tuple(header["units"]["symbols"]), header["units"]["drop"])
         bundle = _assemble(recipe, units, _normaliser_of(header["normaliser"]))
         weights = {name: tensor for name, tensor in found.items() if not name.startswith(BESIDE)}
@@ -143,19 +159,18 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
 
 
 def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
-    features = build_features(recipe.features)
-    encoder = recipe.encoder
+    made, encoder = build_features(recipe.features), recipe.encoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(recipe.training.seed, "weights"))
         model = Model(
-            features=features.dimension,
+            features=made.dimension,
             units=len(units),
-            cell=choose(CELLS, encoder.cell, "cell"),
+            cell=partial(CELLS[encoder.cell], **encoder.own) if encoder.own else CELLS[encoder.cell],
             layers=encoder.layers,
             hidden=encoder.hidden,
             dropout=encoder.dropout,
         )
-    return Bundle(recipe, units, features, normaliser, model)
+    return Bundle(recipe, units, made, normaliser, model)
 
 
 def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The network: a stack of bidirectional cells, a projection, a softmax over units."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 
@@ -19,7 +21,14 @@ class Model(nn.Module):
     """
 
     def __init__(
-        self, *, features: int, units: int, cell: type[nn.Module], layers: int, hidden: int, dropout: float = 0.0
+        self,
+        *,
+        features: int,
+        units: int,
+        cell: Callable[..., nn.Module],
+        layers: int,
+        hidden: int,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         sizes = [features, *[2 * hidden] * (layers - 1)]

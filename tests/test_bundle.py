@@ -27,7 +27,11 @@ def saved(tmp_path):
 
 def test_a_bundle_comes_back_as_it_went(saved):
     before, after = bundle.build(RECIPE), bundle.load(saved)
-    assert after.recipe == RECIPE and after.units == before.units and after.facts == {"seed": 1, "epoch": 3}
+    assert (
+        after.recipe == before.recipe == bundle.resolve(RECIPE)
+        and after.units == before.units
+        and after.facts == {"seed": 1, "epoch": 3}
+    )
     for one, other in zip(before.model.parameters(), after.model.parameters(), strict=True):
         assert torch.equal(one, other)
     samples = np.random.default_rng(1).standard_normal(8000).astype(np.float32)
@@ -114,7 +118,10 @@ def test_a_recipe_of_a_newer_version_is_refused_by_the_key_it_has(saved):
         ({"encoder": {"cell": "lstn"}}, r"unknown cell 'lstn': .* did you mean 'lstm'\?"),
         ({"features": {"kind": "mfc"}}, r"unknown kind of features 'mfc': .* did you mean 'mfcc'\?"),
         ({"features": {"normalise": "speakers"}}, r"'speakers'.* did you mean 'speaker'\?"),
-        ({"features": {"kind": "fbank", "lifter": 10}}, r"lifter is no setting of 'fbank'"),
+        (
+            {"features": {"kind": "fbank", "lifter": 10}},
+            r"test \[features\]: 'lifter' is not a setting of the kind 'fbank'",
+        ),
         ({"features": {"normalise": "global"}}, "global"),
         ({"units": {"kind": "phones"}}, "unknown units 'phones'"),
     ],

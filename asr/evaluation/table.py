@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asr import config
+from asr import bundle, config
 from asr.errors import AsrError, InputError
 from asr.evaluation import results
 from asr.support import files
@@ -69,7 +69,7 @@ def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
 
 def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
     """Return why a run's results cannot stand for its recipe; nothing where they can."""
-    apart = config.differences(config.load(recipe), config.load(run / "recipe.toml"))
+    apart = config.differences(*(bundle.resolve(config.load(path)) for path in (recipe, run / "recipe.toml")))
     if others := [line for line in apart if not line.startswith("training.seed:")]:
         return f"differs from {recipe} ({others[0]})"
     for name, row in rows.items():

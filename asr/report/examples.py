@@ -100,10 +100,8 @@ def _same(path: Path, digest: str, what: str) -> None:
 
 def _examples(evaluation: EvaluatedRun, loaded: Bundle, path: Path, chosen: Sequence[Choice]) -> Iterator[Example]:
     utterances = {utterance.id: utterance for utterance in read(path)}
-    recognizer = Recognizer(loaded, Greedy(), recognize.choose_device("cpu"))
-    dataset = recognize.dataset(
-        loaded, path
-    )  # the whole set: normalizing by speaker takes all of a speaker's utterances
+    recognizer = Recognizer(loaded, Greedy(), "cpu")
+    dataset = recognize.dataset(loaded, path)  # all of the set: normalization by speaker uses all of their utterances
     log_probs = dict(recognizer.emissions(dataset, only=np.array([dataset.ids.index(one.id) for one in chosen])))
     for choice in chosen:
         utterance, row = utterances[choice.id], evaluation.rows[choice.id]

@@ -3,20 +3,26 @@
 import numpy as np
 import pytest
 
-from asr.decoders import DECODERS, Hypothesis, Search, build
+from asr.decoders import DECODERS, Hypothesis
+from asr.support.settings import declared
 from asr.units import Units
 
 UNITS = 6
+FILES = {"lexicon": "".join(f"{letter}  /{letter}/\n" for letter in "abcde")}  # by the setting that requires them
 
 
 @pytest.fixture(params=sorted(DECODERS))
 def decoder(request, tmp_path):
-    """Build each decoder over five letters; where it wants a lexicon, every letter is a word."""
-    dictionary = None
-    if request.param == "lexicon":
-        dictionary = tmp_path / "words"
-        dictionary.write_text("".join(f"{letter}  /{letter}/\n" for letter in "abcde"))
-    return build(Search(request.param, lexicon=dictionary), Units.of("characters", "abcde"))
+    """Build each decoder over five letters, with its defaults and the files that it requires."""
+    return made(request.param, tmp_path).build(Units.of("characters", "abcde"))
+
+
+def made(name, folder):
+    """Return an entry's settings; every setting that requires a file gets one."""
+    required = [key for key, one in declared(DECODERS[name]).items() if one.metadata["required"]]
+    for key in required:
+        (folder / key).write_text(FILES[key])
+    return DECODERS[name](**{key: folder / key for key in required})
 
 
 def emissions(frames, seed=0):

@@ -57,12 +57,12 @@ def test_one_seed_has_no_deviation():
         ({"seed": 1}, "two: has the seed of one, 1; give each seed once"),
         ({"manifest_sha256": "b" * 64}, "two: the set is not that of one"),
         ({"search": {"decoder": "beam"}}, r"two: the decoder is not that of one \(beam and greedy\)"),
-        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the search's width is not that of one \(9 and None\)"),
-        ({"search": {"decoder": "greedy", "language": "a"}}, "two: the language model is not that of one"),
-        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the lexicon is not that of one"),
-        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the weights were chosen is not that of one"),
+        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the decoder's width is not that of one \(9 and None\)"),
+        ({"search": {"decoder": "greedy", "lm": "a"}}, "two: the decoder's lm is not that of one"),
+        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the decoder's lexicon is not that of one"),
+        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the settings were chosen is not that of one"),
         ({"search": {"decoder": "greedy", "tuned_on_test": True}}, "two: parameters chosen on test itself: no test"),
-        ({"conventions": result()["conventions"][:1]}, "two: what it writes is not that of one"),
+        ({"conventions": result()["conventions"][:1]}, "two: what is scored is not that of one"),
     ],
 )
 def test_what_does_not_go_together_is_not_summarised(changed, message):

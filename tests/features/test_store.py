@@ -366,7 +366,7 @@ def test_shards_are_determined_by_the_manifest_and_few(utterances, monkeypatch):
 def test_a_quarter_of_the_memory_is_shared_by_the_processes_of_a_training(monkeypatch):
     whole = store.memory_limit()
     assert 1 << 24 < whole < 1 << 44
-    monkeypatch.setattr(store.job, "place", lambda: job.Place(local_size=8))
+    monkeypatch.setattr(store.job, "world", lambda: job.World(local_size=8))
     assert store.memory_limit() == whole // 8
 
 

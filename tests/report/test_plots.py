@@ -40,6 +40,7 @@ def test_a_folder_without_epochs_is_reported(tmp_path):
 def test_a_reliability_diagram_is_drawn_if_there_are_confidences(tmp_path):
     path = tmp_path / "dev.v1.json"
     row = dict.fromkeys(results.NEEDED) | {"set": "dev", "metric": "PER", "conventions": [{}], "calibration_error": 0.1}
+    row["search"] = {"decoder": "greedy"}
     path.write_text(json.dumps(row))
     assert report.reliability(path) is None
     bins = {"counts": [0, 3], "confidence": [0.0, 0.9], "right": [0.0, 1.0]}
