@@ -115,7 +115,7 @@ def test_a_truncated_shard_stops_the_batch_with_a_remedy(tmp_path):
     data = dataset(tmp_path, limit=0)
     (tmp_path / "1.frames").write_bytes(b"")
     assert data.batch([0, 5]).ids == ("u0", "u5")
-    with pytest.raises(InputError, match=r"1\.frames: holds 0 bytes, \d+ expected; it was truncated while in use; run"):
+    with pytest.raises(InputError, match=r"1\.frames: was truncated while in use \(0 bytes instead of \d+\); run"):
         data.batch([0, 3])
 
 

@@ -1,14 +1,14 @@
-"""Shards: the files a store consists of, each with the frames of some neighbouring utterances.
+"""Shards: the files of a feature store, each with the frames of consecutive utterances.
 
-A shard is read without being loaded, as a map of its file:
+A shard is memory-mapped:
 
-    frames    (R, F)  float32   all utterances' rows one after another; zeros up to a multiple of 8 bytes
+    frames    (R, F)  float32   the rows of all utterances, zero-padded to a multiple of 8 bytes
     totals    (N, F)  float64   each utterance's sum of frames
-    squares   (N, F)  float64   … and of their squares
-    lengths   (N,)    int64     its frames
-    trailer           what it is, N, F, R and the CRC-32 of everything between the frames and here
+    squares   (N, F)  float64   each utterance's sum of squared frames
+    lengths   (N,)    int64     each utterance's number of frames
+    trailer           magic number, N, F, R and the CRC-32 of everything between frames and trailer
 
-All little-endian. The trailer comes last, so that a shard is written in one go, before anyone knows how long it gets.
+All little-endian. The trailer comes last, so that a shard is written in one pass, before its length is known.
 """
 
 import mmap
@@ -36,17 +36,17 @@ TRAILER = struct.Struct("<8s4Q")  # MAGIC, N, F, R, CRC-32
 
 
 class Shard:
-    """A shard's file, mapped: the operating system reads what is looked at, and may forget it again.
+    """A memory-mapped shard: the operating system reads pages on access and may drop them again.
 
     Args:
         path: The file.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: The file is no whole shard.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a shard, or is truncated.
 
     Attributes:
-        frames: (R, F), float32; cannot be written.
+        frames: (R, F), float32, read-only.
         lengths: (N,), int64, frames of each utterance.
         totals: (N, F), float64.
         squares: (N, F), float64.
@@ -56,39 +56,39 @@ class Shard:
         with open(path, "rb") as file:
             self._path, self._size = path, os.fstat(file.fileno()).st_size
             if self._size < TRAILER.size:
-                raise ValueError(f"{self._size} bytes are no shard")
+                raise ValueError("not a feature shard, or truncated")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         magic, utterances, dimension, rows, checksum = TRAILER.unpack(self._map[-TRAILER.size :])
         start, table = _padded(4 * rows * dimension), 8 * utterances * dimension
         wanted = start + 2 * table + 8 * utterances + TRAILER.size
         if magic != MAGIC or self._size != wanted:
-            raise ValueError(f"{self._size} bytes do not end as a shard of that size does")
+            raise ValueError("not a feature shard, or truncated")
         with memoryview(self._map) as view, view[start : -TRAILER.size] as index:
             if zlib.crc32(index) != checksum:
-                raise ValueError("what it says of its utterances does not match its checksum")
+                raise ValueError("the checksum of its index does not match")
         self.frames: Matrix = self._array("<f4", 0, rows * dimension).reshape(rows, dimension)
         self.totals: Table = self._array("<f8", start, utterances * dimension).reshape(utterances, dimension)
         self.squares: Table = self._array("<f8", start + table, utterances * dimension).reshape(utterances, dimension)
         self.lengths: Ints = self._array("<i8", start + 2 * table, utterances).astype(np.int64)
 
     def check(self) -> None:
-        """Look whether the file is still as long as it was.
+        """Check that the file still has the length that it had when it was opened.
 
-        Whoever touches a map beyond its file's end is killed by the system, without a word.
+        Access to a map beyond the end of its file kills the process (SIGBUS) without a message.
 
         Raises:
-            InputError: It is not.
+            InputError: The file was truncated.
         """
         if (size := self._map.size()) != self._size:
-            what = f"{self._path}: holds {size} bytes, {self._size} expected; it was truncated while in use"
-            raise InputError(f"{what}; run again: features are computed again")
+            what = f"{self._path}: was truncated while in use ({size} bytes instead of {self._size})"
+            raise InputError(f"{what}; run the command again to recompute its features")
 
     def _array(self, kind: str, start: int, count: int) -> npt.NDArray[Any]:
         return np.frombuffer(self._map, kind, count, start)
 
 
 def write(path: Path, utterances: Iterable[tuple[Matrix, Statistics]]) -> None:
-    """Write a shard, whole or not at all, one utterance in memory at a time.
+    """Write a shard atomically, with one utterance in memory at a time.
 
     Raises:
         AsrError: It cannot be written.

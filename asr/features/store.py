@@ -1,11 +1,11 @@
-"""A set's features, computed once, in parallel, and kept in a few large files.
+"""The feature store: a set's features, computed once, in parallel, and cached in a few large files.
 
-A store is a cache: files `<name>-<key>-<number>.frames`, its shards (asr/features/shards.py). The key is a hash of the
-features' settings and of each utterance's id, path, size and time of change, so a store that is found is the right
-one. Which utterances a shard holds follows from the manifest: a shard that is missing or damaged is computed again
-alone, and work that was interrupted goes on with the first shard that is not there.
+A store consists of shards, files `<name>-<key>-<number>.frames` (asr/features/shards.py). The key is a hash of the
+features' settings and of each utterance's id, path, size and modification time, so a store with the right key is valid.
+The manifest determines which utterances a shard contains: a missing or damaged shard is recomputed alone, and an
+interrupted computation resumes at the first missing shard.
 
-What fits is held in memory, the rest is mapped: see `room`.
+Frames are kept in memory if they fit, and memory-mapped otherwise: see `memory_limit`.
 """
 
 import hashlib
@@ -32,30 +32,30 @@ from asr.features.shards import Ints, Shard, Table
 from asr.manifest import Utterance
 from asr.support import job
 
-FORMAT = 2  # raise it when the same settings come to give other features, or the files another layout
-KEPT = 4  # stores of a set; experiments that take turns with features find theirs, and the disk does not fill up
-NAMED = 3  # unusable recordings that a message names
-SHARD = 1 << 28  # bytes, about; 256 MiB are 14 hours of 13 coefficients
-SHARDS = 128  # at most, about; beyond it they grow, since each is an open file and a process may have 1024
-TRIES = 3  # at a store that other processes delete as fast as it is made
-STALE = 86_400.0  # seconds after which a half-written file is nobody's any more
+FORMAT = 2  # increase it when the same settings give other features, or when the layout of the files changes
+MAX_STORES = 4  # per set: enough for experiments that alternate between features, and the disk does not fill up
+NAMED = 3  # unusable recordings in a message
+SHARD = 1 << 28  # approximate bytes of a shard; 256 MiB are 14 hours of 13 coefficients
+SHARDS = 128  # approximate maximum; then shards grow, since each is an open file and a process may have 1024
+TRIES = 3  # if other processes delete the store while it is computed
+STALE = 86_400.0  # seconds after which a temporary file is considered abandoned
 
-Result = tuple[Matrix, Statistics]
-Plan = Sequence[tuple[Path, Sequence[Utterance]]]  # each shard and what it shall hold
+Extracted = tuple[Matrix, Statistics]
+Plan = Sequence[tuple[Path, Sequence[Utterance]]]  # each shard's file and utterances
 
 
 class Store:
-    """The features of a set's utterances, not normalised; `store[i]` is a view (T, F), float32, that cannot be written.
+    """The features of a set's utterances before normalization; `store[i]` is a read-only view (T, F), float32.
 
     Args:
-        parts: Its shards.
-        limit: Bytes of frames up to which they are held in memory.
+        parts: The shards.
+        limit: Maximum bytes of frames to keep in memory.
 
     Attributes:
         lengths: (N,), int64, frames of each utterance.
-        offsets: (N,), int64, its first row among all frames.
+        offsets: (N,), int64, each utterance's first row among all frames.
         dimension: F.
-        frames: (R, F), all frames where they are held in memory; else None.
+        frames: (R, F), all frames if they are in memory, else None.
     """
 
     def __init__(self, parts: Sequence[Shard], limit: int) -> None:
@@ -71,33 +71,33 @@ class Store:
             self.frames = np.concatenate([part.frames for part in parts])
             self.frames.flags.writeable = False
             counts = [sum(counts)]
-        self._ends = np.cumsum(counts)  # of each piece, among all frames
+        self._ends = np.cumsum(counts)  # one past the last row of each piece, among all frames
 
     @classmethod
     def open(
         cls, folder: Path, name: str, utterances: Sequence[Utterance], features: Features, limit: int | None = None
     ) -> "Store":
-        """Return a set's features: those that were kept, or else computed now and kept.
+        """Return a set's features from the cache; compute and cache them if necessary.
 
         Args:
-            folder: Where stores are kept.
-            name: Of the set, for people and for progress.
-            utterances: The set, in the order the store shall have.
+            folder: The folder of stores.
+            name: The set's name.
+            utterances: The set, in the order of the store.
             features: From samples to feature vectors; recordings at another rate are resampled.
-            limit: Bytes of frames up to which they are held in memory; `room()` when left out.
+            limit: Maximum bytes of frames to keep in memory; default: `memory_limit()`.
 
         Raises:
-            InputError: There is no utterance, or recordings cannot be used; all were tried, the first few are named.
+            InputError: There are no utterances, or recordings cannot be used; all were tried, the first few are named.
             AsrError: The folder cannot be written.
         """
         if not utterances:
-            raise InputError(f"{name}: holds no utterance, there is nothing to compute; prepare the corpus again")
+            raise InputError(f"{name}: contains no utterances; prepare the corpus again")
         key = f"{name}-{_key(utterances, features)}"
         plan = [(folder / f"{key}-{i:05}.frames", some) for i, some in enumerate(_cut(utterances, features))]
-        store = cls(_opened(name, plan, features), room() if limit is None else limit)
-        with suppress(OSError):  # a folder that can only be read
+        store = cls(_opened(name, plan, features), memory_limit() if limit is None else limit)
+        with suppress(OSError):  # a read-only folder
             os.utime(plan[0][0])
-            _forget(folder, name)
+            _delete_old(folder, name)
         return store
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """A SHA-256 that changes with the features: over all lengths and the sums of the whole set."""
+        """A SHA-256 over all lengths and the sums of the whole set; it changes with the features."""
         total = self.total()
         digest = hashlib.sha256(self.lengths.tobytes())
         digest.update(total.total.tobytes() + total.squares.tobytes())
@@ -117,10 +117,10 @@ class Store:
         return self._frames(int(piece))[start : start + self.lengths[index]]
 
     def take(self, rows: Ints) -> Matrix:
-        """Return some utterances' features (B, T, F), T that of the longest; shorter ones repeat their last frame.
+        """Return some utterances' features (B, T, F), where T is the longest; shorter ones repeat their last frame.
 
         Args:
-            rows: (B,), places of the utterances.
+            rows: (B,), indices of the utterances.
 
         Raises:
             InputError: A file of the store was truncated since it was opened.
@@ -132,14 +132,14 @@ class Store:
         index = (self.offsets[rows] - self._start(pieces))[:, None] + times
         if len(used) == 1:
             return self._frames(int(used[0])).take(index, axis=0)
-        found = np.empty((*index.shape, self.dimension), np.float32)
+        features = np.empty((*index.shape, self.dimension), np.float32)
         for piece in used:
             mine = pieces == piece
-            found[mine] = self._frames(int(piece)).take(index[mine], axis=0)
-        return found
+            features[mine] = self._frames(int(piece)).take(index[mine], axis=0)
+        return features
 
     def pieces(self, rows: int) -> Iterator[Matrix]:
-        """Yield all frames in order, as matrices (…, F) of at most so many rows that may be written.
+        """Yield all frames in order, as writable matrices (…, F) of at most `rows` rows.
 
         Raises:
             InputError: A file of the store was truncated since it was opened.
@@ -149,7 +149,7 @@ class Store:
                 yield self._frames(piece)[start : start + rows].copy()
 
     def sums(self, groups: Ints) -> tuple[Ints, Table, Table]:
-        """Return the frames (G,) of groups of utterances, their sums (G, F) and the sums of their squares (G, F).
+        """Return, for groups of utterances, the number of frames (G,), their sums (G, F) and sums of squares (G, F).
 
         Args:
             groups: (N,), the group of each utterance, in 0 … G − 1.
@@ -187,14 +187,14 @@ class Store:
         return self._parts[piece].frames
 
 
-def room() -> int:
-    """Return the bytes up to which a set's frames are held in memory.
+def memory_limit() -> int:
+    """Return the maximum bytes of a set's frames to keep in memory.
 
-    It is a quarter of the memory that this machine or container has, shared by the processes of one training here.
+    It is a quarter of the memory of this machine or container, divided among the processes of a training on it.
     """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # elsewhere, or `max`
+        with suppress(OSError, ValueError):  # not a container of this kind, or unlimited: "max"
             limits.append(int(Path(path).read_text()))
     return min(limits) // 4 // job.world().local_size
 
@@ -208,7 +208,7 @@ def _key(utterances: Sequence[Utterance], features: Features) -> str:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Return a file's size and time of change; a missing one is found when it is read, with all others."""
+    """Return a file's size and modification time; a missing file is reported when it is read, with all others."""
     try:
         status = path.stat()
     except OSError:
@@ -217,40 +217,41 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _cut(utterances: Sequence[Utterance], features: Features) -> Iterator[Sequence[Utterance]]:
-    """Yield the utterances of each shard: a function of the manifest alone, so that any shard can be made by itself."""
-    ends = np.cumsum([4 * features.dimension * u.seconds / features.shift for u in utterances])  # bytes, about
+    """Yield the utterances of each shard: a function of the manifest alone, so that it can be recomputed alone."""
+    ends = np.cumsum([4 * features.dimension * u.seconds / features.shift for u in utterances])  # approximate bytes
     numbers = (ends / max(SHARD, ends[-1] / SHARDS)).astype(np.int64)
     borders = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(utterances)]
     yield from (utterances[start:end] for start, end in zip(borders, borders[1:], strict=False))
 
 
 def _opened(name: str, plan: Plan, features: Features) -> list[Shard]:
-    """Return a store's shards; those that are missing or damaged are computed.
+    """Return a store's shards; compute those that are missing or damaged.
 
-    Two processes that do this at once write the same bytes and rename them over each other's, which does no harm.
+    Two processes that do this at once write the same bytes and replace each other's files, which is harmless.
     """
     for _ in range(TRIES):
-        found = [_kept(path) for path, _ in plan]
-        missing = [place for place, shard in zip(plan, found, strict=True) if shard is None]
+        cached = [_cached(path) for path, _ in plan]
+        missing = [item for item, shard in zip(plan, cached, strict=True) if shard is None]
         if not missing:
-            return [shard for shard in found if shard]
+            return [shard for shard in cached if shard]
         _compute(name, missing, features)
-    raise InputError(f"{plan[0][0].parent}: features of {name} are deleted while they are made; choose another place")
+    folder = plan[0][0].parent
+    raise InputError(f"{folder}: features of {name} were deleted while they were computed; choose another folder")
 
 
-def _kept(path: Path) -> Shard | None:
-    """Return a shard that was kept; nothing where there is none, and a word where it is damaged."""
+def _cached(path: Path) -> Shard | None:
+    """Return a cached shard; None if it is missing or, with a warning, if it is damaged."""
     try:
         return Shard(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        print(f"{path}: damaged ({error}); its features are computed again", file=sys.stderr)
+        print(f"{path}: damaged ({error}); recomputing its features", file=sys.stderr)
         return None
 
 
 def _compute(name: str, plan: Plan, features: Features) -> None:
-    """Write some shards. Where recordings cannot be used all are tried, and nothing is kept."""
+    """Compute and write some shards. If a recording cannot be used, try all of them, and keep nothing."""
     faults: list[str] = []
     utterances = [utterance for _, some in plan for utterance in some]
     with closing(_extracted(name, utterances, features)) as results:
@@ -263,8 +264,8 @@ def _compute(name: str, plan: Plan, features: Features) -> None:
         raise InputError(_summary(name, faults, len(utterances)))
 
 
-def _usable(results: Iterator[Future[Result]], faults: list[str]) -> Iterator[Result]:
-    """Yield a shard's features, or note what is wrong with its recordings and raise."""
+def _usable(results: Iterator[Future[Extracted]], faults: list[str]) -> Iterator[Extracted]:
+    """Yield a shard's features, or collect its recordings' errors and raise."""
     for done in results:
         if isinstance(error := done.exception(), InputError):
             faults.append(str(error))
@@ -273,19 +274,21 @@ def _usable(results: Iterator[Future[Result]], faults: list[str]) -> Iterator[Re
         if not faults:
             yield result
     if faults:
-        raise InputError(faults[0])  # so that the shard is not written; `_compute` tells of all of them
+        raise InputError(faults[0])  # so that the shard is not written; `_compute` reports all errors
 
 
-def _extracted(name: str, utterances: Sequence[Utterance], features: Features) -> Generator[Future[Result], None, None]:
-    """Yield what came of each utterance, in their order.
+def _extracted(
+    name: str, utterances: Sequence[Utterance], features: Features
+) -> Generator[Future[Extracted], None, None]:
+    """Yield each utterance's features, or error, in order.
 
-    Threads will do: reading, Fourier transforms and products let go of Python's lock. Only a few results wait at any
-    time, so a set may be larger than memory.
+    Threads suffice: reading, Fourier transforms and products release Python's lock. Only a few results are pending at
+    any time, so a set may be larger than memory.
     """
     from tqdm import tqdm
 
     threads = os.cpu_count() or 1
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Future[Extracted]] = deque()
     with (
         ThreadPoolExecutor(threads) as pool,
         tqdm(total=len(utterances), desc=f"features of {name}", unit="utt", disable=None) as progress,
@@ -300,7 +303,7 @@ def _extracted(name: str, utterances: Sequence[Utterance], features: Features) -
             progress.update()
 
 
-def _extract(utterance: Utterance, features: Features) -> Result:
+def _extract(utterance: Utterance, features: Features) -> Extracted:
     samples, rate = utterance.samples()
     try:
         matrix = features(audio.resample(samples, round(rate * utterance.speed), features.rate))
@@ -315,20 +318,20 @@ def _summary(name: str, faults: list[str], count: int) -> str:
     return f"{name}: {len(faults)} of {count} recordings cannot be used: {first_few(faults, NAMED, ' | ')}"
 
 
-def _forget(folder: Path, name: str) -> None:
-    """Delete all of a set's stores but those opened last; whoever has one open keeps what they mapped.
+def _delete_old(folder: Path, name: str) -> None:
+    """Delete all of a set's stores but those opened last, and abandoned temporary files.
 
-    What was left half written goes too, and what older versions wrote.
+    Processes that have a deleted store open keep their maps of it.
     """
-    pattern = re.compile(re.escape(name) + r"-([0-9a-f]{16})(-\d{5}\.frames|\.npz|\.f32)")
+    pattern = re.compile(re.escape(name) + r"-([0-9a-f]{16})-\d{5}\.frames")
     stores: dict[str, list[Path]] = {}
     for path in folder.iterdir():
-        whole = re.fullmatch(r"\.(.*)\.\d+\.tmp", path.name)
-        found = pattern.fullmatch(whole[1] if whole else path.name)
-        if found and whole and time.time() - _stamp(path)[1] / 1e9 > STALE:
+        temporary = re.fullmatch(r"\.(.*)\.\d+\.tmp", path.name)
+        match = pattern.fullmatch(temporary[1] if temporary else path.name)
+        if match and temporary and time.time() - _stamp(path)[1] / 1e9 > STALE:
             path.unlink(missing_ok=True)
-        elif found and not whole:
-            stores.setdefault(found[1], []).append(path)
+        elif match and not temporary:
+            stores.setdefault(match[1], []).append(path)
     last = sorted(stores.values(), key=lambda paths: max(_stamp(path)[1] for path in paths))
-    for path in (path for paths in last[:-KEPT] for path in paths):
+    for path in (path for paths in last[:-MAX_STORES] for path in paths):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Small charts: numbers in, the places of lines, dots and ticks out; the page draws them as SVG."""
+"""Small charts laid out in pixels: the page draws them as SVG, asr/report/plots.py as PNG."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,9 @@ from math import isfinite, log, log1p
 from typing import Any
 
 from asr.evaluation.results import Row
-from asr.report.evaluated import Results
 
-WIDTH, HEIGHT = 340.0, 200.0  # of a chart, pixels
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 30.0  # of it, around the plot
+WIDTH, HEIGHT = 340.0, 200.0  # pixels
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 30.0  # margins around the plot, pixels
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Dot:
     Attributes:
         x: Pixels from the left.
         y: Pixels from the top.
-        title: What it says when one points at it.
+        title: Tooltip.
     """
 
     x: float
@@ -30,7 +29,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart; its number, from 0, decides how it is drawn."""
+    """A line of a chart; its number, starting at 0, selects the style."""
 
     name: str
     number: int
@@ -48,13 +47,13 @@ class Chart:
 
     Attributes:
         title: What it shows, with its unit.
-        summary: The same in a sentence, for those who do not see it.
-        lines: One at least.
-        across: Ticks of the horizontal axis: place and label.
-        up: Ticks of the vertical one.
-        label: Of the horizontal axis.
-        bars: Left, width, height and title of bars that stand on the axis.
-        diagonal: Whether a line of equality is drawn.
+        summary: The same in a sentence, for screen readers.
+        lines: At least one.
+        across: Ticks of the horizontal axis: pixel and label.
+        up: Ticks of the vertical axis: pixel and label.
+        label: Label of the horizontal axis.
+        bars: Left, width, height and tooltip of bars on the horizontal axis.
+        diagonal: Draw the line y = x.
     """
 
     title: str
@@ -69,7 +68,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Axis:
-    """From values to pixels."""
+    """Maps values to pixels."""
 
     low: float
     high: float
@@ -78,26 +77,23 @@ class Axis:
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return the pixel of a value."""
+        """Return a value's pixel."""
         low, high, value = (
             (log(v) for v in (self.low, self.high, value)) if self.logarithmic else (self.low, self.high, value)
         )
         return self.start + (value - low) / (high - low or 1) * (self.end - self.start)
 
     def ticks(self, most: int) -> list[float]:
-        """Return round values on it."""
+        """Return at most about `most` round values within the axis."""
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         locator = LogLocator(subs=(1, 2, 5)) if self.logarithmic else MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
-        found = [float(tick) for tick in locator.tick_values(self.low, self.high)]
-        return _thinned([tick for tick in found if self.low * 0.999 <= tick <= self.high * 1.001], most)
+        candidates = [float(tick) for tick in locator.tick_values(self.low, self.high)]
+        inside = [tick for tick in candidates if self.low * 0.999 <= tick <= self.high * 1.001]
+        return inside[:: max(1, -(-len(inside) // (most + 1)))]
 
 
-def _thinned(ticks: list[float], most: int) -> list[float]:
-    return ticks[:: -(-len(ticks) // (most + 1))] if ticks else ticks
-
-
-# Column → title, names of the lines, key of each, factor, logarithmic?
+# Title, (name, key in epochs.jsonl) of each line, factor, logarithmic?
 _CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float, bool], ...] = (
     ("loss, nats per unit", (("training", "loss"), ("dev", "dev_loss")), 1, True),
     ("{metric} on dev, %", (("dev", "dev.rate"),), 100, False),
@@ -108,75 +104,80 @@ _CURVES: tuple[tuple[str, tuple[tuple[str, str], ...], float, bool], ...] = (
 )
 
 
-def curves(results: Results) -> list[Chart]:
-    """Return what training said epoch by epoch; a chart for each column that its rows hold."""
-    found = []
+def curves(epochs: Sequence[Row], metric: str = "error rate") -> list[Chart]:
+    """Return the learning curves: a chart for each quantity that the rows of epochs.jsonl contain.
+
+    Args:
+        epochs: The rows.
+        metric: What the error rate on dev is called.
+    """
+    charts = []
     for title, names, factor, logarithmic in _CURVES:
-        series = {name: values for name, key in names if (values := column(results.epochs, key, factor))}
+        series = {name: values for name, key in names if (values := column(epochs, key, factor))}
         if series:
-            found.append(_curve(title.format(metric=results.by_units["metric"]), series, logarithmic))
-    return found
+            charts.append(_curve(title.format(metric=metric), series, logarithmic))
+    return charts
 
 
 def column(rows: Iterable[Row], key: str, factor: float = 1) -> list[tuple[float, float]]:
-    """Return (epoch, value) where a row holds one that can be drawn."""
-    found = []
+    """Return (epoch, value) of the rows that contain a finite value."""
+    points = []
     for row in rows:
         value: Any = row
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if isinstance(value, int | float) and isfinite(value):
-            found.append((float(row["epoch"]), factor * value))
-    return found
+            points.append((float(row["epoch"]), factor * value))
+    return points
 
 
 def _curve(title: str, series: Mapping[str, Sequence[tuple[float, float]]], logarithmic: bool) -> Chart:
-    places = [x for points in series.values() for x, _ in points]
+    epochs = [x for points in series.values() for x, _ in points]
     values = [y for points in series.values() for _, y in points]
     logarithmic = logarithmic and min(values) > 0
-    across = Axis(min(places), max(places), LEFT, WIDTH - RIGHT)
+    across = Axis(min(epochs), max(epochs), LEFT, WIDTH - RIGHT)
     up = Axis(min(values) if logarithmic else min(0.0, *values), max(values), HEIGHT - BOTTOM, TOP, logarithmic)
     lines = tuple(
         Line(name, number, tuple(Dot(across(x), up(y), f"epoch {x:g}, {name}: {y:.4g}") for x, y in points))
         for number, (name, points) in enumerate(series.items())
     )
-    first, last = (next(iter(series.values()))[place][1] for place in (0, -1))
-    summary = f"{title}: {first:.3g} after the first epoch, {last:.3g} after the last, {min(values):.3g} at the lowest"
+    first, last = (next(iter(series.values()))[index][1] for index in (0, -1))
+    summary = f"{title}: {first:.3g} after the first epoch, {last:.3g} after the last, lowest {min(values):.3g}"
     whole = [tick for tick in across.ticks(6) if tick == int(tick)]
     return Chart(title, summary, lines, _labelled(across, whole), _labelled(up, up.ticks(4)), "epoch")
 
 
 def reliability(row: Row) -> Chart | None:
-    """Return how often what has each confidence was right, from a result; None where it has no confidences."""
+    """Return a result's reliability diagram: accuracy by confidence; None for a result without confidences."""
     if "reliability" not in row:
         return None
-    found = row["reliability"]
+    measured = row["reliability"]
     across, up = Axis(0, 1, LEFT, WIDTH - RIGHT), Axis(0, 1, HEIGHT - BOTTOM, TOP)
     bins = [
         (confidence, right, count)
-        for confidence, right, count in zip(found["confidence"], found["right"], found["counts"], strict=True)
+        for confidence, right, count in zip(measured["confidence"], measured["right"], measured["counts"], strict=True)
         if count
     ]
     dots = tuple(
-        Dot(across(confidence), up(right), f"confidence {confidence:.2f}: {100 * right:.1f} % right of {count}")
+        Dot(across(confidence), up(right), f"confidence {confidence:.2f}: {100 * right:.1f} % of {count} correct")
         for confidence, right, count in bins
     )
     ticks = [0, 0.25, 0.5, 0.75, 1]
     return Chart(
-        "share that is right, by confidence",
-        f"calibration error {100 * row['calibration_error']:.2f} % over {sum(found['counts'])} symbols",
-        (Line("right", 0, dots),),
+        "accuracy by confidence",
+        f"calibration error {100 * row['calibration_error']:.2f} % over {sum(measured['counts'])} symbols",
+        (Line("accuracy", 0, dots),),
         _labelled(across, ticks),
         _labelled(up, ticks),
         "confidence",
-        _bars(found["counts"], across),
+        _bars(measured["counts"], across),
         diagonal=True,
     )
 
 
 def _bars(counts: Sequence[int], across: Axis) -> tuple[tuple[float, float, float, str], ...]:
-    """Return how many there are of each confidence, as bars at most a quarter of the plot high, logarithmic."""
-    edges = [across(place / len(counts)) for place in range(len(counts) + 1)]
+    """Return a histogram of the confidences on a logarithmic scale, at most a quarter of the plot high."""
+    edges = [across(index / len(counts)) for index in range(len(counts) + 1)]
     full = (HEIGHT - TOP - BOTTOM) / 4 / log1p(max(1, *counts))
     return tuple(
         (left + 1, right - left - 2, full * log1p(count), f"{count} symbols")

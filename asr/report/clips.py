@@ -1,4 +1,4 @@
-"""What a page can carry of a recording: a spectrogram and the sound itself, as data URIs."""
+"""What the page embeds of a recording: its spectrogram and its audio, as data URIs."""
 
 from base64 import b64encode
 from io import BytesIO
@@ -8,33 +8,33 @@ import numpy.typing as npt
 
 from asr.audio import Samples
 
-WINDOW = 0.010  # seconds: formants are seen as bands, pitch pulses are not
+WINDOW = 0.010  # seconds: short enough to show formants as bands, long enough to smooth over pitch pulses
 RANGE = 55.0  # decibels from black to white
-LONGEST = 30.0  # seconds; longer recordings do not go into a page
-LEVELS = 16  # shades; a picture of them takes half the bytes of one of 256
+MAX_SECONDS = 30.0  # longer recordings are not embedded
+LEVELS = 16  # shades of gray: half the bytes of 256
 
 
-def decibels(samples: Samples, rate: int, shift: float) -> npt.NDArray[np.float64]:
-    """Return a spectrogram (F, T) in decibels below its loudest point, low frequencies first.
+def decibels(samples: Samples, rate: int, shift: float) -> npt.NDArray[np.floating]:
+    """Return a wide-band spectrogram (F, T) in decibels relative to its loudest point, low frequencies first.
 
     Args:
         samples: (S,).
         rate: Hz.
-        shift: Seconds from one column to the next; column t is centred on t · shift.
+        shift: Seconds from one column to the next, rounded to whole samples; column t is centered on t · shift.
     """
+    from librosa import power_to_db, stft
+    from librosa.effects import preemphasis
+    from librosa.util import fix_length
+
     width = round(WINDOW * rate)
     size = 1 << (2 * width - 1).bit_length()
-    louder = np.diff(samples.astype(np.float64), prepend=samples[:1])  # 6 dB an octave, as the voice falls
-    padded = np.pad(louder, (width // 2, width))
-    centres = np.arange(0, len(samples), shift * rate).astype(np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[centres]
-    power = np.abs(np.fft.rfft(windows * np.hanning(width), size)) ** 2
-    level = 10 * np.log10(power.T + 1e-12)
-    return np.asarray(level - level.max())
+    emphasized = preemphasis(fix_length(samples, size=max(size, len(samples))))  # 6 dB per octave, as speech falls off
+    power = np.abs(stft(emphasized, n_fft=size, win_length=width, hop_length=max(1, round(shift * rate)))) ** 2
+    return np.asarray(power_to_db(power, ref=np.max, amin=1e-20, top_db=None))
 
 
 def spectrogram(samples: Samples, rate: int, shift: float) -> str:
-    """Return a spectrogram as a data URI: black ink whose opacity is the level, so that it lies on any paper.
+    """Return a spectrogram as a data URI: black with the level as opacity, so that it suits any background.
 
     Args:
         samples: (S,).
@@ -54,10 +54,10 @@ def spectrogram(samples: Samples, rate: int, shift: float) -> str:
 
 
 def playable(samples: Samples, rate: int) -> str:
-    """Return a recording as a data URI: FLAC, which every browser plays and no decoder shifts; empty if too long."""
+    """Return a recording as a data URI, empty if too long: FLAC plays in every browser and adds no delay."""
     import soundfile
 
-    if len(samples) > LONGEST * rate:
+    if len(samples) > MAX_SECONDS * rate:
         return ""
 
     file = BytesIO()

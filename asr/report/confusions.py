@@ -1,4 +1,4 @@
-"""Which symbol was heard as which: the counts behind the confusion matrix and the table of phones."""
+"""Confusion counts: which symbol was recognized as which."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from asr.scoring import alignment
 from asr.scoring.alignment import Alignment, ErrorCount
 
 CLASS = {phone: name for name, members in phones.CLASSES.items() for phone in members}
-_PLACE = {phone: place for place, phone in enumerate(chain.from_iterable(phones.CLASSES.values()))}
+_RANK = {phone: rank for rank, phone in enumerate(chain.from_iterable(phones.CLASSES.values()))}
 
 
 def shown(symbol: str | None) -> str:
-    """Return a symbol as one sees it: a space is none, nothing is `nothing`."""
+    """Return a printable symbol: `␣` for a space, `nothing` for None."""
     if symbol is None:
         return "nothing"
     return symbol if symbol.strip() else "␣"
 
 
 def order(symbols: Iterable[str]) -> list[str]:
-    """Return symbols in the order in which they are shown: phones by class, whatever else after them by name."""
-    return sorted(set(symbols), key=lambda symbol: (_PLACE.get(symbol, len(_PLACE)), symbol))
+    """Return the distinct symbols in display order: phones by class, then all others by name."""
+    return sorted(set(symbols), key=lambda symbol: (_RANK.get(symbol, len(_RANK)), symbol))
 
 
 @dataclass(frozen=True)
-class Heard:
-    """How often one symbol was heard as another; None as the reference is an insertion, as what was heard a deletion.
+class Confusion:
+    """How often one symbol was recognized as another; None stands for nothing, in insertions and deletions.
 
     Attributes:
-        reference: What was said.
-        heard: What was recognised.
-        count: How often.
-        share: Of all times that it was said; of all insertions where nothing was.
+        reference: The reference symbol.
+        heard: The recognized symbol.
+        count: Number of occurrences.
+        share: `count` relative to all occurrences of the reference symbol, or to all insertions.
     """
 
     reference: str | None
@@ -45,17 +45,17 @@ class Heard:
 
     @property
     def kind(self) -> str:
-        """`s`, `d` or `i` for a substitution, a deletion or an insertion; empty for what is right."""
+        """`s`, `d` or `i` for a substitution, a deletion or an insertion; empty for a hit."""
         return alignment.kind(self.reference, self.heard)
 
     @property
     def said(self) -> str:
-        """The cell in words."""
+        """The cell as a sentence."""
         share = f"{self.count}, {100 * self.share:.1f} %"
         reference, heard = shown(self.reference), shown(self.heard)
         if self.kind == "i":
             return f"{heard} was inserted: {share} of all insertions"
-        became = {"": "right", "d": "deleted", "s": f"heard as {heard}"}[self.kind]
+        became = {"": "correct", "d": "deleted", "s": f"heard as {heard}"}[self.kind]
         return f"{reference} {became}: {share} of its row"
 
 
@@ -65,13 +65,13 @@ class Symbol:
 
     Attributes:
         name: The symbol.
-        count: Its hits, substitutions by others, deletions, and insertions of it.
-        heard_as: What stood in its place, the most frequent first.
+        count: Its hits, substitutions by others, deletions and insertions.
+        heard_as: Its substitutions and deletions, the most frequent first.
     """
 
     name: str
     count: ErrorCount
-    heard_as: tuple[Heard, ...]
+    heard_as: tuple[Confusion, ...]
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Confusions:
     """A confusion matrix.
 
     Attributes:
-        symbols: All n that were said or heard, in the order of `order`.
-        counts: (n + 1, n + 1): said × heard; the last row counts insertions, the last column deletions.
+        symbols: All n symbols of references and hypotheses, in display order.
+        counts: (n + 1, n + 1), reference × hypothesis; the last row counts insertions, the last column deletions.
     """
 
     symbols: tuple[str, ...]
@@ -91,49 +91,49 @@ class Confusions:
         """The counts, each row divided by its sum."""
         return np.asarray(self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1))
 
-    def cell(self, row: int, column: int) -> Heard:
-        """Return what one cell says."""
+    def cell(self, row: int, column: int) -> Confusion:
+        """Return one cell."""
         names = (*self.symbols, None)
-        return Heard(names[row], names[column], int(self.counts[row, column]), float(self.shares[row, column]))
+        return Confusion(names[row], names[column], int(self.counts[row, column]), float(self.shares[row, column]))
 
-    def row(self, row: int) -> list[Heard]:
+    def row(self, row: int) -> list[Confusion]:
         """Return one row's cells."""
         return [self.cell(row, column) for column in range(len(self.counts))]
 
-    def errors(self) -> list[Heard]:
-        """Return everything that went wrong, the most frequent first."""
+    def errors(self) -> list[Confusion]:
+        """Return all errors, the most frequent first."""
         cells = chain.from_iterable(self.row(row) for row in range(len(self.counts)))
         return _sorted(cell for cell in cells if cell.count and cell.reference != cell.heard)
 
     def by_symbol(self) -> list[Symbol]:
         """Return each symbol's errors."""
-        return [self._symbol(place) for place in range(len(self.symbols))]
+        return [self._symbol(index) for index in range(len(self.symbols))]
 
-    def _symbol(self, place: int) -> Symbol:
-        hits, deletions, insertions = self.counts[place, place], self.counts[place, -1], self.counts[-1, place]
-        substitutions = self.counts[place].sum() - hits - deletions
-        others = (cell for cell in self.row(place) if cell.count and cell.heard != cell.reference)
+    def _symbol(self, index: int) -> Symbol:
+        hits, deletions, insertions = self.counts[index, index], self.counts[index, -1], self.counts[-1, index]
+        substitutions = self.counts[index].sum() - hits - deletions
+        others = (cell for cell in self.row(index) if cell.count and cell.heard != cell.reference)
         count = ErrorCount(int(hits), int(substitutions), int(deletions), int(insertions))
-        return Symbol(self.symbols[place], count, tuple(_sorted(others)))
+        return Symbol(self.symbols[index], count, tuple(_sorted(others)))
 
 
 def count(alignments: Iterable[Alignment]) -> Confusions:
     """Return the confusion matrix of some alignments."""
     pairs = [pair for aligned in alignments for pair in aligned.pairs]
     symbols = order(symbol for pair in pairs for symbol in pair if symbol is not None)
-    place: dict[str | None, int] = {symbol: i for i, symbol in enumerate(symbols)}
-    place[None] = len(symbols)
+    indices: dict[str | None, int] = {symbol: i for i, symbol in enumerate(symbols)}
+    indices[None] = len(symbols)
     counts = np.zeros((len(symbols) + 1, len(symbols) + 1), np.int64)
     for reference, heard in pairs:
-        counts[place[reference], place[heard]] += 1
+        counts[indices[reference], indices[heard]] += 1
     return Confusions(tuple(symbols), counts)
 
 
-def _sorted(cells: Iterable[Heard]) -> list[Heard]:
-    return sorted(cells, key=lambda cell: (-cell.count, _places(cell)))
+def _sorted(cells: Iterable[Confusion]) -> list[Confusion]:
+    return sorted(cells, key=lambda cell: (-cell.count, _sort_key(cell)))
 
 
-def _places(cell: Heard) -> list[tuple[int, str]]:
-    """Return what puts equally frequent cells in the order of `order`, insertions and deletions last."""
+def _sort_key(cell: Confusion) -> list[tuple[int, str]]:
+    """Return the key that sorts equally frequent cells in display order, insertions and deletions last."""
     names = (cell.reference, cell.heard)
-    return [(_PLACE.get(name, len(_PLACE)), name) if name is not None else (len(_PLACE) + 1, "") for name in names]
+    return [(_RANK.get(name, len(_RANK)), name) if name is not None else (len(_RANK) + 1, "") for name in names]

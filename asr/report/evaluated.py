@@ -1,4 +1,4 @@
-"""What a run's folder says of itself: its result, its utterances, its epochs, its recipe."""
+"""An evaluated run, read back from its folder: result, utterances, epochs and recipe."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,15 +13,15 @@ from asr.scoring.alignment import Alignment
 
 
 @dataclass(frozen=True)
-class Results:
-    """A run as evaluation left it.
+class EvaluatedRun:
+    """A run and its result on one set.
 
     Attributes:
         run: The run's name.
-        result: What the result file says.
-        rows: What it says of each utterance, by id.
-        epochs: What training said of each epoch; empty where a bundle lies alone.
-        recipe: None where a bundle lies alone.
+        result: The contents of the result file.
+        rows: The rows of NAME.utterances.jsonl, by id.
+        epochs: The rows of epochs.jsonl; empty for a bundle without its run.
+        recipe: None for a bundle without its run.
     """
 
     run: str
@@ -37,7 +37,7 @@ class Results:
 
     @cached_property
     def speakers(self) -> dict[str, str]:
-        """Each utterance's speaker, by id; one who is not named is alone."""
+        """Each utterance's speaker, by id; an unknown speaker is taken to be one of their own."""
         return {id: row["speaker"] or id for id, row in self.rows.items()}
 
     @property
@@ -51,11 +51,11 @@ class Results:
         return {"PER": "phones", "CER": "characters", "WER": "words"}[self.by_units["metric"]]
 
 
-def read(folder: Path, name: str) -> Results:
-    """Return what lies in a run's folder about one set.
+def read(folder: Path, name: str) -> EvaluatedRun:
+    """Return a run and its result on one set.
 
     Args:
-        folder: Where the results lie.
+        folder: The folder of the result.
         name: The set's name.
 
     Raises:
@@ -66,4 +66,4 @@ def read(folder: Path, name: str) -> Results:
         raise InputError(f"{path}: no such result; run `asr evaluate {folder} --set {name}` first")
     rows = {row["id"]: row for row in results.utterances(path)}
     recipe = config.load(folder / results.RECIPE) if (folder / results.RECIPE).exists() else None
-    return Results(folder.resolve().name, results.read(path), rows, results.epochs(folder), recipe)
+    return EvaluatedRun(folder.resolve().name, results.read(path), rows, results.epochs(folder), recipe)

@@ -1,6 +1,6 @@
-"""The utterances that a report shows: the worst, the median and the best, heard and seen."""
+"""The utterances that a report shows: the worst, the median and the best, with picture and audio."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from asr.errors import InputError
 from asr.manifest import Segment, Utterance, read
 from asr.recognize import Recognizer
 from asr.report import clips, picture
-from asr.report.evaluated import Results
+from asr.report.evaluated import EvaluatedRun
 from asr.report.picture import Pair, Picture
 from asr.scoring.alignment import ErrorCount
 from asr.support.files import sha256
 
-WORST, MEDIAN, BEST = 6, 3, 1  # how many of each are shown
+WORST, MEDIAN = 6, 3  # utterances shown of each kind, besides the best
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Example:
     """An utterance that is shown.
 
     Attributes:
-        utterance: As the manifest has it.
+        utterance: Its entry in the manifest.
         why: Why it is shown.
         count: Its errors.
-        pairs: Reference and hypothesis side by side.
+        pairs: Reference and hypothesis, aligned.
         picture: Its spectrogram and posteriorgram.
-        sound: The recording as a data URI; empty where it is too long.
+        sound: The recording as a data URI; empty if it is too long.
     """
 
     utterance: Utterance
@@ -50,12 +50,12 @@ class Example:
     sound: str
 
 
-def choose(results: Results) -> list[Choice]:
-    """Return which utterances are shown, each once: those with most errors per symbol first, the best last.
+def choose(evaluation: EvaluatedRun) -> list[Choice]:
+    """Return the utterances to show, each once: those with the highest error rate first, the best last.
 
-    Of equally good ones the longest is shown.
+    Among utterances of equal rate the longest is chosen.
     """
-    counts = {id: alignment.count for id, alignment in results.alignments.items()}
+    counts = {id: alignment.count for id, alignment in evaluation.alignments.items()}
     ranked = sorted(counts, key=lambda id: (-counts[id].rate, -counts[id].errors, -counts[id].total, id))
     best = min(ranked, key=lambda id: (counts[id].rate, -counts[id].total, id))
     middle = max(0, (len(ranked) - MEDIAN) // 2)
@@ -66,43 +66,48 @@ def choose(results: Results) -> list[Choice]:
     return [Choice(id, why) for id, why in chosen.items()]
 
 
-def make(results: Results, system: Path, manifest: Path | None, data: Path) -> list[Example]:
-    """Return the utterances that are shown; only they go through the network.
+def make(
+    evaluation: EvaluatedRun, system: Path, manifest: Path | None, data: Path, chosen: Sequence[Choice]
+) -> list[Example]:
+    """Return the chosen utterances with their pictures; only these go through the network.
 
     Args:
-        results: Of the set.
+        evaluation: The run and its result.
         system: The bundle that was evaluated.
-        manifest: On which it was; the set's in its corpus when left out.
-        data: Where corpora lie.
+        manifest: The manifest that it was evaluated on; default: the set's in its corpus.
+        data: The folder of prepared corpora.
+        chosen: The utterances, as `choose` returns them.
 
     Raises:
-        AsrError: The bundle or the manifest cannot be used, is not the one that was evaluated, or a recording is gone.
+        AsrError: The bundle or the manifest cannot be used or is not the one that was evaluated, a recording is
+            missing, or the result has no such utterance.
     """
-    _same(system, results.result["bundle_sha256"], "bundle")
+    if unknown := [choice.id for choice in chosen if choice.id not in evaluation.rows]:
+        raise InputError(f"{unknown[0]}: is not an utterance of {evaluation.result['set']}; ids are in its manifest")
+    _same(system, evaluation.result["bundle_sha256"], "bundle")
     loaded = bundle.load(system)
-    manifest = manifest or data / loaded.recipe.corpus.name / f"{results.result['set']}.jsonl"
-    _same(manifest, results.result["manifest_sha256"], "manifest")
-    return list(_examples(results, loaded, manifest))
+    manifest = manifest or data / loaded.recipe.corpus.name / f"{evaluation.result['set']}.jsonl"
+    _same(manifest, evaluation.result["manifest_sha256"], "manifest")
+    return list(_examples(evaluation, loaded, manifest, chosen))
 
 
 def _same(path: Path, digest: str, what: str) -> None:
     if not path.exists():
-        raise InputError(f"{path}: no such {what}; say where it lies, or leave the utterances out with --no-examples")
+        raise InputError(f"{path}: no such {what}; pass its path, or omit the utterances with --no-examples")
     if sha256(path) != digest:
-        raise InputError(f"{path}: is not the {what} that was evaluated; evaluate again")
+        raise InputError(f"{path}: is not the {what} that was evaluated; run `asr evaluate` again")
 
 
-def _examples(results: Results, loaded: Bundle, path: Path) -> Iterator[Example]:
+def _examples(evaluation: EvaluatedRun, loaded: Bundle, path: Path, chosen: Sequence[Choice]) -> Iterator[Example]:
     utterances = {utterance.id: utterance for utterance in read(path)}
     recognizer = Recognizer(loaded, Greedy(), "cpu")
-    chosen = choose(results)
-    dataset = recognize.dataset(loaded, path)  # the whole set: where speakers are normalised, one needs all they said
+    dataset = recognize.dataset(loaded, path)  # all of the set: normalization by speaker uses all of their utterances
     log_probs = dict(recognizer.emissions(dataset, only=np.array([dataset.ids.index(one.id) for one in chosen])))
     for choice in chosen:
-        utterance, row = utterances[choice.id], results.rows[choice.id]
+        utterance, row = utterances[choice.id], evaluation.rows[choice.id]
         samples = audio.resample(*utterance.samples(), loaded.features.rate)
         heard = [Segment(*unit) for unit in row["units"]]
-        said = results.alignments[choice.id]
+        said = evaluation.alignments[choice.id]
         values = log_probs[choice.id]
         posteriors = (recognizer.seconds(range(len(values) + 1)), values)
         pairs = picture.pairs(said, utterance.phones, heard, loaded.units)

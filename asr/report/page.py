@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing but a browser."""
+"""The report: a single self-contained HTML file."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from asr.config import Recipe
 from asr.errors import AsrError
 from asr.evaluation import results
 from asr.evaluation.results import Row, remark
-from asr.report import charts, confusions, evaluated, groups
+from asr.report import charts, confusions, evaluated, groups, plots
 from asr.report.confusions import CLASS, Confusions, Symbol
-from asr.report.evaluated import Results
+from asr.report.evaluated import EvaluatedRun
 from asr.scoring import conventions
 from asr.support import files
 
@@ -24,75 +24,100 @@ if TYPE_CHECKING:
 
     from asr.report.examples import Example
 
-FREQUENT = 30  # errors that are listed
-MOST_INK = 45  # % of colour in a cell of the matrix, so that its number keeps 4.5 : 1 on it
-_WITNESSES = ("command", "commit", "seed", "date", "machine", "bundle_sha256", "manifest_sha256")
+MAX_ERRORS = 30  # in the list of frequent errors
+MAX_INK = 45  # % of color in a cell of the matrix, so that its number keeps a contrast of 4.5 : 1
+_PROVENANCE = ("command", "commit", "seed", "date", "machine", "bundle_sha256", "manifest_sha256")
 
 
 def write(
     run: Path, name: str, data: Path, out: Path | None = None, manifest: Path | None = None, examples: bool = True
 ) -> Path:
-    """Write the report of a run on a set, and return where it lies.
+    """Write the report of a run on a set, and return its path.
 
     Args:
         run: The run's folder, or its bundle.
         name: The set's.
-        data: Where prepared corpora lie.
-        out: The file; NAME.html beside the result when left out.
-        manifest: The set's, where it does not lie in `data`.
-        examples: Show utterances, which takes the bundle, the manifest and the recordings.
+        data: The folder of prepared corpora.
+        out: The HTML file; default: NAME.html next to the result.
+        manifest: The set's manifest; default: the corpus's in `data`.
+        examples: Show utterances, which needs the bundle, the manifest and the recordings.
 
     Raises:
-        AsrError: The set was not evaluated, what was evaluated is gone or changed, or the extra `plots` is missing.
+        AsrError: The set was not evaluated, the evaluated files are missing or changed, or the extra `plots` is not
+            installed.
     """
     if run.suffix == ".json" and run.is_file():
-        raise AsrError(f"{run}: is a result; give its run, as in `asr report {run.parent} --set {run.stem}`")
+        raise AsrError(f"{run}: is a result file; pass its run: `asr report {run.parent} --set {run.stem}`")
     folder = run.parent if run.is_file() else run
     environment = _environment()
-    found = evaluated.read(folder, name)
+    evaluation = evaluated.read(folder, name)
     shown: Sequence[Example] = ()
     if examples:
-        from asr.report import examples as chosen
+        from asr.report.examples import choose, make
 
-        shown = chosen.make(found, run if run.is_file() else folder / found.result["bundle"], manifest, data)
+        system = run if run.is_file() else folder / evaluation.result["bundle"]
+        shown = make(evaluation, system, manifest, data, choose(evaluation))
     out = out or folder / f"{name}.html"
-    files.write_text(out, render(found, shown, environment))
+    files.write_text(out, render(evaluation, shown, environment))
     return out
 
 
-def render(found: Results, examples: "Sequence[Example]", environment: "Environment") -> str:
+def draw_utterance(run: Path, name: str, id: str, data: Path, out: Path, manifest: Path | None = None) -> Path:
+    """Draw one utterance's panel as a PNG, and return its path.
+
+    Args:
+        run: The run's folder.
+        name: The set's name.
+        id: The utterance.
+        data: The folder of prepared corpora.
+        out: The PNG.
+        manifest: The set's manifest; default: the corpus's in `data`.
+
+    Raises:
+        AsrError: As for `write`, or the set has no such utterance.
+    """
+    from asr.report.examples import Choice, make
+
+    plots.need()
+    evaluation = evaluated.read(run, name)
+    system = run / evaluation.result["bundle"]
+    (example,) = make(evaluation, system, manifest, data, [Choice(id, "")])
+    return plots.panel(example.picture, out)
+
+
+def render(evaluation: EvaluatedRun, examples: "Sequence[Example]", environment: "Environment") -> str:
     """Return the page.
 
     Args:
-        found: What evaluation and training said.
+        evaluation: The run and its result.
         examples: The utterances to show.
-        environment: Of the templates.
+        environment: Jinja's, with the templates.
     """
     from markupsafe import Markup
 
     style, script = (environment.get_template(name).render() for name in ("style.css", "script.js"))
-    counted = confusions.count(found.alignments.values())
+    counted = confusions.count(evaluation.alignments.values())
     audio = {example.utterance.id: example.utterance.audio.as_posix() for example in examples}
     context: dict[str, Any] = {
-        "results": found,
-        "result": found.result,
-        "said": conventions.said(found.result["interval"], found.result.get("resampled", "speakers")),
-        "remark": remark(found.result["search"], found.result["set"]),
-        "overall": found.by_units["rate"],
-        "facts": _facts(found),
-        "conventions": found.result["conventions"],
-        "curves": charts.curves(found),
-        "learned": _learned(found),
+        "evaluation": evaluation,
+        "result": evaluation.result,
+        "said": conventions.said(evaluation.result["interval"], evaluation.result.get("resampled", "speakers")),
+        "remark": remark(evaluation.result["search"], evaluation.result["set"]),
+        "overall": evaluation.by_units["rate"],
+        "facts": _facts(evaluation),
+        "conventions": evaluation.result["conventions"],
+        "curves": charts.curves(evaluation.epochs, evaluation.by_units["metric"]),
+        "learned": _learned(evaluation),
         "symbols": _by_class(counted.by_symbol()),
-        "frequent": counted.errors()[:FREQUENT],
+        "frequent": counted.errors()[:MAX_ERRORS],
         "matrix": _matrix(counted),
         "widest": max([_wrong(symbol) for symbol in counted.by_symbol()] + [1e-9]),
-        "breakdowns": groups.breakdowns(found, audio),
+        "breakdowns": groups.breakdowns(evaluation, audio),
         "examples": examples,
-        "calibration": charts.reliability(found.result),
-        "changed": _changed(found.recipe) if found.recipe else [],
-        "settings": config.dump(found.recipe) if found.recipe else "",
-        "witnesses": _witnesses(found.result),
+        "calibration": charts.reliability(evaluation.result),
+        "changed": _changed(evaluation.recipe) if evaluation.recipe else [],
+        "settings": config.dump(evaluation.recipe) if evaluation.recipe else "",
+        "provenance": _provenance(evaluation.result),
         "style": Markup(style),
         "script": Markup(script),
         "policy": _policy(script),
@@ -106,7 +131,7 @@ def _environment() -> "Environment":
         import PIL  # noqa: F401
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
-        raise AsrError(f'report: needs {error.name}; `pip install "asr[plots]"` brings it') from error
+        raise AsrError(f'a report needs {error.name}; install it with `pip install "asr[plots]"`') from error
     environment = Environment(
         loader=PackageLoader("asr.report", "template"),
         autoescape=True,
@@ -138,17 +163,17 @@ def _pixels(value: float) -> str:
 
 
 def _wrong(symbol: Symbol) -> float:
-    """Return the share of a symbol that was not recognised."""
+    """Return the share of a symbol's occurrences that was not recognized."""
     return (symbol.count.substitutions + symbol.count.deletions) / max(1, symbol.count.total)
 
 
 def _ink(share: float) -> int:
-    """Return % of colour for a share: its square root, so that one in a hundred shows, and from a fifth on all."""
-    return round(min(MOST_INK, 6 + 90 * sqrt(share)))
+    """Return % of color for a share: by its square root, so that 1 % is visible, saturating at about 20 %."""
+    return round(min(MAX_INK, 6 + 90 * sqrt(share)))
 
 
 def _policy(script: str) -> str:
-    """Return the content security policy: nothing from anywhere, and no script but ours."""
+    """Return the content security policy: no requests, and no script but the page's own."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
         "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
@@ -158,8 +183,8 @@ def _policy(script: str) -> str:
 
 def _sections(context: Row) -> list[tuple[str, str]]:
     """Return the anchors and titles of the sections that the page has."""
-    symbols = context["results"].symbols.capitalize()
-    every = [
+    symbols = context["evaluation"].symbols.capitalize()
+    sections = [
         ("scores", "Scores", True),
         ("learning", "Learning", context["curves"]),
         ("symbols", symbols, True),
@@ -167,39 +192,39 @@ def _sections(context: Row) -> list[tuple[str, str]]:
         ("utterances", "Utterances", context["examples"]),
         ("confidence", "Confidence", context["calibration"]),
         ("recipe", "Recipe", context["settings"]),
-        ("witnesses", "Witnesses", True),
+        ("provenance", "Provenance", True),
     ]
-    return [(id, title) for id, title, there in every if there]
+    return [(id, title) for id, title, present in sections if present]
 
 
-def _facts(found: Results) -> list[tuple[str, str]]:
-    result = found.result
+def _facts(evaluation: EvaluatedRun) -> list[tuple[str, str]]:
+    result = evaluation.result
     symbols = {"PER": "phones", "CER": "characters", "WER": "words"}[result["metric"]]
     facts = [("utterances", result["utterances"]), ("speakers", result["speakers"]), (symbols, result["total"])]
     return [(name, _whole(value)) for name, value in facts] + [("decoder", results.decoding(result["search"]))]
 
 
-def _learned(found: Results) -> str:
-    """Return training in a sentence."""
-    rows = found.epochs
+def _learned(evaluation: EvaluatedRun) -> str:
+    """Return a summary of the training."""
+    rows = evaluation.epochs
     if not rows:
         return ""
     minutes, seconds = divmod(round(sum(row.get("seconds", 0) for row in rows)), 60)
-    said = f"{len(rows)} epochs, {minutes} min {seconds} s."
+    summary = f"{len(rows)} epochs, {minutes} min {seconds} s."
     rates = charts.column(rows, "dev.rate")
     if not rates:
-        return said
+        return summary
     epoch, rate = min(rates, key=lambda point: point[1])
-    return f"{said} Best on dev after epoch {epoch:g}: {found.by_units['metric']} {_percent(rate)}."
+    return f"{summary} Best on dev after epoch {epoch:g}: {evaluation.by_units['metric']} {_percent(rate)}."
 
 
 def _by_class(symbols: list[Symbol]) -> list[tuple[str, list[Symbol]]]:
-    """Return the symbols of each phone class; all in one without a name where they are no phones."""
+    """Return the symbols by phone class; all in one class without a name if they are not phones."""
     return [(name, list(some)) for name, some in groupby(symbols, key=lambda symbol: CLASS.get(symbol.name, ""))]
 
 
 def _matrix(counted: Confusions) -> list[Row]:
-    """Return the confusion matrix' rows, insertions last, with an edge where another class begins."""
+    """Return the rows of the confusion matrix, insertions last, with an edge where a class begins."""
     names: list[str | None] = [*counted.symbols, None]
     classes = [CLASS.get(name, "") if name is not None else None for name in names]
     return [
@@ -209,15 +234,15 @@ def _matrix(counted: Confusions) -> list[Row]:
 
 
 def _changed(recipe: Recipe) -> list[tuple[str, Any, Any]]:
-    """Return which settings differ from the defaults: name, default, value."""
+    """Return the settings that differ from the defaults: name, default, value."""
     default = bundle.resolve(Recipe()).flat()
     settings = bundle.resolve(recipe).flat()
     return [(key, default.get(key, "–"), value) for key, value in settings.items() if value != default.get(key)]
 
 
-def _witnesses(result: Row) -> list[tuple[str, str]]:
+def _provenance(result: Row) -> list[tuple[str, str]]:
     known = [
-        (key.replace("_sha256", " SHA-256"), str(result[key])) for key in _WITNESSES if result.get(key) is not None
+        (key.replace("_sha256", " SHA-256"), str(result[key])) for key in _PROVENANCE if result.get(key) is not None
     ]
     if made := result.get("trained"):
         known.append(("trained", ", ".join(f"{key} {value}" for key, value in made.items())))

@@ -1,4 +1,4 @@
-"""One utterance as a picture: words and phones, spectrogram, posteriorgram, all above one another on one time axis."""
+"""The panel of an utterance: words, phones, spectrogram and posteriorgram on a common time axis."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from asr.scoring.alignment import Alignment
 from asr.units import BLANK, Units
 
 SCALE = 320.0  # pixels per second
-GUTTER = 46.0  # pixels left of time 0, for the names of what is shown
+GUTTER = 46.0  # pixels left of time 0, for axis labels
 ROW = 14.0  # pixels from one row of labels to the next
-ROWS = 3  # of labels, at the most
-LETTER = 7.0  # pixels that a letter of a label takes
+ROWS = 3  # of labels, at most
+LETTER = 7.0  # width of a letter, pixels
 SPECTRUM, PLOT = 150.0, 120.0  # heights of spectrogram and posteriorgram, pixels
 GAP = 12.0  # pixels between them
-FAINT, SEEN, NAMED = 0.01, 0.05, 0.15  # probabilities from which on a curve is followed, is drawn, has a name
+FAINT, VISIBLE, LABELED = 0.01, 0.05, 0.15  # probabilities above which a curve is traced, drawn, labeled
 
 KINDS = {"s": "substitution", "d": "deletion", "i": "insertion"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A place of an alignment.
+    """An aligned pair of symbols.
 
     Attributes:
-        reference: What was said; None at an insertion.
-        heard: What was recognised; None at a deletion.
-        said: When it was said; None where none knows.
-        spike: When it was heard; None at a deletion.
+        reference: The reference symbol; None for an insertion.
+        heard: The recognized symbol; None for a deletion.
+        said: The reference's segment; None if unknown.
+        spike: The hypothesis' segment; None for a deletion.
     """
 
     reference: str | None
@@ -45,12 +45,12 @@ class Pair:
 
     @property
     def kind(self) -> str:
-        """The error, one of `KINDS`; empty for none."""
+        """The error, a key of `KINDS`; empty for a hit."""
         return alignment.kind(self.reference, self.heard)
 
     @property
     def told(self) -> str:
-        """The pair in words."""
+        """The pair as a phrase."""
         if not self.kind:
             return shown(self.heard)
         return f"{KINDS[self.kind]}: {shown(self.reference)} heard as {shown(self.heard)}"
@@ -58,7 +58,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Label:
-    """A word at a place; its kind is an error's, `word`, `other` (what lost), `quiet` (what is not scored) or empty."""
+    """A text at (x, y); its kind is an error's, `word`, `other` (a unit that lost), `quiet` (not scored) or empty."""
 
     x: float
     y: float
@@ -69,7 +69,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of time in which something went wrong."""
+    """The time span of an error."""
 
     x: float
     width: float
@@ -79,7 +79,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Curve:
-    """One unit's probability while it is not next to nothing."""
+    """One unit's probability while it is above `FAINT`."""
 
     points: str
     heard: bool
@@ -88,24 +88,24 @@ class Curve:
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything that the page draws of an utterance, in pixels.
+    """An utterance's panel, laid out in pixels: the page draws it as SVG, asr/report/plots.py as PNG.
 
     Attributes:
-        width: Of the whole.
-        height: Of the whole.
-        labels: Words, phones and the spikes' units.
+        width: Of the whole panel.
+        height: Of the whole panel.
+        labels: Words, phones and the units of the spikes.
         borders: Where phones begin.
         bands: Errors.
-        ink: The spectrogram's data URI.
-        spectrum: Its top and height.
-        nyquist: The frequency at the spectrogram's top, kHz.
-        plot: The posteriorgram's top and height.
+        ink: The spectrogram as a data URI.
+        spectrum: Top and height of the spectrogram.
+        nyquist: The frequency at the top of the spectrogram, kHz.
+        plot: Top and height of the posteriorgram.
         curves: The units' probabilities.
-        blank: The blank's, as SVG's `points`.
-        seconds: Ticks of the time axis: place and label.
-        summary: The picture in words.
+        blank: The probability of blank, as SVG's `points`.
+        seconds: Ticks of the time axis: x and label.
+        summary: A description in words.
         scale: Pixels per second.
-        left: Where time begins.
+        left: The x of time 0.
     """
 
     width: float
@@ -126,18 +126,18 @@ class Picture:
 
 
 def at(seconds: float) -> float:
-    """Return where a time lies, pixels from the left."""
+    """Return the x of a time."""
     return round(GUTTER + SCALE * seconds, 1)
 
 
 def pairs(aligned: Alignment, phones: Sequence[Segment], heard: Sequence[Segment], units: Units) -> tuple[Pair, ...]:
-    """Return an alignment with the times of both sides where they are known.
+    """Return an alignment with the times of both sides as far as they are known.
 
     Args:
-        aligned: In scored symbols.
-        phones: The reference's, TIMIT's 61; empty where unknown.
-        heard: The hypothesis' units with their spikes.
-        units: The system's.
+        aligned: The alignment, in scored symbols.
+        phones: The reference's phones of TIMIT's 61; empty if unknown.
+        heard: The hypothesis' units with the times of their spikes.
+        units: The system's units.
     """
     scored = conventions.standard(units.kind)
     said = iter([phone for phone in phones if fold([phone.symbol], 39)] if scored.level else [])
@@ -162,22 +162,22 @@ def draw(
     units: Units,
     rate: int,
 ) -> Picture:
-    """Return an utterance's picture.
+    """Return an utterance's panel.
 
     Args:
-        utterance: With its phones and words where they are known.
+        utterance: The utterance, with its phones and words if they are known.
         samples: (S,).
         aligned: Reference and hypothesis.
-        heard: The hypothesis' units with their spikes.
-        posteriors: When each frame begins, seconds (T + 1,), and the log-probs (T, V).
-        units: The system's.
-        rate: Of the samples, Hz.
+        heard: The hypothesis' units with the times of their spikes.
+        posteriors: The frames' boundaries in seconds (T + 1,), and the log-probs (T, V).
+        units: The system's units.
+        rate: Samples per second.
     """
     words = _rows(_words(utterance.words), ROW)
     phones = _rows(_phones(utterance.phones, aligned), words.bottom)
     top = phones.bottom + 2
-    found = list(_curves(*posteriors, units, heard))
-    names = _rows(_spikes(aligned, found), top + SPECTRUM + GAP + ROW)
+    traces = list(_curves(*posteriors, units, heard))
+    names = _rows(_spikes(aligned, traces), top + SPECTRUM + GAP + ROW)
     plot = names.bottom - ROW + 4
     seconds = len(samples) / rate
     return Picture(
@@ -190,7 +190,7 @@ def draw(
         spectrum=(top, SPECTRUM),
         nyquist=rate / 2000,
         plot=(plot, PLOT),
-        curves=tuple(Curve(_points(run, plot), run.heard, run.title) for run in found),
+        curves=tuple(Curve(_points(trace, plot), trace.heard, trace.title) for trace in traces),
         blank=_line(posteriors[0], np.exp(posteriors[1][:, BLANK]), plot),
         seconds=tuple((at(tick), f"{tick:g}") for tick in np.arange(0, seconds, 0.5).tolist()),
         summary=_summary(utterance, aligned),
@@ -204,8 +204,8 @@ class _Rows:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """Consecutive frames in which a unit is more than `FAINT`."""
+class _Trace:
+    """A unit's probability over consecutive frames in which it is above `FAINT`."""
 
     symbol: str
     times: tuple[float, ...]
@@ -222,7 +222,7 @@ class _Run:
 
 
 def _rows(labels: Iterable[Label], first: float) -> _Rows:
-    """Put labels into the first of `ROWS` rows in which they touch no other; of what lost, only what finds one."""
+    """Place each label in the first of `ROWS` rows where it overlaps no other; drop units that lost if none is free."""
     taken: list[list[tuple[float, float]]] = []
     placed = []
     for label in sorted(labels, key=lambda label: (label.kind == "other", label.x)):
@@ -254,18 +254,18 @@ def _phones(phones: Iterable[Segment], aligned: Iterable[Pair]) -> Iterator[Labe
         yield Label(at((phone.start + phone.end) / 2), 0, scored, title, kinds.get(phone, "quiet" if kinds else ""))
 
 
-def _spikes(aligned: Iterable[Pair], runs: Iterable[_Run]) -> Iterator[Label]:
+def _spikes(aligned: Iterable[Pair], traces: Iterable[_Trace]) -> Iterator[Label]:
     for pair in aligned:
         if pair.spike:
             centre = at((pair.spike.start + pair.spike.end) / 2)
             yield Label(centre, 0, str(pair.heard), pair.told, pair.kind)
-    for run in runs:
-        if not run.heard and max(run.values) >= NAMED:
-            yield Label(at(run.times[run.peak]), 0, run.symbol, run.title, "other")
+    for trace in traces:
+        if not trace.heard and max(trace.values) >= LABELED:
+            yield Label(at(trace.times[trace.peak]), 0, trace.symbol, trace.title, "other")
 
 
 def _bands(aligned: Iterable[Pair]) -> Iterator[Band]:
-    """Yield where each error is: on what was said where that is known, else on what was heard."""
+    """Yield each error's time span: the reference's if known, else the hypothesis'."""
     for pair in aligned:
         where = pair.said or pair.spike
         if pair.kind and where:
@@ -278,26 +278,26 @@ def _when(segment: Segment) -> str:
 
 def _curves(
     times: Sequence[float], log_probs: npt.NDArray[np.floating], units: Units, heard: Sequence[Segment]
-) -> Iterator[_Run]:
-    """Yield every stretch in which a unit is more than faint, and at its peak worth seeing."""
+) -> Iterator[_Trace]:
+    """Yield each span in which a unit is above `FAINT` and peaks at `VISIBLE` or more."""
     centres = (np.asarray(times[1:]) + np.asarray(times[:-1])) / 2
     probabilities = np.exp(log_probs)
     for id, symbol in enumerate(units.symbols):
         above = np.flatnonzero(probabilities[:, id] > FAINT)
         for frames in np.split(above, np.flatnonzero(np.diff(above) > 1) + 1):
-            if id != BLANK and len(frames) and probabilities[frames, id].max() >= SEEN:
+            if id != BLANK and len(frames) and probabilities[frames, id].max() >= VISIBLE:
                 own = any(
                     unit.symbol == symbol and unit.start < times[frames[-1] + 1] and unit.end > times[frames[0]]
                     for unit in heard
                 )
-                yield _Run(symbol, tuple(centres[frames].tolist()), tuple(probabilities[frames, id].tolist()), own)
+                yield _Trace(symbol, tuple(centres[frames].tolist()), tuple(probabilities[frames, id].tolist()), own)
 
 
-def _points(run: _Run, top: float) -> str:
-    """Return a run as a closed curve that stands on the axis."""
-    first, last = at(run.times[0]) - 2, at(run.times[-1]) + 2
+def _points(trace: _Trace, top: float) -> str:
+    """Return a trace as a polygon on the axis, as SVG's `points`."""
+    first, last = at(trace.times[0]) - 2, at(trace.times[-1]) + 2
     bottom = top + PLOT
-    return f"{first:.1f},{bottom:.1f} {_through(run.times, run.values, top)} {last:.1f},{bottom:.1f}"
+    return f"{first:.1f},{bottom:.1f} {_through(trace.times, trace.values, top)} {last:.1f},{bottom:.1f}"
 
 
 def _line(times: Sequence[float], values: npt.NDArray[np.floating], top: float) -> str:

@@ -1,8 +1,8 @@
-"""One recording as a PNG: waveform, spectrogram, MFCCs, and the posteriors of a system, on one time axis."""
+"""One recording as a PNG: waveform, spectrogram, MFCCs and a system's posteriors on a common time axis."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,22 +10,23 @@ from asr import audio
 from asr.audio import Samples
 from asr.errors import InputError
 from asr.features.mfcc import MFCC
-from asr.report import plots
+from asr.report import clips, plots
 from asr.report.confusions import order
 from asr.units import BLANK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEAST = 0.1  # probability that a unit must reach to get a row
+STEP = 0.002  # seconds from one column of the spectrogram to the next
+MIN_PROBABILITY = 0.1  # that a unit must reach somewhere to get a row
 
 
 def draw(path: Path, out: Path, system: Path | None = None) -> Path:
-    """Draw a recording, and return the picture.
+    """Draw a recording as a PNG and return its path.
 
     Args:
         path: The recording.
-        out: The picture.
+        out: The PNG.
         system: The bundle whose posteriors are drawn.
 
     Raises:
@@ -41,14 +42,14 @@ def draw(path: Path, out: Path, system: Path | None = None) -> Path:
     wave.plot(np.arange(len(samples)) / rate, samples, linewidth=0.5, color="0.2")
     wave.set_ylabel("amplitude")
     try:
-        _cepstrogram(cepstrum, samples, rate)  # first: it refuses what is too short
+        _cepstrogram(cepstrum, samples, rate)  # first, as it rejects recordings that are too short
         if system:
             _posteriors(axes[3], samples, rate, system)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     _spectrogram(spectrum, samples, rate)
-    for one in axes[:-1]:
-        one.label_outer()
+    for panel in axes[:-1]:
+        panel.label_outer()
     axes[-1].set_xlim(0, len(samples) / rate)
     axes[-1].set_xlabel("seconds")
     figure.suptitle(path.name)
@@ -56,12 +57,18 @@ def draw(path: Path, out: Path, system: Path | None = None) -> Path:
 
 
 def _spectrogram(axes: "Axes", samples: Samples, rate: int) -> None:
-    from librosa import amplitude_to_db, stft
     from librosa.display import specshow
 
-    step = max(1, round(rate * 0.002))
-    level = amplitude_to_db(np.abs(stft(samples, n_fft=_power(rate * 0.016), hop_length=step)), ref=np.max, top_db=70)
-    specshow(level, sr=rate, hop_length=step, x_axis="time", y_axis="linear", ax=axes, cmap="Greys", rasterized=True)
+    step = max(1, round(STEP * rate))
+    level = clips.decibels(samples, rate, STEP)
+    shown: dict[str, Any] = {
+        "x_axis": "time",
+        "y_axis": "linear",
+        "cmap": "Greys",
+        "vmin": -clips.RANGE,
+        "rasterized": True,
+    }
+    specshow(level, sr=rate, hop_length=step, n_fft=2 * (len(level) - 1), ax=axes, **shown)
     axes.set_ylabel("Hz")
 
 
@@ -70,7 +77,7 @@ def _cepstrogram(axes: "Axes", samples: Samples, rate: int) -> None:
 
     features = MFCC()
     values = features(audio.resample(samples, rate, features.rate))
-    spread = values.std(axis=0) + 1e-6  # each coefficient in its own standard deviations, or C0 hides the rest
+    spread = values.std(axis=0) + 1e-6  # each coefficient in units of its own deviation, or C0 dwarfs the rest
     times = (features.window / 2) + features.shift * np.arange(len(values))
     specshow(((values - values.mean(axis=0)) / spread).T, x_coords=times, x_axis="time", ax=axes, cmap="RdBu_r")
     axes.set_ylabel("MFCC")
@@ -93,11 +100,9 @@ def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path) -> None
 
 
 def _rows(symbols: tuple[str, ...], largest: "np.ndarray[tuple[int], np.dtype[np.floating]]") -> Iterator[int]:
-    """Yield blank, the most probable unit, and what is probable anywhere, in the order of `order`."""
+    """Yield the ids of blank, of the most probable unit and of all that are probable somewhere, sorted by `order`."""
     ids = {symbol: id for id, symbol in enumerate(symbols)}
     always = {BLANK, BLANK + 1 + int(largest[BLANK + 1 :].argmax())}
-    yield from (ids[symbol] for symbol in order(symbols) if largest[ids[symbol]] >= LEAST or ids[symbol] in always)
-
-
-def _power(width: float) -> int:
-    return 1 << (round(width) - 1).bit_length()
+    yield from (
+        ids[symbol] for symbol in order(symbols) if largest[ids[symbol]] >= MIN_PROBABILITY or ids[symbol] in always
+    )

@@ -60,7 +60,7 @@ def frozen(features):
 
 
 @pytest.mark.parametrize("features", [MFCC(), Fbank(mels=40, energy=True), Deltas(MFCC(), 2)])
-def test_a_store_holds_what_the_features_of_each_recording_are(folder, utterances, features):
+def test_a_store_contains_the_features_of_each_recording(folder, utterances, features):
     kept = Store.open(folder, "train", utterances, features)
     assert len(kept) == 5 and kept.dimension == features.dimension
     for i, matrix in enumerate(expected(utterances, features)):
@@ -74,7 +74,7 @@ def test_lengths_and_offsets_are_int64_counts_of_rows(folder, utterances):
     assert kept.lengths.tolist() == [48, 1, 33, 129, 25] and kept.offsets.tolist() == [0, 48, 49, 82, 211]
 
 
-def test_a_store_counts_from_behind_and_ends(folder, utterances):
+def test_a_store_is_a_sequence(folder, utterances):
     kept = Store.open(folder, "train", utterances, MFCC())
     np.testing.assert_array_equal(kept[-1], kept[4])
     with pytest.raises(IndexError):
@@ -82,14 +82,14 @@ def test_a_store_counts_from_behind_and_ends(folder, utterances):
     assert [len(matrix) for matrix in kept] == kept.lengths.tolist()
 
 
-def test_a_view_is_no_copy_and_cannot_be_written(folder, utterances):
+def test_features_are_read_only_views(folder, utterances):
     kept = Store.open(folder, "train", utterances, MFCC())
     assert np.shares_memory(kept[0], kept[0]) and type(kept[0]) is np.ndarray
     with pytest.raises(ValueError, match="read-only"):
         kept[0][0, 0] = 1
 
 
-def test_what_was_kept_is_not_computed_again(folder, utterances):
+def test_cached_features_are_not_recomputed(folder, utterances):
     first = Store.open(folder, "train", utterances, MFCC())
     again = Store.open(folder, "train", utterances, frozen(MFCC()))
     np.testing.assert_array_equal(first[3], again[3])
@@ -103,7 +103,7 @@ def test_a_relative_path_finds_the_same_store(folder, utterances, monkeypatch):
     Store.open(folder, "train", moved, frozen(MFCC()))
 
 
-def test_other_settings_other_utterances_or_a_changed_recording_are_computed(folder, utterances):
+def test_changed_settings_utterances_or_recordings_are_recomputed(folder, utterances):
     Store.open(folder, "train", utterances, MFCC())
     assert len(Store.open(folder, "train", utterances[:3], MFCC())) == 3
     renamed = [replace(u, id=f"x{u.id}") for u in utterances]
@@ -153,7 +153,7 @@ def test_a_tone_at_another_speed_is_longer_or_shorter_and_has_another_pitch(fold
         Store.open(folder, "train", [replace(recorded, speed=1.0), other], frozen(Fbank()))
 
 
-def test_all_recordings_are_tried_and_the_first_few_of_the_unusable_are_named(folder, utterances, tmp_path):
+def test_all_recordings_are_tried_and_the_first_few_unusable_ones_are_listed(folder, utterances, tmp_path):
     (tmp_path / "a0.wav").write_bytes(b"")
     (tmp_path / "a1.wav").unlink()
     record(tmp_path / "b2.wav", 399)
@@ -167,24 +167,24 @@ def test_all_recordings_are_tried_and_the_first_few_of_the_unusable_are_named(fo
     assert "\n" not in message and list(folder.iterdir()) == []
 
 
-def test_a_single_unusable_recording_speaks_for_itself(folder, utterances, tmp_path):
+def test_a_single_unusable_recording_is_reported_alone(folder, utterances, tmp_path):
     soundfile.write(tmp_path / "c4.wav", np.full(900, np.nan), RATE, subtype="FLOAT")
     with pytest.raises(InputError, match=r"^\S+c4\.wav: sample 0 is nan, not a number; write the file again$"):
         Store.open(folder, "dev", utterances, MFCC())
 
 
-def test_our_own_mistakes_keep_their_name(folder, utterances):
+def test_internal_errors_are_not_converted(folder, utterances):
     with pytest.raises(RuntimeError, match="computed although"):
         Store.open(folder, "dev", utterances, frozen(MFCC()))
     assert list(folder.iterdir()) == []
 
 
-def test_a_set_of_nothing_is_refused(folder):
-    with pytest.raises(InputError, match="^dev: holds no utterance"):
+def test_an_empty_set_is_rejected(folder):
+    with pytest.raises(InputError, match="^dev: contains no utterances"):
         Store.open(folder, "dev", [], MFCC())
 
 
-def test_a_folder_that_cannot_be_made_is_refused(utterances, tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported(utterances, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(AsrError, match="file.*cannot be written"):
         Store.open(tmp_path / "file" / "kept", "dev", utterances, MFCC())
@@ -220,21 +220,21 @@ def resize(path, content):
 
 
 @pytest.mark.parametrize("damage", [shorten, lengthen, empty, scramble, betail, resize])
-def test_a_damaged_shard_says_so_and_is_computed_again_alone(folder, utterances, capsys, small_shards, damage):
+def test_a_damaged_shard_is_reported_and_recomputed_alone(folder, utterances, capsys, small_shards, damage):
     Store.open(folder, "train", utterances, MFCC())
     paths = sorted(folder.iterdir())
     before = [path.stat().st_ino for path in paths]
     damage(paths[1], paths[1].read_bytes())
     kept = Store.open(folder, "train", utterances, MFCC())
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{paths[1]}: damaged (") and "computed again" in line
+    assert line.startswith(f"{paths[1]}: damaged (") and "recomputing its features" in line
     for i, matrix in enumerate(expected(utterances, MFCC())):
         np.testing.assert_array_equal(kept[i], matrix)
     after = [path.stat().st_ino for path in sorted(folder.iterdir())]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
 
 
-def test_work_that_was_interrupted_goes_on_where_it_stopped(folder, utterances, small_shards):
+def test_an_interrupted_computation_resumes(folder, utterances, small_shards):
     class Picky(MFCC):
         refused = 21_000
 
@@ -250,7 +250,7 @@ def test_work_that_was_interrupted_goes_on_where_it_stopped(folder, utterances, 
     assert len(Store.open(folder, "train", utterances, Picky())) == 5
 
 
-def test_a_store_in_a_folder_that_can_only_be_read_is_used(folder, utterances, monkeypatch):
+def test_a_store_in_a_read_only_folder_is_used(folder, utterances, monkeypatch):
     Store.open(folder, "train", utterances, MFCC())
 
     def denied(*_arguments):
@@ -260,9 +260,9 @@ def test_a_store_in_a_folder_that_can_only_be_read_is_used(folder, utterances, m
     assert len(Store.open(folder, "train", utterances, frozen(MFCC()))) == 5
 
 
-def test_the_stores_opened_last_are_kept_and_other_sets_left_alone(folder, utterances):
+def test_only_the_stores_of_a_set_that_were_opened_last_are_kept(folder, utterances):
     Store.open(folder, "train-2", utterances, MFCC())
-    variants = [MFCC(coefficients=n) for n in range(1, store.KEPT + 1)]
+    variants = [MFCC(coefficients=n) for n in range(1, store.MAX_STORES + 1)]
     for i, features in enumerate(variants):
         Store.open(folder, "train", utterances, features)
         for path in folder.glob("train-*.frames"):
@@ -272,33 +272,33 @@ def test_the_stores_opened_last_are_kept_and_other_sets_left_alone(folder, utter
     for features in (variants[0], *variants[2:]):
         Store.open(folder, "train", utterances, frozen(features))
     Store.open(folder, "train-2", utterances, frozen(MFCC()))
-    assert len(list(folder.iterdir())) == store.KEPT + 1
+    assert len(list(folder.iterdir())) == store.MAX_STORES + 1
     with pytest.raises(RuntimeError, match="computed although"):
         Store.open(folder, "train", utterances, frozen(variants[1]))
     np.testing.assert_array_equal(first[0], expected(utterances, variants[0])[0])
 
 
-def test_what_older_versions_wrote_and_what_was_left_half_written_is_forgotten(folder, utterances):
+def test_abandoned_temporary_files_are_deleted(folder, utterances):
     folder.mkdir()
     key = "0123456789abcdef"
-    old = [f"train-{key}.npz", f"train-{key}.f32", f".train-{key}-00000.frames.17.tmp"]
+    abandoned = f".train-{key}-00000.frames.17.tmp"
     others = [
         "train-2.npz",
         f".train-{key}-00001.frames.18.tmp",
         f".dev-{key}-00000.frames.17.tmp",
         "train-notes.frames",
     ]
-    for name in (*old, *others):
+    for name in (abandoned, *others):
         (folder / name).touch()
         if not name.endswith("18.tmp"):  # which another process may be writing now
             os.utime(folder / name, (1, 1))
-    for n in range(1, store.KEPT + 1):
+    for n in range(1, store.MAX_STORES + 1):
         Store.open(folder, "train", utterances, MFCC(coefficients=n))
     names = {path.name for path in folder.iterdir()}
-    assert not names & set(old) and set(others) < names and len(names) == len(others) + store.KEPT
+    assert abandoned not in names and set(others) < names and len(names) == len(others) + store.MAX_STORES
 
 
-def test_a_mapped_store_that_is_open_survives_its_files_and_their_folder(folder, utterances, small_shards):
+def test_an_open_mapped_store_survives_the_deletion_of_its_files(folder, utterances, small_shards):
     kept = Store.open(folder, "train", utterances, MFCC(), limit=0)
     shutil.rmtree(folder)
     for i, matrix in enumerate(expected(utterances, MFCC())):
@@ -327,13 +327,15 @@ def test_pieces_are_all_frames_in_order(folder, utterances, small_shards, limit)
     np.testing.assert_array_equal(np.concatenate(pieces), np.concatenate(expected(utterances, MFCC())))
 
 
-def test_a_shard_that_is_truncated_while_mapped_is_an_error_and_not_the_end(folder, utterances, small_shards):
-    """Without the look at its size, the system would kill the process (SIGBUS)."""
+def test_truncating_a_mapped_shard_is_an_error_and_does_not_kill_the_process(folder, utterances, small_shards):
+    """Without the check of its size, the access would raise SIGBUS."""
     kept = Store.open(folder, "train", utterances, MFCC(), limit=0)
     path = sorted(folder.iterdir())[1]
     size = path.stat().st_size
     os.truncate(path, 0)
-    message = f"^{path}: holds 0 bytes, {size} expected; it was truncated while in use; run again: .* computed again$"
+    message = (
+        f"^{path}: was truncated while in use \\(0 bytes instead of {size}\\); run the command again to recompute .*$"
+    )
     for use in (lambda: kept.take(np.array([0, 2])), lambda: kept[2], lambda: list(kept.pieces(9)), kept.total):
         with pytest.raises(InputError, match=message):
             use()
@@ -349,7 +351,7 @@ def test_a_store_in_memory_does_not_need_its_files(folder, utterances):
     np.testing.assert_array_equal(kept.take(np.array([3]))[0], expected(utterances, MFCC())[3])
 
 
-def test_shards_follow_from_the_manifest_and_are_few(utterances, monkeypatch):
+def test_shards_are_determined_by_the_manifest_and_few(utterances, monkeypatch):
     long = [replace(utterances[0], seconds=1 + i % 7) for i in range(1000)]
     parts = list(store._cut(long, MFCC()))
     assert len(parts) == 1 and parts[0] == long
@@ -362,25 +364,27 @@ def test_shards_follow_from_the_manifest_and_are_few(utterances, monkeypatch):
 
 
 def test_a_quarter_of_the_memory_is_shared_by_the_processes_of_a_training(monkeypatch):
-    whole = store.room()
+    whole = store.memory_limit()
     assert 1 << 24 < whole < 1 << 44
     monkeypatch.setattr(store.job, "world", lambda: job.World(local_size=8))
-    assert store.room() == whole // 8
+    assert store.memory_limit() == whole // 8
 
 
-def test_a_store_that_others_delete_as_fast_as_it_is_made_is_given_up(folder, utterances, monkeypatch):
+def test_a_store_that_is_deleted_again_and_again_is_an_error(folder, utterances, monkeypatch):
     written = []
 
     def vanishing(path, results):
         written.append(list(results))
 
     monkeypatch.setattr(store.shards, "write", vanishing)
-    with pytest.raises(InputError, match="kept: features of train are deleted while they are made; choose another"):
+    with pytest.raises(
+        InputError, match="kept: features of train were deleted while they were computed; choose another"
+    ):
         Store.open(folder, "train", utterances, MFCC())
     assert len(written) == store.TRIES
 
 
-def test_few_results_wait_at_a_time(utterances, monkeypatch):
+def test_few_results_are_pending_at_a_time(utterances, monkeypatch):
     begun = []
 
     class Watched(list):
@@ -397,7 +401,7 @@ def test_few_results_wait_at_a_time(utterances, monkeypatch):
     results.close()
 
 
-def test_processes_that_compute_the_same_store_at_once_both_end_well(folder, utterances, tmp_path):
+def test_two_processes_may_compute_the_same_store_at_once(folder, utterances, tmp_path):
     program = (
         "import sys; from pathlib import Path; from asr import manifest; from asr.features import KINDS; "
         "from asr.features.store import Store; "
@@ -411,7 +415,7 @@ def test_processes_that_compute_the_same_store_at_once_both_end_well(folder, utt
     for process in running:
         output, grumbling = process.communicate()
         assert (process.returncode, output.strip(), grumbling) == (0, b"well", b"")
-    assert len(list(folder.iterdir())) == store.KEPT
+    assert len(list(folder.iterdir())) == store.MAX_STORES
 
 
 def test_segments_of_one_recording_have_the_features_of_those_samples(utterances, folder):

@@ -1,4 +1,4 @@
-"""A run in TIMIT's form: phones are tones, ids and speakers are TIMIT's, and one transcript tries to be a script."""
+"""A run on a corpus in TIMIT's form: its phones are tones, and its transcripts contain markup."""
 
 import shutil
 from itertools import pairwise
@@ -37,7 +37,7 @@ def utterance(folder, id, generator):
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
-    """Prepared corpora, among them `timit-tones`."""
+    """A folder of prepared corpora with `timit-tones`."""
     folder = tmp_path_factory.mktemp("corpora")
     corpus = folder / "timit-tones"
     corpus.mkdir()
@@ -50,7 +50,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(data, tmp_path_factory):
-    """A run on it that makes some errors."""
+    """A run on `timit-tones` that makes some errors."""
     out = tmp_path_factory.mktemp("runs") / "tones"
     table = {
         "corpus": {"name": "timit-tones"},
@@ -65,7 +65,7 @@ def trained(data, tmp_path_factory):
 
 @pytest.fixture
 def run(trained, tmp_path):
-    """A copy of the run, to be changed."""
+    """A copy of the run that a test may change."""
     return shutil.copytree(trained, tmp_path / "tones")
 
 

@@ -1,4 +1,4 @@
-"""The report in a real browser, without a window; `make browser` installs one where it may."""
+"""The report in a real, headless browser; `make browser` installs one."""
 
 import json
 import shutil
@@ -16,25 +16,25 @@ FLAGS = (
 WIDE, NARROW = 1280, 390  # pixels
 pytestmark = pytest.mark.skipif(
     not (BROWSER and DRIVER),
-    reason="no chromium with its chromedriver here: `make browser` installs them where apt can",
+    reason="chromium or chromedriver is not installed; install them with `make browser` (as root, with apt)",
 )
 
-# The contrast of each text with what lies behind it, as WCAG 2 defines it, by way of a canvas that knows all notations.
+# The contrast of each text with its background as WCAG 2 defines it; a canvas parses all color notations.
 CONTRASTS = """
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-const rgba = (colour) => {
+const rgba = (color) => {
   canvas.clearRect(0, 0, 1, 1);
-  canvas.fillStyle = colour;
+  canvas.fillStyle = color;
   canvas.fillRect(0, 0, 1, 1);
   return [...canvas.getImageData(0, 0, 1, 1).data];
 };
-const luminance = (colour) => rgba(colour).slice(0, 3).map((value) => value / 255)
+const luminance = (color) => rgba(color).slice(0, 3).map((value) => value / 255)
   .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
   .reduce((sum, value, place) => sum + value * [0.2126, 0.7152, 0.0722][place], 0);
 const behind = (element) => {
   for (; element; element = element.parentElement) {
-    const colour = getComputedStyle(element).backgroundColor;
-    if (rgba(colour)[3] === 255) return colour;
+    const color = getComputedStyle(element).backgroundColor;
+    if (rgba(color)[3] === 255) return color;
   }
   return "white";
 };
@@ -43,9 +43,9 @@ for (const element of document.querySelectorAll("body *")) {
   const says = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
   if (!says || !element.checkVisibility() || element.closest("title, script")) continue;
   const style = getComputedStyle(element);
-  const colour = element.closest("svg") ? style.fill : style.color;
-  const [one, other] = [luminance(colour), luminance(behind(element))].sort((a, b) => b - a);
-  const key = `${element.tagName} ${element.getAttribute("class") || ""} ${colour} on ${behind(element)}`;
+  const color = element.closest("svg") ? style.fill : style.color;
+  const [one, other] = [luminance(color), luminance(behind(element))].sort((a, b) => b - a);
+  const key = `${element.tagName} ${element.getAttribute("class") || ""} ${color} on ${behind(element)}`;
   found[key] = (one + 0.05) / (other + 0.05);
 }
 return found;
@@ -90,7 +90,7 @@ def wait(chrome, script):
     return WebDriverWait(chrome, 10).until(lambda driver: driver.execute_script(f"return {script}"))
 
 
-def test_nothing_is_asked_from_the_network_and_nothing_is_complained_about(show, page):
+def test_the_page_makes_no_requests_and_logs_no_errors(show, page):
     chrome = show()
     for log in ("browser", "performance"):
         chrome.get_log(log)  # forget what came before
@@ -104,7 +104,7 @@ def test_nothing_is_asked_from_the_network_and_nothing_is_complained_about(show,
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_the_page_never_scrolls_sideways_and_wide_things_do_in_their_own_frame(show, width):
+def test_wide_elements_scroll_in_their_own_frame_and_the_page_does_not_scroll_sideways(show, width):
     chrome = show(width)
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
     wide = "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth)"
@@ -112,7 +112,7 @@ def test_the_page_never_scrolls_sideways_and_wide_things_do_in_their_own_frame(s
     assert chrome.execute_script(f"return {wide}.every((box) => box.tabIndex === 0 && box.ariaLabel)")
 
 
-def test_every_picture_is_loaded_and_every_recording_can_be_played(show):
+def test_all_pictures_load_and_all_recordings_are_playable(show):
     chrome = show()
     loaded = """Promise.all([...document.querySelectorAll("image")].map((image) => {
         const copy = new Image();
@@ -125,7 +125,7 @@ def test_every_picture_is_loaded_and_every_recording_can_be_played(show):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_button_changes_the_theme_and_the_page_remembers(show, chrome, dark):
+def test_the_button_changes_the_theme_persistently(show, chrome, dark):
     show(dark=dark)
     paper = "getComputedStyle(document.body).backgroundColor"
     pressed = "document.getElementById('theme').getAttribute('aria-pressed')"
@@ -140,14 +140,14 @@ def test_the_button_changes_the_theme_and_the_page_remembers(show, chrome, dark)
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_every_text_can_be_read(show, dark):
+def test_all_text_has_sufficient_contrast(show, dark):
     """WCAG 2.2, 1.4.3: 4.5 : 1."""
     contrasts = show(dark=dark).execute_script(CONTRASTS)
     assert len(contrasts) > 30
     assert {text: round(contrast, 2) for text, contrast in contrasts.items() if contrast < 4.5} == {}
 
 
-def test_the_keyboard_reaches_everything(show):
+def test_everything_is_reachable_by_keyboard(show):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -166,7 +166,7 @@ def test_the_keyboard_reaches_everything(show):
     assert all(seen for _, _, seen in reached), [name for name in reached if not name[2]]
 
 
-def test_the_skip_link_leads_to_the_report(show):
+def test_the_skip_link_jumps_to_the_report(show):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -177,7 +177,7 @@ def test_the_skip_link_leads_to_the_report(show):
     assert chrome.execute_script("return document.activeElement.id") == "main"
 
 
-def test_arrows_walk_over_the_confusions_and_the_line_above_says_what_they_are(show):
+def test_arrow_keys_move_over_the_confusions_and_the_line_above_describes_them(show):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 

@@ -24,22 +24,22 @@ def asr(monkeypatch, capsys):
     return run
 
 
-def test_report_prints_where_the_page_lies(asr, run, data, tmp_path):
+def test_report_prints_the_path_of_the_page(asr, run, data, tmp_path):
     page = tmp_path / "page.html"
     status, out, said = asr("report", run, "--data", data, "--out", page)
     assert (status, out) == (0, f"{page}\n") and said.startswith("report: ") and page.exists()
 
 
-def test_report_of_a_set_that_was_not_scored_says_what_to_run(asr, run, data):
+def test_a_set_that_was_not_scored_is_reported_with_the_command_to_run(asr, run, data):
     status, out, said = asr("report", run, "--data", data, "--set", "dev")
     assert (status, out) == (4, "") and said.endswith(f"run `asr evaluate {run} --set dev` first")
 
 
-def test_report_of_a_result_file_or_a_path_as_a_set_says_what_to_give(asr, run):
+def test_a_result_file_as_run_or_a_path_as_set_is_reported_with_a_remedy(asr, run):
     status, _, said = asr("report", run / "test.json")
     assert (status, said) == (
         2,
-        f"asr: {run}/test.json: is a result; give its run, as in `asr report {run} --set test`",
+        f"asr: {run}/test.json: is a result file; pass its run: `asr report {run} --set test`",
     )
     status, _, said = asr("report", run, "--set", "../test")
     assert status == 2 and said.startswith("asr: --set ../test: is a path, not the name of a set")
@@ -51,6 +51,7 @@ def test_plot_draws_a_run_or_a_recording(asr, run, data, tmp_path):
         str(run / name) for name in ("curves.png", "test-confusions.png", "test-reliability.png")
     ]
     picture = tmp_path / "one.png"
+    assert asr("plot", run, "--data", data, "--utterance", "dr1-fabc0-st0", "--out", picture)[:2] == (0, f"{picture}\n")
     audio = next((data / "timit-tones").glob("*.wav"))
     assert asr("plot", audio, "--bundle", run, "--out", picture)[:2] == (0, f"{picture}\n")
 
@@ -58,11 +59,12 @@ def test_plot_draws_a_run_or_a_recording(asr, run, data, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{run}", "--out", "x.png"], "--out: is for a recording, and {run} is a run; leave it out"),
-        (["{run}", "--bundle", "x"], "--bundle: is for a recording, and {run} is a run; leave it out"),
-        (["one.wav", "--set", "dev"], "--set dev: is for a run, and one.wav is a file; leave it out"),
+        (["{run}", "--out", "x.png"], "--out: is for a recording or an utterance, but {run} is a run; remove it"),
+        (["{run}", "--bundle", "x"], "--bundle: is for a recording, but {run} is a run; remove it"),
+        (["one.wav", "--set", "dev"], "--set dev: is for a run, but one.wav is a file; remove it"),
+        (["one.wav", "--utterance", "s1"], "--utterance s1: is for a run, but one.wav is a file; remove it"),
     ],
 )
-def test_plot_refuses_what_belongs_to_the_other_kind(asr, run, arguments, message):
+def test_plot_rejects_options_of_the_other_kind(asr, run, arguments, message):
     status, out, said = asr("plot", *(argument.format(run=run) for argument in arguments))
     assert (status, out, said) == (2, "", f"asr: {message.format(run=run)}")

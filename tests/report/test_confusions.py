@@ -7,11 +7,11 @@ from asr.report import confusions, evaluated
 from asr.scoring.alignment import Alignment, ErrorCount, align
 
 
-def test_the_classes_hold_each_of_the_39_phones_once():
+def test_the_classes_contain_each_of_the_39_phones_once():
     assert sorted(phone for members in CLASSES.values() for phone in members) == list(PHONES_39)
 
 
-def test_phones_come_by_class_and_what_is_no_phone_after_them():
+def test_phones_are_sorted_by_class_and_other_symbols_follow():
     assert confusions.order(["é", "sil", "iy", "b", "p", "s", "a"]) == ["p", "b", "s", "iy", "sil", "a", "é"]
 
 
@@ -35,7 +35,7 @@ def test_the_symbols_errors_add_up_to_the_result(trained):
     assert vars(total) == expected
 
 
-def test_a_symbols_errors_are_told_apart():
+def test_errors_are_counted_by_symbol():
     pairs = (("p", "p"), ("p", "b"), ("p", "b"), ("p", "k"), ("p", None), (None, "p"), ("b", "b"))
     matrix = confusions.count([Alignment(pairs)])
     assert matrix.symbols == ("p", "b", "k")
@@ -46,7 +46,7 @@ def test_a_symbols_errors_are_told_apart():
         ("k", 1, 0.2),
         (None, 1, 0.2),
     ]
-    assert matrix.errors()[0] == confusions.Heard("p", "b", 2, 0.4)
+    assert matrix.errors()[0] == confusions.Confusion("p", "b", 2, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_a_symbols_errors_are_told_apart():
         ([" "], [], "d", "␣ deleted: 1, 100.0 % of its row"),
     ],
 )
-def test_an_error_is_told_in_words(reference, hypothesis, kind, said):
+def test_each_cell_is_described_in_words(reference, hypothesis, kind, said):
     error = confusions.count([align(reference, hypothesis)]).errors()[0]
     assert (error.kind, error.said) == (kind, said)
 
 
-def test_nothing_is_confused_in_an_empty_set():
+def test_an_empty_set_has_no_confusions():
     assert confusions.count([Alignment(())]).errors() == []
 
 

@@ -20,7 +20,8 @@ pytest.importorskip("PIL", reason="the extra `plots` is not installed")
 
 @pytest.fixture(scope="session")
 def shown(trained, data):
-    return examples.make(evaluated.read(trained, "test"), trained / "best.safetensors", None, data)
+    found = evaluated.read(trained, "test")
+    return examples.make(found, trained / "best.safetensors", None, data, examples.choose(found))
 
 
 def rate(example):
@@ -55,13 +56,13 @@ def test_log_probs_of_some_are_those_of_all(trained, data):
         np.testing.assert_allclose(log_probs, every[id], atol=1e-5)
 
 
-def test_a_picture_tells_its_errors_in_words(shown):
+def test_the_summary_of_a_picture_names_its_errors(shown):
     for example in shown:
         assert example.picture.summary.count(" heard as ") == example.count.errors
         assert sum(bool(pair.kind) for pair in example.pairs) == example.count.errors
 
 
-def test_reference_phones_lie_where_the_manifest_has_them(shown, data):
+def test_reference_phones_have_the_times_of_the_manifest(shown, data):
     utterances = {u.id: u for u in manifest.read(data / "timit-tones" / "test.jsonl")}
     example = shown[0]
     phones = utterances[example.utterance.id].phones
@@ -87,7 +88,7 @@ def test_errors_keep_their_times_beside_a_deleted_q():
     ]
 
 
-def test_a_space_is_told_as_one_sees_it():
+def test_spaces_are_made_visible():
     pairs = [picture.Pair(" ", " "), picture.Pair(" ", "a"), picture.Pair(None, " ")]
     assert [pair.told for pair in pairs] == [
         "␣",
@@ -96,7 +97,7 @@ def test_a_space_is_told_as_one_sees_it():
     ]
 
 
-def test_labels_that_would_touch_go_into_rows_and_what_lost_gives_way():
+def test_overlapping_labels_move_to_another_row_or_are_dropped_if_they_lost():
     labels = [picture.Label(50.0 + place, 0, "sil", "") for place in range(3)]
     rows = picture._rows([*labels, picture.Label(51.0, 0, "m", "", "other")], 10)
     assert [label.y for label in rows.labels] == [10, 10 + picture.ROW, 10 + 2 * picture.ROW]
@@ -104,7 +105,7 @@ def test_labels_that_would_touch_go_into_rows_and_what_lost_gives_way():
     assert picture._rows([], 10).bottom == 10
 
 
-def test_curves_are_where_a_unit_is_more_than_faint():
+def test_curves_cover_the_frames_in_which_a_unit_is_above_the_threshold():
     units = Units.of("characters", "ab")
     probabilities = np.full((10, 3), 1e-4)
     probabilities[2:5, 1], probabilities[7, 1], probabilities[4, 2] = (0.2, 0.9, 0.02), 0.5, 0.04
@@ -117,16 +118,16 @@ def test_curves_are_where_a_unit_is_more_than_faint():
     assert first.title == "a: 90 % at 0.04 s" and second.times == pytest.approx((0.075,))
 
 
-def test_a_tone_is_a_line_in_the_spectrogram_at_its_frequency():
+def test_the_spectrogram_of_a_tone_peaks_at_its_frequency():
     time = np.arange(8000) / 16000
     samples = np.sin(2 * np.pi * 2000 * time).astype(np.float32)
     level = clips.decibels(samples, 16000, 0.005)
-    assert level.shape == (257, 100) and level.max() == 0
+    assert level.shape == (257, 101) and level.max() == 0
     assert abs(int(level[:, 50].argmax()) - 2000 / 8000 * 256) <= 1
     assert level[200, 50] < -40
 
 
-def test_the_spectrogram_is_ink_that_lies_on_any_paper():
+def test_the_spectrogram_is_black_with_the_level_as_opacity():
     from PIL import Image
 
     samples = np.concatenate([np.zeros(1600), np.sin(2 * np.pi * 1000 * np.arange(1600) / 16000)]).astype(np.float32)
@@ -137,7 +138,7 @@ def test_the_spectrogram_is_ink_that_lies_on_any_paper():
     assert values[:, 15, 3].argmax() > 200  # 1 kHz is near the bottom
 
 
-def test_a_long_recording_does_not_go_into_the_page():
+def test_long_recordings_are_not_embedded():
     samples = np.zeros(40_000, np.float32)
     assert clips.playable(samples, 1000) == ""
     assert re.match("data:audio/flac;base64,", clips.playable(samples, 8000))

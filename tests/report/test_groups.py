@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asr.report import evaluated, groups
-from asr.report.evaluated import Results
+from asr.report.evaluated import EvaluatedRun
 from asr.scoring import alignment, bootstrap
 from asr.scoring.alignment import ErrorCount, align
 from asr.support import seeds
@@ -59,7 +59,7 @@ def test_speakers_are_resampled_wherever_there_are_two(speakers):
     result = {"metric": "CER", "rate": 0.25, "seed": 1}
 
     def group(rows):
-        some = Results("r", result, rows, [], None)
+        some = EvaluatedRun("r", result, rows, [], None)
         return groups._group(some, "all", some.alignments), alignment.by_speaker(some.alignments, {}).values()
 
     whole, single = group(rows)

@@ -19,7 +19,7 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 class Document(HTMLParser):
-    """Collects tags with their attributes and texts, and complains where they are not nested."""
+    """Collects tags with their attributes and texts, and fails if they are not nested."""
 
     def __init__(self, html):
         super().__init__()
@@ -71,7 +71,7 @@ def test_every_tag_is_closed_where_it_was_opened(document):
     assert document.all("main") and document.all("table")
 
 
-def test_the_page_asks_for_nothing_from_anywhere(html, document):
+def test_the_page_makes_no_requests(html, document):
     for _, attributes in document.tags:
         for name in ("src", "href", "data", "poster", "srcset", "action"):
             assert attributes.get(name, "#").startswith(("#", "data:")), attributes
@@ -81,7 +81,7 @@ def test_the_page_asks_for_nothing_from_anywhere(html, document):
     assert policy.startswith("default-src 'none'") and "http" not in policy
 
 
-def test_a_transcript_that_is_a_script_stays_a_transcript(html, document):
+def test_markup_in_a_transcript_is_escaped(html, document):
     assert "<script>alert" not in html and "<b>tone" not in html
     assert len(document.all("script")) == 1
     assert "</title><script>alert(1)</script> & “quoted”" in document.text()
@@ -95,7 +95,7 @@ def test_the_policy_allows_the_pages_own_script_and_no_other(html):
     assert f"script-src 'sha256-{digest}';" in html.replace("&#39;", "'")
 
 
-def test_the_headline_is_the_results(document, trained):
+def test_the_headline_is_that_of_the_result(document, trained):
     result = json.loads((trained / "test.json").read_text())
     text = document.text().replace("\xa0", " ")
     assert f"PER{100 * result['rate']:.2f} %" in text
@@ -104,7 +104,7 @@ def test_the_headline_is_the_results(document, trained):
         assert f"{result[name]} {name}" in text
 
 
-def test_the_witnesses_stand_at_the_end(document, trained):
+def test_the_page_ends_with_the_provenance_of_the_result(document, trained):
     result = json.loads((trained / "test.json").read_text())
     assert result["bundle_sha256"] in document.text() and result["manifest_sha256"] in document.text()
     assert result["machine"] in document.text()
@@ -124,7 +124,7 @@ def test_ids_are_unique_and_every_anchor_has_its_target(document):
     assert set(labels) <= set(ids)
 
 
-def test_pictures_say_what_they_show_and_tables_what_they_hold(document):
+def test_pictures_and_tables_have_descriptions(document):
     pictures = [svg for svg in document.all("svg") if "role" in svg]
     assert len(pictures) > 10 and all(len(svg["aria-label"]) > 20 for svg in pictures)
     assert len(document.all("caption")) == len(document.all("table"))
@@ -132,8 +132,8 @@ def test_pictures_say_what_they_show_and_tables_what_they_hold(document):
     assert all(a["aria-label"] for _, a in document.tags if a.get("role") == "region")
 
 
-def test_a_mouse_is_needed_for_nothing(document, html):
-    """A title may only say what is reached otherwise too: in the matrix the line above says it."""
+def test_everything_is_reachable_without_a_mouse(document, html):
+    """A tooltip may only repeat what is visible elsewhere: for the matrix, in the line above it."""
     assert {tag for tag, attributes in document.tags if "title" in attributes} == {"td"}
     matrix = next(table for table in document.all("table") if table.get("id") == "confusions")
     assert matrix["role"] == "grid"
@@ -143,7 +143,7 @@ def test_a_mouse_is_needed_for_nothing(document, html):
     assert re.search(r"hidden.>(substitution|deletion|insertion)<", error)
 
 
-def test_the_recordings_are_inside_as_they_were(document, data):
+def test_recordings_are_embedded_losslessly(document, data):
     source = document.all("audio")[0]["src"]
     kind, _, content = source.partition(";base64,")
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)), dtype="float32")
@@ -158,7 +158,7 @@ def test_the_same_run_gives_the_same_bytes(trained, data, page, tmp_path):
     assert again.read_bytes() == page.read_bytes()
 
 
-def test_the_page_lies_beside_the_result_and_a_bundle_finds_its_folder(run, data):
+def test_the_page_is_written_next_to_the_result_for_a_run_or_its_bundle(run, data):
     assert report.write(run, "test", data, examples=False) == run / "test.html"
     (run / "test.html").unlink()
     assert report.write(run / "best.safetensors", "test", data) == run / "test.html"
@@ -170,7 +170,7 @@ def test_without_utterances_neither_bundle_nor_corpus_is_needed(run, tmp_path):
     assert 'id="utterances"' not in html and "<audio" not in html and 'id="groups"' in html
 
 
-def test_sections_are_left_out_where_nothing_is_known(run):
+def test_sections_without_data_are_omitted(run):
     (run / "epochs.jsonl").unlink()
     (run / "recipe.toml").unlink()
     result = json.loads((run / "test.json").read_text())
@@ -179,8 +179,8 @@ def test_sections_are_left_out_where_nothing_is_known(run):
     (run / "test.json").write_text(json.dumps(result))
     document = Document(rendered(run))
     here = {attributes["id"] for attributes in document.all("h2")}
-    assert here == {"scores", "symbols", "groups", "witnesses"}
-    assert [a["href"][1:] for a in document.all("a")][1:] == ["scores", "symbols", "groups", "witnesses"]
+    assert here == {"scores", "symbols", "groups", "provenance"}
+    assert [a["href"][1:] for a in document.all("a")][1:] == ["scores", "symbols", "groups", "provenance"]
 
 
 def test_every_convention_is_a_row_and_a_mean_has_no_counts(run):
@@ -195,7 +195,7 @@ def test_every_convention_is_a_row_and_a_mean_has_no_counts(run):
     assert "meanof<utterances>PER25.00%–––––" in text
 
 
-def test_words_come_first_where_words_were_scored(run):
+def test_words_come_first_if_words_were_scored(run):
     result = json.loads((run / "test.json").read_text())
     words = {"metric": "WER", "convention": "words", "others": [result], "rate": 0.125}
     change(run / "test.json", **words)
@@ -205,22 +205,22 @@ def test_words_come_first_where_words_were_scored(run):
     assert "WER12.50 %" in text and f"PER {100 * result['rate']:.2f} %" in text
 
 
-def test_the_recipes_differences_are_named_first(trained):
+def test_settings_that_differ_from_the_defaults_are_listed(trained):
     context = pages._changed(evaluated.read(trained, "test").recipe)
     assert ("encoder.hidden", 40, 24) in context and ("training.epochs", 20, 8) in context and len(context) == 6
 
 
-def test_a_set_that_was_not_scored_is_named_with_the_command(run, data):
+def test_a_set_that_was_not_scored_is_reported_with_the_command_to_run(run, data):
     with pytest.raises(InputError, match=r"nope\.json: no such result; run `asr evaluate .*tones --set nope` first"):
         report.write(run, "nope", data)
 
 
-def test_another_bundle_or_manifest_than_the_scored_one_is_refused(run, data, tmp_path):
+def test_a_bundle_or_manifest_other_than_the_evaluated_one_is_rejected(run, data, tmp_path):
     other = tmp_path / "other.jsonl"
     other.write_bytes((data / "timit-tones" / "dev.jsonl").read_bytes())
     with pytest.raises(InputError, match="is not the manifest that was evaluated"):
         report.write(run, "test", data, manifest=other)
-    with pytest.raises(InputError, match="no such manifest; say where it lies, or .* --no-examples"):
+    with pytest.raises(InputError, match="no such manifest; pass its path, or .* --no-examples"):
         report.write(run, "test", tmp_path)
     with open(run / "best.safetensors", "ab") as file:
         file.write(b"more")
@@ -251,13 +251,13 @@ def test_another_bundle_or_manifest_than_the_scored_one_is_refused(run, data, tm
         ),
     ],
 )
-def test_a_damaged_record_is_named(run, name, text, message):
+def test_a_damaged_file_is_reported(run, name, text, message):
     (run / name).write_text(text)
     with pytest.raises(InputError, match=message):
         rendered(run)
 
 
-def test_utterances_of_another_evaluation_are_refused(run):
+def test_utterances_of_another_evaluation_are_rejected(run):
     lines = (run / "test.utterances.jsonl").read_text().splitlines()
     row = json.loads(lines[0])
     row["alignment"].append([None, "s"])
@@ -275,7 +275,7 @@ def test_an_epoch_without_a_dev_score_is_left_out_of_the_best(run):
     assert "1 epoch" in (text := Document(rendered(run)).text()) and "Best on dev" not in text
 
 
-def test_a_transcript_may_hold_a_line_separator(run):
+def test_a_transcript_may_contain_a_line_separator(run):
     lines = (run / "test.utterances.jsonl").read_text().splitlines()
     rows = [json.loads(line) | {"text": "one\u2028two"} for line in lines]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -283,9 +283,9 @@ def test_a_transcript_may_hold_a_line_separator(run):
     assert len(evaluated.read(run, "test").rows) == len(lines)
 
 
-def test_without_the_extra_the_command_says_what_to_install(run, data, monkeypatch):
+def test_a_missing_extra_is_reported_with_the_command_to_install_it(run, data, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(AsrError, match=r'report: needs PIL; `pip install "asr\[plots\]"`'):
+    with pytest.raises(AsrError, match=r'a report needs PIL; install it with `pip install "asr\[plots\]"`'):
         report.write(run, "test", data)

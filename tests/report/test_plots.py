@@ -8,7 +8,8 @@ from result_files import EMPTY
 
 from asr import report
 from asr.errors import AsrError, InputError
-from asr.report import plots, recording
+from asr.report import evaluated, picture, plots, recording
+from asr.scoring import alignment
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -23,7 +24,7 @@ def test_curves_are_drawn_from_the_epochs(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.png", "epochs.jsonl"]
 
 
-def test_an_epoch_without_a_dev_score_is_a_gap_in_its_curve(tmp_path):
+def test_epochs_without_a_dev_score_are_skipped(tmp_path):
     rows = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "learning_rate": 0.01, "dev": {"rate": 0.5}}]
     (tmp_path / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert report.curves(tmp_path).read_bytes().startswith(PNG)
@@ -31,12 +32,12 @@ def test_an_epoch_without_a_dev_score_is_a_gap_in_its_curve(tmp_path):
     assert report.curves(tmp_path).read_bytes().startswith(PNG)
 
 
-def test_a_folder_without_epochs_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"epochs\.jsonl: no such file, or it is empty; train first"):
+def test_a_folder_without_epochs_is_reported(tmp_path):
+    with pytest.raises(InputError, match=r"epochs\.jsonl: missing or empty; train first"):
         report.curves(tmp_path)
 
 
-def test_reliability_is_drawn_where_there_are_confidences(tmp_path):
+def test_a_reliability_diagram_is_drawn_if_there_are_confidences(tmp_path):
     path = tmp_path / "dev.v1.json"
     row = EMPTY | {"set": "dev", "calibration_error": 0.1}
     path.write_text(json.dumps(row))
@@ -47,7 +48,7 @@ def test_reliability_is_drawn_where_there_are_confidences(tmp_path):
     assert report.reliability(path).name == "dev.v1-reliability.png"
 
 
-def test_a_result_that_cannot_be_read_is_named(tmp_path):
+def test_a_result_that_cannot_be_read_is_reported(tmp_path):
     (tmp_path / "test.json").write_text("{}")
     with pytest.raises(InputError, match=r"test\.json: not a result file"):
         report.reliability(tmp_path / "test.json")
@@ -59,12 +60,31 @@ def test_a_run_is_drawn_as_its_curves_confusions_and_reliability(run):
     assert all((run / name).read_bytes().startswith(PNG) for name in names)
 
 
-def test_a_folder_with_nothing_to_draw_is_named(tmp_path):
-    with pytest.raises(InputError, match="holds neither epochs nor results"):
+def test_a_panel_shows_each_kind_of_error_in_its_color(trained, data, tmp_path):
+    from PIL import Image
+
+    alignments = evaluated.read(trained, "test").alignments
+    ranked = sorted(alignments, key=lambda id: alignments[id].count.errors)
+    for id in (ranked[0], ranked[-1]):
+        with Image.open(report.draw_utterance(trained, "test", id, data, tmp_path / f"{id}.png")) as image:
+            pixels = np.asarray(image.convert("RGB"), int).reshape(-1, 3)
+        for kind in picture.KINDS:
+            color = [int(plots.COLORS[kind][i : i + 2], 16) for i in (1, 3, 5)]
+            drawn = (np.abs(pixels - color).max(axis=1) < 40).any()
+            assert drawn == any(alignment.kind(*pair) == kind for pair in alignments[id].pairs)
+
+
+def test_an_utterance_that_is_not_in_the_set_is_reported(trained, data, tmp_path):
+    with pytest.raises(InputError, match="nobody: is not an utterance of test"):
+        report.draw_utterance(trained, "test", "nobody", data, tmp_path / "x.png")
+
+
+def test_a_folder_with_nothing_to_draw_is_reported(tmp_path):
+    with pytest.raises(InputError, match="contains neither epochs nor results"):
         plots.run(tmp_path)
 
 
-def test_a_recording_is_drawn_and_higher_with_a_systems_posteriors(trained, data, tmp_path):
+def test_a_recordings_picture_has_a_fourth_panel_for_posteriors(trained, data, tmp_path):
     from PIL import Image
 
     audio = next((data / "timit-tones").glob("*.wav"))
@@ -84,14 +104,14 @@ def test_blank_and_the_most_probable_unit_always_have_a_row(largest, rows):
     assert set(recording._rows(("<blank>", "a", "b", "c"), np.array(largest))) == rows
 
 
-def test_a_recording_shorter_than_a_window_is_named(tmp_path):
+def test_a_recording_shorter_than_a_window_is_reported(tmp_path):
     soundfile.write(tmp_path / "short.wav", np.zeros(100), 16000)
     with pytest.raises(InputError, match=r"short\.wav: 100 samples .* are shorter than one window"):
         recording.draw(tmp_path / "short.wav", tmp_path / "short.png")
 
 
-def test_without_matplotlib_the_command_says_what_to_install(run, monkeypatch, tmp_path):
+def test_missing_matplotlib_is_reported_with_the_command_to_install_it(run, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     for draw in (lambda: plots.run(run), lambda: recording.draw(tmp_path / "one.wav", tmp_path / "one.png")):
-        with pytest.raises(AsrError, match=r'need matplotlib; `pip install "asr\[plots\]"`'):
+        with pytest.raises(AsrError, match=r'pictures need matplotlib; install it with `pip install "asr\[plots\]"`'):
             draw()

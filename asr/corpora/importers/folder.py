@@ -177,7 +177,7 @@ def _toml(value: str) -> str:
 
 
 def _said(problem: Problem) -> str:
-    return f"{problem.what}: {len(problem.names)} X; {problem.remedy}"
+    return f"{problem.what}: {len(problem.names)} ({first_few(list(problem.names), 4)}); {problem.remedy}"
 
 
 def _speakers(found: Found) -> str:

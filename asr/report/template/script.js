@@ -2,7 +2,7 @@
 const root = document.documentElement;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// The theme: the system's until the button says otherwise; remembered where a page from disk may remember.
+// The theme: the system's until the button is pressed; remembered if the browser gives local files storage.
 const button = document.getElementById("theme");
 const system = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
@@ -17,7 +17,7 @@ button.addEventListener("click", () => {
 system.addEventListener("change", show);
 show();
 
-// The confusion matrix: Tab reaches one cell, arrows walk over those that count something.
+// The confusion matrix: Tab reaches one cell, the arrow keys move over the non-empty ones.
 const table = document.getElementById("confusions");
 const readout = document.getElementById("readout");
 const isCell = (target) => target.matches("td.c");
@@ -40,7 +40,7 @@ table.addEventListener("keydown", (event) => {
   }
 });
 
-// Players: a line moves with the sound, and a click into the picture goes there.
+// Players: a line follows the audio, and a click into the picture plays from there.
 for (const audio of document.querySelectorAll("audio")) {
   const picture = audio.parentNode.querySelector(".picture");
   const line = picture.querySelector(".playhead");
@@ -61,7 +61,7 @@ for (const audio of document.querySelectorAll("audio")) {
   audio.addEventListener("timeupdate", () => { if (calm.matches) place(); });
   picture.addEventListener("click", (event) => {
     audio.currentTime = Math.max(0, (event.clientX - picture.getBoundingClientRect().left - left) / scale);
-    audio.play().catch(() => { /* where the browser forbids it, the line at least shows the place */ });
+    audio.play().catch(() => { /* if the browser blocks playback, the line still shows the position */ });
   });
 }
 
