@@ -172,7 +172,7 @@ class Recognizer:
         """
         log_probs = self.log_probs(samples, rate)
         ids = self.bundle.units.ids(symbols)
-        inner = self.seconds(ctc.borders(log_probs, ids, ctc.align(torch.from_numpy(log_probs), ids)))
+        inner = self.seconds(ctc.borders(log_probs, ids, ctc.align(log_probs, ids)))
         borders = [0.0, *inner, len(samples) / rate]
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
 
