@@ -75,10 +75,10 @@ def test_no_damage_is_loaded_silently(saved, tmp_path):
 def test_a_file_that_is_no_bundle_is_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     safetensors.torch.save_file({"weight": torch.zeros(2)}, path)
-    with pytest.raises(BundleError, match="is no 'asr bundle 1'"):
+    with pytest.raises(BundleError, match="is not an 'asr bundle 1' file"):
         bundle.load(path)
     path.write_text("hello")
-    with pytest.raises(BundleError, match="damaged or no bundle"):
+    with pytest.raises(BundleError, match="not a bundle, or damaged"):
         bundle.load(path)
     with pytest.raises(BundleError, match="no such bundle"):
         bundle.load(tmp_path / "missing.safetensors")

@@ -1,6 +1,6 @@
-"""Tensors in a file that is whole or noticed: safetensors, a JSON header, and a SHA-256 over all of it.
+"""Tensors in one verified file: safetensors, a JSON header, and a SHA-256 over both.
 
-Nothing in such a file is ever executed, and no flipped bit is ever loaded.
+Nothing in such a file is ever executed, and a flipped bit is always noticed.
 """
 
 import hashlib
@@ -20,19 +20,19 @@ from asr.support import files
 
 
 def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors with a header, whole or not at all.
+    """Write tensors with a header, atomically.
 
     Args:
         path: The file.
-        format: What it is, and in which version.
-        header: What JSON can say.
+        format: The file's kind and version.
+        header: Anything that JSON can represent.
         tensors: By name.
 
     Raises:
-        AsrError: It cannot be written, or a tensor holds what is no number.
+        AsrError: It cannot be written, or a tensor contains NaN or Inf.
     """
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
-        raise AsrError(f"{path}: {broken[0]} holds what is no number; not saved, what was there before stands")
+        raise AsrError(f"{path}: {broken[0]} contains NaN or Inf; not saved, the previous file is unchanged")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(header, ensure_ascii=False)
     metadata = {"format": format, "header": text, "sha256": _digest(plain, text)}
@@ -45,14 +45,15 @@ def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     Args:
         path: The file.
-        format: What it must be.
+        format: The expected kind and version.
 
     Raises:
-        BundleError: It is missing, damaged or something else.
+        BundleError: It is missing, damaged or of another format.
     """
     metadata, tensors = _read(path)
     if metadata.get("format") != format:
-        raise BundleError(f"{path}: is no '{format}' ({metadata.get('format')!r}); give a file that training wrote")
+        found = metadata.get("format")
+        raise BundleError(f"{path}: is not an '{format}' file ({found!r}); pass a file written by `asr train`")
     if metadata.get("sha256") != _digest(tensors, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
     header: dict[str, Any] = json.loads(metadata["header"])
@@ -64,9 +65,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safetensors.safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise BundleError(f"{path}: no such bundle; train first, or give the path of a .safetensors file") from None
+        raise BundleError(f"{path}: no such bundle; train first, or pass the path of a .safetensors file") from None
     except (OSError, safetensors.SafetensorError) as error:
-        raise BundleError(f"{path}: damaged or no bundle ({error}); copy it again or train again") from error
+        raise BundleError(f"{path}: not a bundle, or damaged ({error}); copy it again or train again") from error
 
 
 def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
