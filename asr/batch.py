@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from asr import ctc
 from asr.errors import AsrError, InputError
 from asr.features.normalise import Normaliser
 from asr.features.store import Store
@@ -89,10 +90,7 @@ class Targets:
 
     def frames_needed(self) -> Ints:
         """Return the fewest frames that hold each reference (N,): what `ctc.frames_needed` says of it."""
-        repeats = np.zeros(len(self._flat) + 1, np.int64)  # before each id, those equal to their predecessor
-        repeats[2:] = np.cumsum(self._flat[1:] == self._flat[:-1])
-        first = np.minimum(self._ends[:-1] + 1, self._ends[1:])  # a reference's first id repeats nothing
-        return self.lengths + repeats[self._ends[1:]] - repeats[first]
+        return ctc.each_needs(self._flat[:-1], self.lengths)
 
 
 @dataclass(frozen=True)

@@ -249,7 +249,7 @@ class Recognizer:
             if not symbols:
                 return []
             log_probs, ids = self._forward([recording.features])[0], self.bundle.units.ids(symbols)
-            inner = ctc.borders(log_probs, ids, ctc.align(torch.from_numpy(log_probs), ids))
+            inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
             raise _named(recording.name, error) from error
         borders = [0.0, *self._inside(inner, recording.seconds), recording.seconds]

@@ -1,18 +1,9 @@
-"""The walks of a recurrent cell through time, compiled as `asr.jit` says.
-
-A walk goes through the frames in its own direction; one frame of all utterances that have it makes a *step*. The
-utterances are sorted, longest first, so a step's rows are the first so many of them, and one that has ended, or that
-the walk against time has not reached yet, takes no part. All steps' rows in the order of the walk are the rows of a
-*record*. Steps of about ROWS rows make a *stretch*: what needs no walk (the products with the inputs, all gradients of
-weights) is done for a stretch at once, while its rows are in the cache.
-
-Matrices are row-major, with columns in multiples of WIDTH, so that no loop has a remainder; those added are zeros.
-"""
+"""The walks of a recurrent cell through time, compiled; `asr.cells` explains them and says why they exist."""
 
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,21 +11,17 @@ from llvmlite.binding import get_host_cpu_features
 from numba import njit
 from numba.extending import register_jitable
 
-from asr.cells.lanes import WIDTH, load, prefetch, store, tile, zeros
-from asr.cells.recurrence import Back, Kernel, Room, Steps, Weights
+from asr.cells.arrays import Record, Steps, Walks, Weights, Workspace
+from asr.cells.equations import Equations
+from asr.cells.vectors import WIDTH, Matrix, load, load_each, prefetch, store, store_each, tile, zeros
 from asr.support.jit import compiled
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 
-ROWS = 128  # of a stretch; its records then fit the second-level cache
-PANEL = 32 if get_host_cpu_features().get("avx512f") else 16  # columns of a weight matrix that lie together
-
-
-def linked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function for compiled ones, which are kept on disk together with it."""
-    return cast(Callable[..., Any], njit(nogil=True)(function))
+CHUNK = 128  # rows of a chunk; what belongs to them then fits the second-level cache
+PANEL = 32 if get_host_cpu_features().get("avx512f") else 16  # columns of a panel
 
 
 def part(function: F) -> F:
@@ -43,151 +30,146 @@ def part(function: F) -> F:
 
 
 def _columns(width: int) -> Callable[..., None]:
-    """Return a function for compiled code: C = D + A B for so many columns and any number of rows.
+    """Return a function for compiled code: so many columns of C = D + A B, all m rows.
 
-    Six rows of sums fill the registers, but for what the sums are made of.
+    Six rows of sums, and what is multiplied, fill the registers.
     """
     six, four, two, one = (tile(rows, width) for rows in (6, 4, 2, 1))
 
     @part
-    def columns(
-        a: Array, ap: int, ar: int, ak: int, b: Array, bp: int, bk: int, d: Array, dp: int, dr: int, c: Array, cp: int,
-        cr: int, m: int, k: int,
-    ) -> None:  # fmt: skip
+    def columns(a: Matrix, b: Matrix, start: int | np.int64, d: Matrix, c: Matrix, column: int, m: int, k: int) -> None:
         i = 0
         while i + 6 <= m:
-            six(a, ap + i * ar, ar, ak, b, bp, bk, d, dp + i * dr, dr, c, cp + i * cr, cr, k)
+            six(a, b, start, d, c, i, column, k)
             i += 6
         if i + 4 <= m:
-            four(a, ap + i * ar, ar, ak, b, bp, bk, d, dp + i * dr, dr, c, cp + i * cr, cr, k)
+            four(a, b, start, d, c, i, column, k)
             i += 4
         if i + 2 <= m:
-            two(a, ap + i * ar, ar, ak, b, bp, bk, d, dp + i * dr, dr, c, cp + i * cr, cr, k)
+            two(a, b, start, d, c, i, column, k)
             i += 2
         if i < m:
-            one(a, ap + i * ar, ar, ak, b, bp, bk, d, dp + i * dr, dr, c, cp + i * cr, cr, k)
+            one(a, b, start, d, c, i, column, k)
 
     return columns
 
 
-_wide, _middle, _narrow = _columns(PANEL), _columns(16), _columns(8)
+_wide, _narrow = _columns(PANEL), _columns(WIDTH)
 
 
-@linked
-def product(
-    a: Array, ap: int, ar: int, ak: int, b: Array, bp: int, bk: int, panel: int, d: Array, dp: int, dr: int,
-    c: Array, cp: int, cr: int, m: int, n: int, k: int,
-) -> None:  # fmt: skip
-    """Let C = D + A B, of (m, n), (m, k), (k, n); n is a multiple of WIDTH.
-
-    Each array is followed by the place where the matrix begins and the way to the next row; for A also the way to the
-    next column, for B to the next PANEL of columns. A way of 0 repeats a row.
-    """
+@njit(nogil=True)
+def product(a: Matrix, b: Matrix, d: Matrix, c: Matrix, m: int, n: int, k: int) -> None:
+    """Let C = D + A B, of (m, n), (m, k) and (k, n); B in panels, n a multiple of WIDTH."""
     j = 0
     while j < n:
-        at = bp + j // PANEL * panel + j % PANEL
+        start = b.start + j // PANEL * b.column + j % PANEL
         if n - j >= PANEL:
-            _wide(a, ap, ar, ak, b, at, bk, d, dp + j, dr, c, cp + j, cr, m, k)
+            _wide(a, b, start, d, c, j, m, k)
             j += PANEL
-        elif n - j >= 16:
-            _middle(a, ap, ar, ak, b, at, bk, d, dp + j, dr, c, cp + j, cr, m, k)
-            j += 16
         else:
-            _narrow(a, ap, ar, ak, b, at, bk, d, dp + j, dr, c, cp + j, cr, m, k)
-            j += 8
+            _narrow(a, b, start, d, c, j, m, k)
+            j += WIDTH
+
+
+# All fields are variables of one type: with constants among them, Numba would compile the product several times.
 
 
 @part
-def apply(
-    a: Array, ap: int, weights: Array, d: Array, dp: int, dr: int, c: Array, cp: int, m: int, n: int, k: int
-) -> None:
-    """Let C = D + A W, with rows of A, D and C from the given ones on, and W in panels; D advances dr rows a row."""
-    one = np.int64(1)  # a constant would make Numba compile the product anew
-    product(
-        a, ap * a.shape[1], a.shape[1], one, weights, 0 * one, PANEL * one, k * PANEL, d, dp * d.shape[1],
-        dr * d.shape[1], c, cp * c.shape[1], c.shape[1], m, n, k,
-    )  # fmt: skip
+def rows(array: Array, row: int, column: int) -> Matrix:
+    """Return the rows of an array from one on, their columns from one on."""
+    return Matrix(array, row * array.shape[1] + column, array.shape[1], np.int64(1))
 
 
 @part
-def gain(a: Array, b: Array, rows: int, c: Array) -> None:
-    """Add to C the sum over the first rows of two records of their outer products, of as many columns as C has."""
-    one, (tall, wide) = np.int64(1), c.shape
-    product(
-        a, 0 * one, one, a.shape[1], b, 0 * one, b.shape[1], PANEL * one, c, 0 * one, wide, c, 0 * one, wide,
-        tall, wide, rows,
-    )  # fmt: skip
+def repeated(array: Array, column: int) -> Matrix:
+    """Return any number of rows that are all an array's first."""
+    return Matrix(array, np.int64(column), np.int64(0), np.int64(1))
 
 
 @part
-def total(a: Array, rows: int, out: Array) -> None:
-    """Add the first rows of a record to one row."""
+def in_panels(weights: Array, k: int) -> Matrix:
+    """Return weights that `panels` laid out, of k rows."""
+    return Matrix(weights, np.int64(0), np.int64(PANEL), np.int64(k * PANEL))
+
+
+@part
+def accumulate(a: Array, column: int, b: Array, count: int, out: Array) -> None:
+    """Add to (m, n) the outer products of the first rows of two arrays: a's columns from one on, and b's."""
+    transposed = Matrix(a, np.int64(column), np.int64(1), a.shape[1])
+    right, target = Matrix(b, np.int64(0), b.shape[1], np.int64(PANEL)), rows(out, 0, 0)
+    product(transposed, right, target, target, out.shape[0], out.shape[1], count)
+
+
+@part
+def fill(out: Array, low: int, high: int, row: Array, width: int) -> None:
+    """Set the first columns of rows low … high to those of one row."""
+    for r in range(low, high):
+        for j in range(width):
+            out[r, j] = row[0, j]
+
+
+@part
+def add_rows(a: Array, count: int, out: Array) -> None:
+    """Add to (1, n) the first rows of an array."""
     for j in range(0, out.shape[1], WIDTH):
-        running = load(out, j)
-        for r in range(rows):
-            running = running + load(a, r * a.shape[1] + j)
-        store(running, out, j)
+        total = load(out, j)
+        for r in range(count):
+            total = total + load(a, r * a.shape[1] + j)
+        store(total, out, j)
 
 
 @compiled
-def panels(weights: Array, gates: int, turned: bool, out: Array) -> None:
-    """Lay out a weight matrix (G · H, K) for products, in panels of PANEL columns, zeros where it has none.
+def panels(weights: Array, sums: int, transposed: bool, out: Array) -> None:
+    """Lay out a weight matrix (S H, K) in panels, zeros where H' and K' are larger.
 
     Args:
         weights: As torch has them.
-        gates: G.
-        turned: As the second matrix of x Wᵀ, (K, G · H'), else of s W, (G · H', K'); H' and K' are multiples of WIDTH.
+        sums: S.
+        transposed: Whether as the right factor of x Wᵀ, (K, S H'), or of s W, (S H', K').
         out: (1, rows · columns rounded up to PANEL), zeros.
     """
-    units, inputs = weights.shape[0] // gates, weights.shape[1]
-    room = -(-units // WIDTH) * WIDTH
-    rows = inputs if turned else gates * room
-    for gate in range(gates):
-        for unit in range(units):
+    hidden, inputs = weights.shape[0] // sums, weights.shape[1]
+    space = -(-hidden // WIDTH) * WIDTH
+    height = inputs if transposed else sums * space
+    for index in range(sums):
+        for unit in range(hidden):
             for k in range(inputs):
-                row, column = gate * room + unit, k
-                if turned:
+                row, column = index * space + unit, k
+                if transposed:
                     row, column = column, row
-                place = column // PANEL * PANEL * rows + row * PANEL + column % PANEL
-                out[0, place] = weights[gate * units + unit, k]
+                out[0, (column // PANEL * height + row) * PANEL + column % PANEL] = weights[index * hidden + unit, k]
 
 
 @part
-def gather(values: Array, column: int, width: int, t: int, count: int, order: Ints, record: Array, row: int) -> None:
-    """Copy columns of frame t of the first `count` utterances, (B, T, …), to a record's rows from `row` on."""
-    for r in range(count):
-        source, target = values[order[r], t], record[row + r]
-        for j in range(width):
-            target[j] = source[column + j]
+def gather(values: Array, column: int, width: int, frames: Ints, low: int, high: int, out: Array) -> None:
+    """Copy columns of the frames of rows low … high to the first rows of an array; zeros for a frame of −1."""
+    for row in range(low, high):
+        source, target = values[frames[row]], out[row - low]
+        if frames[row] >= 0:
+            for j in range(width):
+                target[j] = source[column + j]
+        else:
+            for j in range(width):
+                target[j] = 0
 
 
 @part
-def foresee(values: Array, column: int, width: int, t: int, count: int, order: Ints) -> None:
-    """Begin to fetch what `gather` or `scatter` will need: many utterances' frames lie too far apart to be guessed."""
-    line = 64 // values.itemsize
-    for r in range(count):
-        first = (order[r] * values.shape[1] + t) * values.shape[2] + column
-        for j in range(0, width + line - 1, line):
-            prefetch(values, first + min(j, width - 1))
-
-
-@part
-def scatter(record: Array, row: int, t: int, count: int, order: Ints, values: Array, column: int, width: int) -> None:
-    """Copy a record's rows from `row` on to columns of frame t of the first `count` utterances, (B, T, …)."""
-    for r in range(count):
-        source, target = record[row + r], values[order[r], t]
+def scatter(values: Array, first: int, frames: Ints, low: int, high: int, out: Array, column: int, width: int) -> None:
+    """Copy an array's rows from the first on to columns of the frames of rows low … high."""
+    for row in range(low, high):
+        source, target = values[first + row - low], out[frames[row]]
         for j in range(width):
             target[column + j] = source[j]
 
 
 @part
-def silence(steps: Steps, values: Array, column: int, width: int) -> None:
-    """Set columns of what lies beyond each utterance's end to 0, (B, T, …)."""
-    for s in range(len(steps.times)):
-        for r in range(steps.counts[s], len(steps.order)):
-            target = values[steps.order[r], steps.times[s]]
-            for j in range(width):
-                target[column + j] = 0
+def prefetch_frames(values: Array, column: int, width: int, frames: Ints, low: int, high: int) -> None:
+    """Prefetch what `gather` or `scatter` will need: too far apart for the hardware's prefetcher."""
+    line = 64 // values.itemsize
+    for row in range(low, high):
+        first = frames[row] * values.shape[1] + column
+        for j in range(0, width + line - 1, line):
+            prefetch(values, first + min(j, width - 1))
 
 
 def sources() -> int:
@@ -200,194 +182,168 @@ def sources() -> int:
 
 
 @part
-def step_onto(
-    onto: Callable[..., Any],
-    acts: Array,
-    row: int,
-    states: Array,
-    old: int,
-    new: int,
-    h: Array,
-    count: int,
-    going: int,
-) -> None:
-    """Let the cells of one step pass from sums to outputs."""
-    space, across = h.shape[1], acts.shape[1]
+def step_forward(
+    cell: Callable[..., Any], offsets: tuple[int, ...], record: Record, row: int, old: int, new: int, out: Array,
+    count: int, going: int,
+) -> None:  # fmt: skip
+    """Apply the cell to one step: its sums in the record's rows, its states from `old` to `new`."""
+    sums, states, space = record.sums, record.states, out.shape[1]
     for r in range(count):
         for j in range(0, space, WIDTH):
+            at = (row + r) * sums.shape[1] + j
             state = load(states, (old + r) * space + j) if r < going else zeros(states)
-            state, output = onto(acts, (row + r) * across + j, space, state)
+            saved, state, output = cell(load_each(sums, at, offsets), state)
+            store_each(saved, sums, at, offsets)
             store(state, states, (new + r) * space + j)
-            store(output, h, r * space + j)
+            store(output, out, r * space + j)
 
 
-def forward_walk(onto: Callable[..., Any]) -> Callable[..., None]:
-    """Return the compiled walk in one direction, with the cell's equations."""
-    version = sources()
+def forward_walk(equations: Equations) -> Callable[..., None]:
+    """Return a cell's compiled walk in one direction."""
+    version, cell = sources(), part(equations.forward)
+    bare, recurrent = equations.sums - equations.inputs, equations.recurrent  # sums without W x, and with U h
 
     @compiled
     def forward(
-        inputs: Array, steps: Steps, weights: Weights, keep: bool, acts: Array, states: Array, rows: Array, h: Array,
-        outputs: Array, column: int,
+        inputs: Array, steps: Steps, weights: Weights, offsets: tuple[int, ...], keep: bool, record: Record,
+        work: Workspace, outputs: Array, column: int,
     ) -> None:  # fmt: skip
         """Walk in one direction.
 
         Args:
-            inputs: (B, T, F).
+            inputs: (B T, F).
             steps: Of this direction.
-            weights: (F, G H') and (H, G H') in panels, (1, G H').
-            keep: Whether `acts` and `states` are records of the whole walk, or of a stretch and a step.
-            acts: Of at least G H' columns, takes the gates' activations.
-            states: Of H' columns, takes the states.
-            rows: Room for a stretch's inputs, of at least F columns.
-            h: (B, H'), room for a step's outputs.
-            outputs: (B, T, 2 H), takes the outputs.
+            weights: (F, I H') and (H, R H') in panels, (1, G H').
+            offsets: Of the sums' columns in a row of the record.
+            keep: Whether the record is of the whole walk, or has rows for a chunk and states for a step.
+            record: Takes what the backward walk needs.
+            work: Its `inputs` and `outputs` are used.
+            outputs: (B T, 2 H), takes the outputs.
             column: The first of the H columns that are this direction's.
         """
         _ = version
-        features, units, tall = inputs.shape[2], outputs.shape[2] // 2, weights.bias.shape[1]
-        silence(steps, outputs, column, units)
+        features, hidden, space, many = inputs.shape[1], outputs.shape[1] // 2, work.outputs.shape[1], len(steps.frames)
         low = 0
-        while low < len(steps.times):
+        while low < len(steps.going):
             high = low + 1
-            while high < len(steps.times) and steps.firsts[high + 1] - steps.firsts[low] <= ROWS:
+            while high < len(steps.going) and steps.firsts[high + 1] - steps.firsts[low] <= CHUNK:
                 high += 1
-            start = steps.firsts[low]
+            start, end = steps.firsts[low], steps.firsts[high]
             shift = 0 if keep else start
+            gather(inputs, 0, features, steps.frames, start, end, work.inputs)
+            prefetch_frames(inputs, 0, features, steps.frames, end, min(2 * end - start, many))
+            prefetch_frames(outputs, column, hidden, steps.frames, end, min(2 * end - start, many))
+            fill(record.sums, start - shift, end - shift, weights.bias, bare * space)
+            product(
+                rows(work.inputs, 0, 0), in_panels(weights.inputs, features), repeated(weights.bias, bare * space),
+                rows(record.sums, start - shift, bare * space), end - start, (len(offsets) - bare) * space, features,
+            )  # fmt: skip
             for s in range(low, high):
-                gather(inputs, 0, features, steps.times[s], steps.counts[s], steps.order, rows, steps.firsts[s] - start)
-            for s in range(high, min(2 * high - low, len(steps.times))):
-                foresee(inputs, 0, features, steps.times[s], steps.counts[s], steps.order)
-                foresee(outputs, column, units, steps.times[s], steps.counts[s], steps.order)
-            many = steps.firsts[high] - start
-            apply(rows, 0, weights.inputs, weights.bias, 0, 0, acts, start - shift, many, tall, features)
-            for s in range(low, high):
-                row, count, going = steps.firsts[s] - shift, steps.counts[s], steps.going[s]
-                apply(h, 0, weights.recurrent, acts, row, 1, acts, row, going, tall, units)
-                old = steps.firsts[s - 1] if keep and s > 0 else 0
-                step_onto(onto, acts, row, states, old, steps.firsts[s] if keep else 0, h, count, going)
-                scatter(h, 0, steps.times[s], count, steps.order, outputs, column, units)
+                first, going = steps.firsts[s], steps.going[s]
+                sums = rows(record.sums, first - shift, 0)
+                product(
+                    rows(work.outputs, 0, 0), in_panels(weights.recurrent, hidden), sums, sums, going,
+                    recurrent * space, hidden,
+                )  # fmt: skip
+                old, new = (steps.firsts[max(s - 1, 0)], first) if keep else (0, 0)
+                count = steps.firsts[s + 1] - first
+                step_forward(cell, offsets, record, first - shift, old, new, work.outputs, count, going)
+                scatter(work.outputs, 0, steps.frames, first, first + count, outputs, column, hidden)
             low = high
 
     return forward
 
 
 @part
-def fetch(inputs: Array, outputs: Array, slope: Array, steps: Steps, s: int, column: int, room: Room, row: int) -> None:
-    """Fill a step's rows of a stretch."""
-    t, count, going, units = steps.times[s], steps.counts[s], steps.going[s], outputs.shape[2] // 2
-    gather(inputs, 0, inputs.shape[2], t, count, steps.order, room.inputs, row)
-    gather(slope, column, units, t, count, steps.order, room.slope, row)
-    if s > 0:
-        gather(outputs, column, units, steps.times[s - 1], going, steps.order, room.past, row)
-    room.past[row + going : row + count] = 0
+def step_backward(
+    cell: Callable[..., Any], offsets: tuple[int, ...], record: Record, work: Workspace, first: int, old: int, row: int,
+    count: int, going: int, after: int,
+) -> None:  # fmt: skip
+    """Take the gradients of one step, the record's rows from `first` on, from its outputs to its sums and old states.
 
-
-@part
-def foresee_back(
-    inputs: Array, outputs: Array, slope: Array, steps: Steps, s: int, column: int, wanted: bool, by_inputs: Array
-) -> None:
-    """Begin to fetch what `fetch` will copy, and the place of the derivatives by the inputs."""
-    t, count, units, features = steps.times[s], steps.counts[s], outputs.shape[2] // 2, inputs.shape[2]
-    foresee(inputs, 0, features, t, count, steps.order)
-    foresee(slope, column, units, t, count, steps.order)
-    if s > 0:
-        foresee(outputs, column, units, steps.times[s - 1], steps.going[s], steps.order)
-    if wanted:
-        foresee(by_inputs, 0, features, t, count, steps.order)
-
-
-@part
-def step_back(
-    back: Callable[..., Any],
-    acts: Array,
-    states: Array,
-    room: Room,
-    first: int,
-    old: int,
-    row: int,
-    count: int,
-    going: int,
-    after: int,
-) -> None:
-    """Let the derivatives of one step pass from outputs to sums."""
-    space, across = states.shape[1], acts.shape[1]
+    Of its `count` utterances, `going` took part in the previous step, whose states are in the rows from `old` on, and
+    `after` take part in the next.
+    """
+    states, space = record.states, record.states.shape[1]
     for r in range(count):
         for j in range(0, space, WIDTH):
-            k = r * space + j
-            dh, dc = load(room.slope, row * space + k), zeros(states)
+            at = r * space + j
+            dh, dstate = load(work.grad_outputs, row * space + at), zeros(states)
             if r < after:
-                dh, dc = dh + load(room.dh, k), load(room.dc, k)
-            before = load(states, old * space + k) if r < going else zeros(states)
-            c = load(states, first * space + k)
-            at, to = (first + r) * across + j, (row + r) * across + j
-            store(back(acts, at, space, before, c, dh, dc, room.sums, to), room.dc, k)
+                dh, dstate = dh + load(work.grad_previous, at), load(work.grad_states, at)
+            before = load(states, old * space + at) if r < going else zeros(states)
+            saved = load_each(record.sums, (first + r) * record.sums.shape[1] + j, offsets)
+            dsums, dstate = cell(saved, before, load(states, first * space + at), dh, dstate)
+            store_each(dsums, work.grad_sums, (row + r) * work.grad_sums.shape[1] + j, offsets)
+            store(dstate, work.grad_states, at)
 
 
-def backward_walk(back: Callable[..., Any]) -> Callable[..., None]:
-    """Return the compiled walk back, with the derivatives of the cell's equations."""
-    version = sources()
+def backward_walk(equations: Equations) -> Callable[..., None]:
+    """Return a cell's compiled walk back."""
+    version, cell = sources(), part(equations.backward)
+    bare = equations.sums - equations.inputs
 
     @compiled
     def backward(
-        inputs: Array, outputs: Array, slope: Array, steps: Steps, weights: Back, acts: Array, states: Array,
-        room: Room, by: Weights, wanted: bool, by_inputs: Array, column: int,
+        inputs: Array, outputs: Array, grad_outputs: Array, steps: Steps, weights: Weights, offsets: tuple[int, ...],
+        record: Record, work: Workspace, grads: Weights, wanted: bool, grad_inputs: Array, column: int,
     ) -> None:  # fmt: skip
-        """Walk back, and add up the loss's derivatives.
+        """Walk back, and accumulate the loss's gradients.
 
         Args:
-            inputs: (B, T, F).
-            outputs: (B, T, 2 H).
-            slope: (B, T, 2 H), the loss's derivatives by the outputs.
+            inputs: (B T, F).
+            outputs: (B T, 2 H).
+            grad_outputs: (B T, 2 H).
             steps: Of this direction.
-            weights: (G H', F') and (G H', H') in panels.
-            acts: What `forward` kept.
-            states: Likewise.
-            room: To work in.
-            by: (G H', F'), (G H', H'), (1, G H'), zeros: takes the derivatives by the weights.
-            wanted: Whether the derivatives by the inputs are.
-            by_inputs: (B, T, F), takes them.
+            weights: (I H', F') and (R H', H') in panels; the bias is not used.
+            offsets: As for `forward`.
+            record: What `forward` left.
+            work: All but its `outputs`.
+            grads: (I H', F'), (R H', H'), (1, G H'), zeros: takes the gradients with respect to the weights.
+            wanted: Whether those with respect to the inputs are.
+            grad_inputs: (B T, F), takes them.
             column: As for `forward`.
         """
         _ = version
-        features, space, (tall, wide) = inputs.shape[2], states.shape[1], by.inputs.shape
-        if wanted:
-            silence(steps, by_inputs, 0, features)
-        after, high = 0, len(steps.times)
+        features, hidden = inputs.shape[1], outputs.shape[1] // 2
+        (with_input, wide), (with_output, space) = grads.inputs.shape, grads.recurrent.shape
+        nothing = repeated(work.zeros, 0)
+        after, high = 0, len(steps.going)
         while high > 0:
             low = high - 1
-            while low > 0 and steps.firsts[high] - steps.firsts[low - 1] <= ROWS:
+            while low > 0 and steps.firsts[high] - steps.firsts[low - 1] <= CHUNK:
                 low -= 1
-            start, many = steps.firsts[low], steps.firsts[high] - steps.firsts[low]
-            for s in range(low, high):
-                fetch(inputs, outputs, slope, steps, s, column, room, steps.firsts[s] - start)
-            for s in range(max(2 * low - high, 0), low):
-                foresee_back(inputs, outputs, slope, steps, s, column, wanted, by_inputs)
+            start, end = steps.firsts[low], steps.firsts[high]
+            gather(inputs, 0, features, steps.frames, start, end, work.inputs)
+            gather(grad_outputs, column, hidden, steps.frames, start, end, work.grad_outputs)
+            gather(outputs, column, hidden, steps.previous, start, end, work.previous)
+            ahead = max(2 * start - end, 0)
+            prefetch_frames(inputs, 0, features, steps.frames, ahead, start)
+            prefetch_frames(grad_outputs, column, hidden, steps.frames, ahead, start)
+            prefetch_frames(outputs, column, hidden, steps.frames, ahead, start)
             for s in range(high - 1, low - 1, -1):
-                row, going = steps.firsts[s] - start, steps.going[s]
-                old = steps.firsts[s - 1] if s > 0 else 0
-                step_back(back, acts, states, room, steps.firsts[s], old, row, steps.counts[s], going, after)
-                apply(room.sums, row, weights.recurrent, room.nothing, 0, 0, room.dh, 0, going, space, tall)
+                first, going, old = steps.firsts[s], steps.going[s], steps.firsts[max(s - 1, 0)]
+                count = steps.firsts[s + 1] - first
+                step_backward(cell, offsets, record, work, first, old, first - start, count, going, after)
+                product(
+                    rows(work.grad_sums, first - start, 0), in_panels(weights.recurrent, with_output), nothing,
+                    rows(work.grad_previous, 0, 0), going, space, with_output,
+                )  # fmt: skip
                 after = going
-            gain(room.sums, room.inputs, many, by.inputs)
-            gain(room.sums, room.past, many, by.recurrent)
-            total(room.sums, many, by.bias)
+            accumulate(work.grad_sums, bare * space, work.inputs, end - start, grads.inputs)
+            accumulate(work.grad_sums, 0, work.previous, end - start, grads.recurrent)
+            add_rows(work.grad_sums, end - start, grads.bias)
             if wanted:
-                apply(room.sums, 0, weights.inputs, room.nothing, 0, 0, room.inputs, 0, many, wide, tall)
-                for s in range(low, high):
-                    row, count = steps.firsts[s] - start, steps.counts[s]
-                    scatter(room.inputs, row, steps.times[s], count, steps.order, by_inputs, 0, features)
+                product(
+                    rows(work.grad_sums, 0, bare * space), in_panels(weights.inputs, with_input), nothing,
+                    rows(work.inputs, 0, 0), end - start, wide, with_input,
+                )  # fmt: skip
+                scatter(work.inputs, 0, steps.frames, start, end, grad_inputs, 0, features)
             high = low
 
     return backward
 
 
-def kernel(gates: int, onto: Callable[..., Any], back: Callable[..., Any]) -> Kernel:
-    """Return a cell in compiled code.
-
-    Args:
-        gates: How many sums W x + U h + b a unit has.
-        onto: From the sums and the state before to the state and the output, as `asr.cells.lstm_gates.forward`.
-        back: Its derivatives, as `asr.cells.lstm_gates.backward`.
-    """
-    return Kernel(gates, forward_walk(onto), backward_walk(back), panels, ROWS, PANEL)
+def walks(equations: Equations) -> Walks:
+    """Return a cell's compiled walks."""
+    return Walks(equations, forward_walk(equations), backward_walk(equations), panels, CHUNK, PANEL)

@@ -1,80 +1,107 @@
-"""Where a labelling lies: how many frames it needs, and which frames say what."""
+"""Forced alignment: how many frames a transcript needs, and which of them say what."""
 
-import sys
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from asr.errors import AsrError, InputError
+from asr.errors import InputError
 from asr.units import BLANK
 
-UNMATCHED = "torchaudio does not go with this torch"
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating]
+
+
+class Span(NamedTuple):
+    """The frames in which a path says one id.
+
+    Attributes:
+        start: The first.
+        end: One more than the last.
+        score: Mean log-probability of the id in these frames.
+    """
+
+    start: int
+    end: int
+    score: float
+
+
+def each_needs(ids: npt.NDArray[np.integer], lengths: Ints) -> Ints:
+    """Return the fewest frames of each transcript, (N,): one for an id, and one for the blank between equal neighbors.
+
+    Args:
+        ids: Of all transcripts, one after the other.
+        lengths: (N,), ids of each.
+    """
+    ends = np.cumsum(lengths)
+    repeats = np.zeros(len(ids) + 1, np.int64)  # how many of the ids before each index equal the one before them
+    repeats[2:] = np.cumsum(ids[1:] == ids[:-1])
+    firsts = np.minimum(ends - lengths + 1, ends)  # a transcript's first id repeats nothing
+    needed: Ints = lengths + repeats[ends] - repeats[firsts]
+    return needed
 
 
 def frames_needed(ids: Sequence[int]) -> int:
-    """Return the fewest frames that hold a labelling: one an id, and a blank between equal neighbours."""
-    return len(ids) + sum(one == next for one, next in zip(ids, ids[1:], strict=False))
+    """Return the fewest frames of a path that says these ids."""
+    return int(each_needs(np.array(ids, np.int64), np.array([len(ids)]))[0])
 
 
-def can_align() -> bool:
-    """Say whether torchaudio, which aligns, can be loaded; where not, tell so on standard error."""
-    try:
-        import torchaudio.functional  # noqa: F401
-    except (ImportError, OSError) as error:
-        print(f"borders are not measured: {UNMATCHED} ({error})", file=sys.stderr)
-        return False
-    return True
+def too_few(frames: int, count: int, needed: int) -> str:
+    """Return what is wrong with an utterance of fewer frames than its transcript needs."""
+    blanks = f", with a blank between {needed - count} equal neighbors" if needed > count else ""
+    return f"{frames} frames cannot hold {count} units (needs {needed}{blanks})"
 
 
-def align(log_probs: Tensor | npt.NDArray[np.floating], ids: Sequence[int]) -> list[tuple[int, int]]:
-    """Return where the best path through a labelling says each id: its peak, (first, last + 1) frame.
+def align(log_probs: Any, ids: Sequence[int]) -> list[Span]:  # noqa: ANN401 (whatever NumPy takes as an array)
+    """Return where the most probable path through a transcript says each id, (L,) spans.
+
+    Between the spans the path says blank. Source: A. Graves et al., ICML 2006, section 4.1, with a maximum for the sum.
 
     Args:
-        log_probs: (T, V), natural log.
-        ids: The labelling (L,), blank-free.
+        log_probs: (T, V), natural log; an array or a tensor on the CPU.
+        ids: The transcript (L,), without blanks.
 
     Raises:
-        InputError: The labelling does not fit into so many frames.
-        AsrError: torchaudio cannot be loaded.
+        InputError: The transcript needs more frames, or no path through it has a probability above 0.
     """
-    log_probs = torch.as_tensor(log_probs)
-    if len(log_probs) < frames_needed(ids):
-        raise InputError(f"{len(log_probs)} frames cannot hold {len(ids)} units (needs {frames_needed(ids)})")
+    log_probs = np.asarray(log_probs)
+    needed = frames_needed(ids)
+    if len(log_probs) < needed:
+        raise InputError(too_few(len(log_probs), len(ids), needed))
     if not ids:
         return []
-    try:
-        from torchaudio.functional import forced_align
-    except (ImportError, OSError) as error:
-        raise AsrError(f"{UNMATCHED} ({error}); install both from the same place") from error
-    path = forced_align(log_probs[None], torch.tensor([list(ids)], device=log_probs.device), blank=BLANK)[0][0]
-    peaks: list[tuple[int, int]] = []
-    before = BLANK
-    for frame, id in enumerate(path.tolist()):
-        if id != BLANK and id == before:
-            peaks[-1] = (peaks[-1][0], frame + 1)
-        elif id != BLANK:
-            peaks.append((frame, frame + 1))
-        before = id
-    return peaks
+    from asr.ctc.viterbi import best_path  # Numba costs a fifth of a second, which importing this need not pay
+
+    states = np.full(2 * len(ids) + 1, BLANK)
+    states[1::2] = ids
+    scores = np.ascontiguousarray(log_probs[:, states], np.float64)  # (T, 2 L + 1)
+    path = best_path(scores, states)
+    if path[0] < 0:
+        raise InputError("the transcript has probability 0; a log-probability is -inf or NaN")
+    said = np.arange(1, len(states), 2)
+    starts, ends = np.searchsorted(path, said), np.searchsorted(path, said, "right")
+    return [
+        Span(start, end, float(scores[start:end, state].mean()))
+        for start, end, state in zip(starts.tolist(), ends.tolist(), said.tolist(), strict=True)
+    ]
 
 
-def borders(log_probs: npt.NDArray[np.floating], ids: Sequence[int], peaks: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the frames at which each id but the first begins, (L − 1,): how the blank between two peaks is shared.
+def borders(log_probs: Floats, ids: Sequence[int], spans: Sequence[Span]) -> list[int]:
+    """Return the frames at which each id but the first begins, (L − 1,): how the blank between two spans is divided.
 
     CTC spikes inside a unit and writes blank elsewhere, but among the other units it still prefers the one that is
-    being said. So the border lies where the left unit, summed over the frames between the peaks, has most
+    being said. So the border is where the left unit, summed over the frames between the spans, has most
     probability on its side and the right unit on its own.
 
     Args:
         log_probs: (T, V), natural log.
-        ids: The labelling (L,).
-        peaks: Of each id, as `align` gives them.
+        ids: The transcript (L,).
+        spans: Of each id, as `align` returns them.
     """
     found = []
-    for left, right, (_, start), (end, _) in zip(ids, ids[1:], peaks, peaks[1:], strict=False):
+    for left, right, before, after in zip(ids, ids[1:], spans, spans[1:], strict=False):
+        start, end = before[1], after[0]
         preferred = log_probs[start:end, left] - log_probs[start:end, right]
         gained = np.concatenate([[0.0], np.cumsum(preferred)])
         found.append(start + int(gained.argmax()))

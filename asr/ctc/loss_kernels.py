@@ -1,4 +1,4 @@
-"""CTC's sums over all paths, compiled as `asr.jit` says, in numbers of any size.
+"""CTC's sums over all paths, compiled, in numbers of any size.
 
 A unit of a target is a column: column j holds unit j, from 1 to L, and the blank after it; column 0 holds the blank
 before the first unit. Seen from a frame, a state is *ahead* of probability β, the sum over what may still come, that
@@ -28,8 +28,8 @@ from asr.units import BLANK
 
 Reals = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
-Longs = npt.NDArray[np.int64]
-Places = npt.NDArray[np.uint64]  # columns of a frame: unsigned, so that no index needs a test for being negative
+Ints = npt.NDArray[np.int64]
+UInts = npt.NDArray[np.uint64]  # units as indices of a frame: unsigned, so that none is tested for being negative
 
 
 class Ahead(NamedTuple):
@@ -66,8 +66,8 @@ class Shares(NamedTuple):
     begin: Reals
 
 
-class Room(NamedTuple):
-    """The arrays that an utterance is worked in.
+class Lattice(NamedTuple):
+    """The arrays in which an utterance's paths are summed.
 
     Attributes:
         units: (L + 1,), blank and the target.
@@ -81,7 +81,7 @@ class Room(NamedTuple):
         sums: (V,), posteriors of a frame.
     """
 
-    units: Places
+    units: UInts
     ahead: Ahead
     factors: Reals
     powers: Reals
@@ -92,8 +92,8 @@ class Room(NamedTuple):
     sums: Reals
 
     @classmethod
-    def of(cls, frames: int, columns: int, units: int, *, gradient: bool) -> "Room":
-        """Return room for utterances of so many frames and columns at most, over V units."""
+    def of(cls, frames: int, columns: int, units: int, *, gradient: bool) -> "Lattice":
+        """Return arrays for utterances of at most so many frames and columns, over V units."""
         rows = frames + 1 if gradient else 1
         return cls(
             units=np.empty(columns, np.uint64),
@@ -130,8 +130,8 @@ LN2_HIGH = float(np.float32(0.693145751953125))  # ends in zeros, so that its pr
 LN2_LOW = 1.42860682030941723212e-6
 TAYLOR = tuple(1.0 / factorial(n) for n in range(13))  # to 2e-16 for |x| ≤ ln 2 / 2
 
-contracted = compiled_with("contract", apart=True)
-reordered = compiled_with("contract", "reassoc", apart=True)
+contracted = compiled_with("contract", noalias=True)
+reordered = compiled_with("contract", "reassoc", noalias=True)
 
 
 @intrinsic
@@ -168,7 +168,7 @@ def exponent(value: float) -> float:
 
 
 @contracted
-def emit(log_probs: Floats, units: Places, factors: Reals, powers: Reals) -> None:
+def emit(log_probs: Floats, units: UInts, factors: Reals, powers: Reals) -> None:
     """Put a frame's probability (V,) of each column's unit into `factors` and `powers`, (L + 1,)."""
     for j in range(len(units)):
         factors[j] = log_probs[units[j]]
@@ -238,7 +238,7 @@ def onward(unit: Reals, rest: Reals, shares: Shares, t: int) -> None:
 
 
 @reordered
-def credit(unit: Reals, rest: Reals, units: Places, sums: Reals, gradient: Floats) -> None:
+def credit(unit: Reals, rest: Reals, units: UInts, sums: Reals, gradient: Floats) -> None:
     """Put −posterior of each unit in a frame into `gradient` (V,)."""
     for v in range(len(sums)):
         sums[v] = 0.0
@@ -253,8 +253,8 @@ def credit(unit: Reals, rest: Reals, units: Places, sums: Reals, gradient: Float
 
 
 @compiled
-def sound(log_probs: Floats) -> bool:
-    """Say whether a frame's log-probs (V,) are numbers, −inf included."""
+def is_valid(log_probs: Floats) -> bool:
+    """Say whether a frame's log-probs (V,) are finite or −inf."""
     count = 0
     for v in range(len(log_probs)):
         count += log_probs[v] < HIGHEST
@@ -262,16 +262,16 @@ def sound(log_probs: Floats) -> bool:
 
 
 @inlined
-def backward(log_probs: Floats, columns: int, room: Room, keep: bool) -> float:
-    """Return −log p(target | input) in nats; inf where no path has a probability, NaN where a log-prob is none.
+def backward(log_probs: Floats, columns: int, lattice: Lattice, keep: bool) -> float:
+    """Return −log p(target | input) in nats; inf where no path is possible, NaN where a log-prob is NaN or +inf.
 
     Args:
         log_probs: (T, V).
         columns: L + 1.
-        room: With the units in it; the shares are written.
+        lattice: With the units in it; the shares are written.
         keep: Whether the shares of all frames are.
     """
-    ahead, units, skips = room.ahead, room.units[:columns], room.skips[:columns]
+    ahead, units, skips = lattice.ahead, lattice.units[:columns], lattice.skips[:columns]
     for j in range(columns + 1):
         ahead.unit[j] = ahead.rest[j] = 1.0
         ahead.unit_power[j] = ahead.rest_power[j] = IMPOSSIBLE
@@ -279,27 +279,27 @@ def backward(log_probs: Floats, columns: int, room: Room, keep: bool) -> float:
     for j in range(columns):
         skips[j] = IMPOSSIBLE if j + 1 < columns and units[j] == units[j + 1] else 0.0
     for t in range(len(log_probs) - 1, -2, -1):
-        if t >= 0 and not sound(log_probs[t]):
+        if t >= 0 and not is_valid(log_probs[t]):
             return nan
         if t >= 0:
-            emit(log_probs[t], units, room.factors, room.powers)
+            emit(log_probs[t], units, lattice.factors, lattice.powers)
         else:  # before the first frame, every path is in the first blank
             for j in range(columns):
-                room.factors[j], room.powers[j] = 1.0, 0.0
-        back(ahead, room.factors, room.powers, skips, room.shares, t + 1 if keep else 0)
+                lattice.factors[j], lattice.powers[j] = 1.0, 0.0
+        back(ahead, lattice.factors, lattice.powers, skips, lattice.shares, t + 1 if keep else 0)
     whole = ahead.rest_power[0]
     return -log(ahead.rest[0]) - whole * LN2 if whole > 0.5 * IMPOSSIBLE else inf
 
 
 @inlined
-def forward(columns: int, room: Room, gradient: Floats) -> None:
+def forward(columns: int, lattice: Lattice, gradient: Floats) -> None:
     """Put −posterior of each unit in each frame into `gradient` (T, V), from the shares that `backward` wrote."""
-    unit, rest, units = room.unit[:columns], room.rest[:columns], room.units[:columns]
+    unit, rest, units = lattice.unit[:columns], lattice.rest[:columns], lattice.units[:columns]
     for j in range(columns):
         unit[j], rest[j] = 0.0, 1.0 if j == 0 else 0.0
     for t in range(len(gradient)):
-        onward(unit, rest, room.shares, t)
-        credit(unit, rest, units, room.sums, gradient[t])
+        onward(unit, rest, lattice.shares, t)
+        credit(unit, rest, units, lattice.sums, gradient[t])
 
 
 @inlined
@@ -312,12 +312,12 @@ def fill(gradient: Floats, value: float) -> None:
 
 @compiled
 def run(
-    room: Room,
+    lattice: Lattice,
     keep: bool,
     log_probs: Floats,
-    lengths: Longs,
-    targets: Longs,
-    target_lengths: Longs,
+    lengths: Ints,
+    targets: Ints,
+    target_lengths: Ints,
     losses: Reals,
     gradients: Floats,
 ) -> None:
@@ -326,7 +326,7 @@ def run(
     A gradient is NaN where the loss is infinite or NaN, and 0 beyond a length.
 
     Args:
-        room: For the longest of them.
+        lattice: For the longest of them.
         keep: Whether gradients are wanted.
         log_probs: (B, T, V).
         lengths: (B,), each enough for its target.
@@ -335,15 +335,15 @@ def run(
         losses: To be written.
         gradients: To be written.
     """
-    room.units[0] = BLANK
+    lattice.units[0] = BLANK
     for b in range(len(lengths)):
         frames, columns = lengths[b], target_lengths[b] + 1
         for j in range(1, columns):
-            room.units[j] = targets[b, j - 1]
-        losses[b] = backward(log_probs[b, :frames], columns, room, keep)
+            lattice.units[j] = targets[b, j - 1]
+        losses[b] = backward(log_probs[b, :frames], columns, lattice, keep)
         if keep:
             if losses[b] < inf:
-                forward(columns, room, gradients[b, :frames])
+                forward(columns, lattice, gradients[b, :frames])
             else:
                 fill(gradients[b, :frames], nan)
             fill(gradients[b, frames:], 0.0)

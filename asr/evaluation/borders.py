@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from asr import ctc
 from asr.decoders.hypothesis import LogProbs
@@ -54,9 +53,9 @@ def of(
     starts = recognizer.bundle.units.starts(utterance.phones)
     if len(starts) != len(target) or len(log_probs) < ctc.frames_needed(target):
         return [], []
-    peaks = ctc.align(torch.from_numpy(log_probs), target)
-    placed = recognizer.seconds(ctc.borders(log_probs, target, peaks))
-    centres = recognizer.seconds([(first + last) / 2 for first, last in peaks])
+    spans = ctc.align(log_probs, target)
+    placed = recognizer.seconds(ctc.borders(log_probs, target, spans))
+    centres = recognizer.seconds([(span.start + span.end) / 2 for span in spans])
     ends = [*starts[1:], utterance.seconds]
     inside = [start <= centre <= end for start, centre, end in zip(starts, centres, ends, strict=True)]
     return [one - other for one, other in zip(placed, starts[1:], strict=True)], inside

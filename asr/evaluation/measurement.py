@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from asr import bundle, ctc, manifest, recognize
+from asr import bundle, manifest, recognize
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Hypothesis, Search
@@ -74,7 +74,7 @@ class Evaluation:
 
     Attributes:
         results: The headline first.
-        borders: Where units' times are transcribed and torchaudio can align; else None.
+        borders: Where units' times are transcribed; else None.
         utterances: By id.
         remark: What must be said of how the search's weights were chosen; empty for nothing.
         seconds: What decoding took.
@@ -153,14 +153,13 @@ def _decoded(
 ) -> tuple[dict[str, Hypothesis], Borders | None]:
     """Return the best hypothesis of each utterance, by id, and where borders lie; several processes share the work."""
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
-    align = ctc.can_align()
     mine = {}
     for id, log_probs in recognizer.emissions(dataset, group):
-        placed = borders.of(recognizer, log_probs, targets[id], utterances[id]) if align else None
+        placed = borders.of(recognizer, log_probs, targets[id], utterances[id])
         mine[id] = recognizer.decoder(log_probs)[0], placed
     found = group.gather(mine)
     hypotheses = {id: hypothesis for id, (hypothesis, _) in found.items()}
-    return hypotheses, borders.joined([placed for _, placed in found.values() if placed])
+    return hypotheses, borders.joined([placed for _, placed in found.values()])
 
 
 def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:

@@ -1,25 +1,18 @@
-"""Compiling with Numba: at the first call, without the GIL, and kept on disk."""
+"""Compiling with Numba: at the first call, without the GIL, and kept on disk.
 
+`NUMBA_DISABLE_JIT=1` leaves everything to Python and torch: slow, but with a debugger's view of it.
+"""
+
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
-from numba import njit
-from numba.core.compiler import Compiler
+from numba import __version__, njit
+from numba.core import config  # what NUMBA_DISABLE_JIT sets
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Apart(Compiler):
-    """Numba's compiler, told that the arrays of one call do not overlap.
-
-    Else a loop over many short arrays spends as long on asking whether they do as on its work.
-    """
-
-    def define_pipelines(self) -> list[Any]:
-        """Return what Numba does to a function, as ever."""
-        self.state.flags.noalias = True
-        return cast(list[Any], cast(Any, super()).define_pipelines())
 
 
 def compiled(function: F) -> F:
@@ -27,39 +20,80 @@ def compiled(function: F) -> F:
     return compiled_with()(function)
 
 
-def compiled_with(*liberties: str, apart: bool = False) -> Callable[[F], F]:
-    """Return a decorator that compiles as `compiled` does, with liberties that let LLVM do several things at a time.
+def compiled_with(*fastmath: str, noalias: bool = False) -> Callable[[F], F]:
+    """Return a decorator that compiles as `compiled` does, with licenses that let LLVM vectorize.
 
     Args:
-        liberties: In floating-point arithmetic, in LLVM's words: `contract` lets a product and a sum be rounded once,
-            `reassoc` lets sums be taken in any order. The same machine still gives the same bits.
-        apart: Whether the function writes no array of which another one given to it is a part.
+        fastmath: LLVM's names of what it may do to floating-point arithmetic: `contract` lets a product and a sum be
+            rounded once, `reassoc` lets sums be taken in any order. The same machine still gives the same bits.
+        noalias: Whether the arrays that the function is called with do not overlap.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(liberties)}
-    if apart:
-        options["pipeline_class"] = Apart
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath)}
+    if noalias and (compiler := _noalias_compiler()):
+        options["pipeline_class"] = compiler
 
     def decorate(function: F) -> F:
         try:
-            return cast(F, _forgiving(njit(cache=True, **options)(function)))
+            return cast(F, _cache_best_effort(njit(cache=True, **options)(function)))
         except RuntimeError:  # neither the package's folder nor the user's cache can be written
             return cast(F, njit(**options)(function))
 
     return decorate
 
 
-def _forgiving(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which has no public name)
-    """Let a compiled function be used though a full disk has no room to keep it."""
-    keep = dispatcher._cache.save_overload
-
-    def save(*what: object) -> None:
-        with suppress(OSError):
-            keep(*what)
-
-    dispatcher._cache.save_overload = save
-    return dispatcher
-
-
 def inlined(function: F) -> F:
     """Make a function part of those that call it: less to compile than one of its own, and faster."""
     return cast(F, njit(inline="always")(function))
+
+
+def works(trial: Callable[[], object], what: str) -> bool:
+    """Say whether compiled code works here; where it does not, say so on standard error.
+
+    Some of what we compile uses parts of Numba that its documentation does not promise to keep. Where a newer Numba
+    has changed them, there is torch, which is slower.
+
+    Args:
+        trial: Calls the compiled code with arguments that are known to be right, so that nothing else can fail.
+        what: Does not work, in words.
+    """
+    if cast(Any, config).DISABLE_JIT:
+        return False
+    try:
+        trial()
+    except Exception as error:  # of Numba, of LLVM, or of a module that has moved
+        if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun started, one says so
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            print(f"{what}: numba {__version__} cannot compile them ({reason}); using torch, slower", file=sys.stderr)
+        return False
+    return True
+
+
+def _noalias_compiler() -> type | None:
+    """Return Numba's compiler, told that the arrays of one call do not overlap; None where Numba has changed.
+
+    Else a loop over many short arrays spends as long on asking whether they do as on its work.
+    """
+    try:
+        from numba.core.compiler import Compiler
+    except ImportError:
+        return None
+
+    class NoAlias(Compiler):
+        def define_pipelines(self) -> list[Any]:
+            self.state.flags.noalias = True
+            return cast(list[Any], cast(Any, super()).define_pipelines())
+
+    return NoAlias
+
+
+def _cache_best_effort(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which has no public name)
+    """Let a compiled function be used though a full disk has no room to keep it."""
+    cache: Any = getattr(dispatcher, "_cache", None)  # absent without compilation
+    if save_overload := getattr(cache, "save_overload", None):
+
+        def save(*what: object) -> None:
+            with suppress(OSError):
+                save_overload(*what)
+
+        cache.save_overload = save
+    return dispatcher

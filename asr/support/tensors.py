@@ -1,6 +1,6 @@
-"""Tensors in a file that is whole or noticed: safetensors, a JSON header, and a SHA-256 over all of it.
+"""Tensors in one verified file: safetensors, a JSON header, and a SHA-256 over both.
 
-Nothing in such a file is ever executed, and no flipped bit is ever loaded.
+Nothing in such a file is ever executed, and a flipped bit is always noticed.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from asr.support import files
 
 
 def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors with a header, whole or not at all.
+    """Write tensors with a header, atomically.
 
     Args:
         path: The file.
-        format: What it is, and in which version.
-        header: What JSON can represent.
+        format: The file's kind and version.
+        header: Anything that JSON can represent.
         tensors: By name.
 
     Raises:
@@ -44,16 +44,15 @@ def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     Args:
         path: The file.
-        format: What it must be.
+        format: The expected kind and version.
 
     Raises:
-        BundleError: It is missing, damaged or something else.
+        BundleError: It is missing, damaged or of another format.
     """
     metadata, tensors = _read(path)
     if metadata.get("format") != format:
-        raise BundleError(
-            f"{path}: is not an '{format}' file ({metadata.get('format')!r}); pass a file written by `asr train`"
-        )
+        found = metadata.get("format")
+        raise BundleError(f"{path}: is not an '{format}' file ({found!r}); pass a file written by `asr train`")
     if metadata.get("sha256") != _digest(tensors, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
     try:

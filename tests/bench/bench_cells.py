@@ -1,10 +1,11 @@
-"""Speed of the LSTM's routes on a CPU, by hidden size, batch and threads; and of a whole training step.
+"""Speed of a cell's routes on a CPU, by hidden size, batch and threads; and of a whole training step with LSTMs.
 
 A layer of 2 H inputs over T = 300 frames, utterances of 240 … 300; milliseconds (medians, the routes taking turns),
-forward and backward, and forward alone without gradients. `ours` are the walks of asr/cells/walks.py, `oneDNN` two
-one-directional calls on utterances turned round, `packed` what everybody does.
+forward and backward, and forward alone without gradients. `ours` are the walks of asr/cells/walks.py, `unpacked` two
+one-directional calls of torch on reversed utterances (for LSTMs these are oneDNN's), `packed` what everybody does.
 
-    python tests/bench/bench_cells.py [--repeats N] [--hidden H …] [--batch B …] [--threads N …] [--routes R …]
+    python tests/bench/bench_cells.py [--cell NAME] [--repeats N] [--hidden H …] [--batch B …] [--threads N …]
+        [--routes R …]
 """
 
 import argparse
@@ -19,11 +20,15 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from asr import ctc
-from asr.cells.lstm import LSTM
+from asr.cells import CELLS
 from asr.model import Model
 
 FRAMES = 300
-ROUTES = {"ours": "_fused", "oneDNN": "_reversed", "packed": "_packed"}
+ROUTES = {
+    "ours": lambda cell, *batch: cell._fused(*batch),
+    "unpacked": lambda cell, *batch: cell._reversed(*batch, cell._weights()),
+    "packed": lambda cell, *batch: cell._packed(*batch, cell._weights()),
+}
 
 
 def turns(calls, repeats):
@@ -51,19 +56,19 @@ def lengths(batch):
     return found
 
 
-def layer(hidden, batch, routes, repeats):
+def layer(kind, hidden, batch, routes, repeats):
     """Return milliseconds of a step and of inference for each route."""
     torch.manual_seed(1)
-    cell, inputs, frames = LSTM(2 * hidden, hidden), torch.randn(batch, FRAMES, 2 * hidden), lengths(batch)
-    needing, slope = inputs.clone().requires_grad_(), torch.randn(batch, FRAMES, 2 * hidden)
+    cell, inputs, frames = CELLS[kind](2 * hidden, hidden), torch.randn(batch, FRAMES, 2 * hidden), lengths(batch)
+    needing, weight = inputs.clone().requires_grad_(), torch.randn(batch, FRAMES, 2 * hidden)
 
     def step(route):
         needing.grad = None
-        getattr(cell, route)(needing, frames).backward(slope)
+        route(cell, needing, frames).backward(weight)
 
     @torch.inference_mode()
     def infer(route):
-        getattr(cell, route)(inputs, frames)
+        route(cell, inputs, frames)
 
     calls = [lambda r=r, f=f: f(r) for f in (step, infer) for r in routes]
     return turns(calls, repeats)
@@ -88,7 +93,7 @@ def whole(features, hidden, layers, units, batch, repeats):
     inputs, frames = torch.randn(batch, FRAMES, features), lengths(batch)
     counts = torch.full((batch,), 35)
     targets = torch.randint(1, units, (batch, 35))
-    ours = Model(features=features, units=units, cell=LSTM, layers=layers, hidden=hidden)
+    ours = Model(features=features, units=units, cell=CELLS["lstm"], layers=layers, hidden=hidden)
     plain = Plain(features, hidden, layers, units)
 
     def ctc_ours():
@@ -112,8 +117,8 @@ def whole(features, hidden, layers, units, batch, repeats):
 def compilation():
     """Return the seconds of a process's first step, without and with compiled code on disk, Numba's import included."""
     program = (
-        "import time, torch; from asr.cells.lstm import LSTM; x = torch.zeros(1, 2, 3, requires_grad=True);"
-        "c = LSTM(3, 4); l = torch.tensor([2]);"
+        "import time, torch; from asr.cells import CELLS; x = torch.zeros(1, 2, 3, requires_grad=True);"
+        "c = CELLS['lstm'](3, 4); l = torch.tensor([2]);"
         "t = time.perf_counter(); c(x, l).sum().backward(); print(time.perf_counter() - t)"
     )
     return first_calls(program)
@@ -121,6 +126,7 @@ def compilation():
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--cell", default="lstm", choices=list(CELLS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--hidden", type=int, nargs="*", default=[16, 40, 64, 96, 128, 192, 250])
     parser.add_argument("--batch", type=int, nargs="*", default=[1, 16, 32, 64])
@@ -158,7 +164,7 @@ def layers(arguments):
         share(threads)
         for hidden in arguments.hidden:
             for batch in arguments.batch:
-                times = layer(hidden, batch, [ROUTES[name] for name in names], arguments.repeats)
+                times = layer(arguments.cell, hidden, batch, [ROUTES[name] for name in names], arguments.repeats)
                 print(f"{threads:>7}{hidden:>4}{batch:>4}" + "".join(f"{t:9.2f}" for t in times), flush=True)
 
 

@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import pytest
 import torch
@@ -141,7 +142,7 @@ def test_off_the_path_minus_infinity_does_no_harm():
 
 
 @pytest.mark.parametrize("no", [-float("inf"), torch.finfo(torch.float32).min, -1e30])
-def test_where_no_path_has_a_probability_the_loss_is_infinite(no):
+def test_where_no_path_is_possible_the_loss_is_infinite(no):
     loss, gradient = ours(forced(6, 4, [0, 1, 1, 0, 2, 0], no), [6], [1, 3])
     assert float(loss) == float("inf")
     assert gradient.isnan().all()
@@ -149,16 +150,16 @@ def test_where_no_path_has_a_probability_the_loss_is_infinite(no):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("unit", [0, 2, 4])
-def test_no_number_makes_no_number_of_its_own_utterance_only(bad, unit):
+def test_a_nan_or_infinity_affects_only_its_own_utterance(bad, unit):
     log_probs = emissions((3, 9, 5), seed=2)
-    sound = ours(log_probs, [9, 9, 7], [1, 2], [1, 2], [3])
+    clean = ours(log_probs, [9, 9, 7], [1, 2], [1, 2], [3])
     log_probs[1, 4, unit] = log_probs[2, 8, unit] = bad  # the second lies beyond its utterance's end
     loss, gradient = ours(log_probs, [9, 9, 7], [1, 2], [1, 2], [3])
     assert loss[1].isnan()
     assert gradient[1].isnan().all()
     for row in (0, 2):
-        assert torch.equal(loss[row], sound[0][row])
-        assert torch.equal(gradient[row], sound[1][row])
+        assert torch.equal(loss[row], clean[0][row])
+        assert torch.equal(gradient[row], clean[1][row])
 
 
 def test_padding_changes_no_bit():
@@ -190,17 +191,17 @@ def test_without_a_gradient_the_loss_is_the_same():
 @pytest.mark.parametrize(
     ("lengths", "targets", "counts", "message"),
     [
-        ([6, 0], [[1, 2], [1, 2]], [2, 2], "length 0 is not one of 1 … 6"),
-        ([6, 7], [[1, 2], [1, 2]], [2, 2], "length 7 is not one of 1 … 6"),
-        ([6, 6], [[1, 2], [1, 2]], [2, 3], "target length 3 is not one of 0 … 2"),
-        ([6, 6], [[1, 2], [1, 2]], [2, -1], "target length -1 is not one of 0 … 2"),
-        ([6, 6], [[1, 2], [1, 0]], [2, 2], "target id 0 is not one of the units 1 … 3"),
-        ([6, 6], [[1, 2], [4, 1]], [2, 2], "target id 4 is not one of the units 1 … 3"),
+        ([6, 0], [[1, 2], [1, 2]], [2, 2], "length 0 is not in 1 … 6"),
+        ([6, 7], [[1, 2], [1, 2]], [2, 2], "length 7 is not in 1 … 6"),
+        ([6, 6], [[1, 2], [1, 2]], [2, 3], "target length 3 is not in 0 … 2"),
+        ([6, 6], [[1, 2], [1, 2]], [2, -1], "target length -1 is not in 0 … 2"),
+        ([6, 6], [[1, 2], [1, 0]], [2, 2], "target id 0 is not in 1 … 3"),
+        ([6, 6], [[1, 2], [4, 1]], [2, 2], "target id 4 is not in 1 … 3"),
         ([6, 1], [[1, 2], [1, 2]], [2, 2], r"1 frames cannot hold 2 units \(needs 2\)"),
-        ([6, 2], [[1, 2], [3, 3]], [2, 2], r"2 frames cannot hold 2 units \(needs 3, for equal neighbours a blank"),
+        ([6, 2], [[1, 2], [3, 3]], [2, 2], r"2 frames cannot hold 2 units \(needs 3, with a blank between 1 equal"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(lengths, targets, counts, message):
+def test_invalid_batches_are_refused_by_name(lengths, targets, counts, message):
     batch = (torch.zeros(2, 6, 4).log_softmax(-1), *map(torch.tensor, (lengths, targets, counts)))
     with pytest.raises(InputError, match=f"^row 1: {message}"):
         ctc.loss(*batch)
@@ -229,21 +230,61 @@ def test_repeats_need_a_blank_between_them(ids, frames):
     assert ctc.frames_needed(ids) == frames
 
 
-def test_alignment_takes_the_best_of_all_paths():
-    pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
-    log_probs = torch.randn(6, 4, generator=torch.Generator().manual_seed(3)).log_softmax(-1)
-    target = (1, 1, 2)
+@pytest.mark.parametrize("target", [(1, 1, 2), (1,), (3, 2, 1), (2, 2)])
+def test_alignment_takes_the_best_of_all_paths(target):
+    log_probs = emissions((6, 4), seed=3)
     paths = (path for path in itertools.product(range(4), repeat=6) if collapse(path) == target)
     best = max(paths, key=lambda path: sum(float(log_probs[t, u]) for t, u in enumerate(path)))
-    peaks = ctc.align(log_probs, target)
-    assert [best[first] for first, _ in peaks] == list(target)
-    assert sum(last - first for first, last in peaks) == sum(unit != 0 for unit in best)
-    assert all(set(best[first:last]) == {unit} for unit, (first, last) in zip(target, peaks, strict=True))
+    spans = ctc.align(log_probs, target)
+    assert path_of(spans, target, 6) == list(best)
+    for id, (start, end, score) in zip(target, spans, strict=True):
+        assert score == pytest.approx(float(log_probs[start:end, id].mean()), abs=1e-12)
 
 
-def test_a_border_lies_where_the_right_unit_becomes_more_probable():
+def path_of(spans, ids, frames):
+    path = [0] * frames
+    for id, (start, end, _) in zip(ids, spans, strict=True):
+        path[start:end] = [id] * (end - start)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_alignment_is_that_of_torchaudio(seed):
+    pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
+    from torchaudio.functional import forced_align
+
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.randint(1, 3 + seed, (1 + 3 * seed,), generator=generator)
+    frames = ctc.frames_needed(target.tolist()) + 7 * (seed % 4)
+    log_probs = emissions((frames, 3 + seed), seed)
+    path, _ = forced_align(log_probs[None], target[None])
+    assert path_of(ctc.align(log_probs, target.tolist()), target.tolist(), frames) == path[0].tolist()
+
+
+def test_alignment_needs_enough_frames_and_a_possible_path():
+    with pytest.raises(InputError, match=r"2 frames cannot hold 2 units \(needs 3, with a blank between 1 equal"):
+        ctc.align(emissions((2, 4), seed=0), [1, 1])
+    impossible = emissions((4, 4), seed=0)
+    impossible[:, 3] = -float("inf")
+    with pytest.raises(InputError, match="probability 0"):
+        ctc.align(impossible, [3])
+    assert ctc.align(impossible, []) == []
+
+
+def test_a_border_is_where_the_right_unit_becomes_more_probable():
     log_probs = torch.full((8, 3), -9.0).numpy()
     log_probs[:, 0] = -0.01  # blank all along, and below it unit 1 until frame 5, then unit 2
     log_probs[:5, 1], log_probs[5:, 2] = -5.0, -5.0
-    assert ctc.borders(log_probs, [1, 2], [(1, 2), (7, 8)]) == [5]
-    assert ctc.borders(log_probs, [1], [(1, 2)]) == []
+    assert ctc.borders(log_probs, [1, 2], [ctc.Span(1, 2, -5.0), ctc.Span(7, 8, -5.0)]) == [5]
+    assert ctc.borders(log_probs, [1], [ctc.Span(1, 2, -5.0)]) == []
+
+
+def test_where_the_loss_does_not_compile_it_is_torchs(monkeypatch, capsys):
+    monkeypatch.setattr(ctc, "_compiled", cache(ctc._compiled.__wrapped__))
+    monkeypatch.setitem(sys.modules, "asr.ctc.loss_kernels", None)  # as if what it imports of Numba were missing
+    monkeypatch.delattr(ctc, "loss_kernels", raising=False)
+    log_probs = emissions((2, 9, 5), seed=2).requires_grad_()
+    lengths, (targets, counts) = torch.tensor([9, 7]), lengthwise([1, 2], [3])
+    losses = ctc.loss(log_probs, lengths, targets, counts)
+    assert torch.equal(losses, of_library(log_probs, lengths, targets, counts))
+    assert capsys.readouterr().err.startswith("the CTC loss: numba ")

@@ -1,11 +1,13 @@
+import builtins
 import errno
 
 from numba.core import caching
 
-from asr.support.jit import compiled
+from asr.support import jit
+from asr.support.jit import compiled, compiled_with
 
 
-def test_a_full_disk_keeps_nothing_from_running(monkeypatch):
+def test_a_full_disk_does_not_keep_a_compiled_function_from_running(monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -15,5 +17,35 @@ def test_a_full_disk_keeps_nothing_from_running(monkeypatch):
     assert tried
 
 
+def test_without_numbas_compiler_class_functions_are_compiled_all_the_same(monkeypatch):
+    original = builtins.__import__
+
+    def without(name, *rest):
+        if name == "numba.core.compiler":
+            raise ImportError(name)
+        return original(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert jit._noalias_compiler() is None
+    monkeypatch.undo()
+    monkeypatch.setattr(jit, "_noalias_compiler", lambda: None)
+    assert compiled_with("contract", noalias=True)(_thrice)(14) == 42
+
+
+def test_what_does_not_compile_is_reported_in_one_line_and_what_does_in_none(capsys):
+    def fails():
+        raise TypeError("first\nsecond")
+
+    assert jit.works(lambda: 1, "loops")
+    assert capsys.readouterr().err == ""
+    assert not jit.works(fails, "loops")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("loops: numba ") and "(TypeError: first second); using torch, slower" in line
+
+
 def _twice(number):
     return 2 * number
+
+
+def _thrice(number):
+    return 3 * number

@@ -1,8 +1,11 @@
+"""The cells whose walks we compile, beside torch's own layers and beside the same walks in plain NumPy."""
+
 import copy
 import os
 import subprocess
 import sys
 import threading
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,14 +13,16 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.cells import recurrence
-from asr.cells.lstm import LSTM
+from asr.cells import CELLS, layer, recurrence, reference
+from asr.cells.arrays import Weights
+
+TORCH = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
-def both(features=7, hidden=5, dtype=torch.float32):
+def both(features=7, hidden=5, dtype=torch.float32, name="lstm"):
     torch.manual_seed(1)
-    ours = LSTM(features, hidden).to(dtype)
-    theirs = nn.LSTM(features, hidden, batch_first=True, bidirectional=True).to(dtype)
+    ours = CELLS[name](features, hidden).to(dtype)
+    theirs = TORCH[name](features, hidden, batch_first=True, bidirectional=True).to(dtype)
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs
 
@@ -44,18 +49,23 @@ SHAPES = [
     (7, 5, [30, 1, 17]),
     (7, 5, [1, 1, 2]),
     (1, 1, [3]),
-    (13, 40, [300, 211, 299, 5]),  # several stretches
+    (13, 40, [300, 211, 299, 5]),  # several chunks
     (80, 40, [40] * 7),
     (3, 33, [1]),
-    (16, 64, [9] * 70 + [6] * 70),  # a step of more rows than a stretch
+    (16, 64, [9] * 70 + [6] * 70),  # a step of more rows than a chunk
     (123, 130, [20, 18]),
 ]
 
 
+def test_every_cell_with_equations_is_compared_with_torch():
+    assert TORCH.keys() == {name for name, cell in CELLS.items() if issubclass(cell, layer.Layer)}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("features", "hidden", "lengths"), SHAPES)
-def test_outputs_and_gradients_are_those_of_torch_on_packed_sequences(features, hidden, lengths, dtype):
-    ours, theirs = both(features, hidden, dtype)
+@pytest.mark.parametrize("name", TORCH)
+def test_outputs_and_gradients_are_those_of_torch_on_packed_sequences(name, features, hidden, lengths, dtype):
+    ours, theirs = both(features, hidden, dtype, name)
     frames = max(lengths) + 1
     lengths = torch.tensor(lengths)
     inputs = numbers(len(lengths), frames, features, dtype=dtype)
@@ -69,6 +79,50 @@ def test_outputs_and_gradients_are_those_of_torch_on_packed_sequences(features, 
         torch.testing.assert_close(one / scale, other / scale, atol=1e-14 if exact else 1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize(("features", "hidden", "lengths"), [(7, 5, [30, 1, 17]), (16, 24, [9] * 70 + [6] * 70)])
+def test_outputs_and_gradients_are_those_of_the_reference_walks(name, features, hidden, lengths):
+    ours, _ = both(features, hidden, torch.float64, name)
+    inputs = numbers(len(lengths), max(lengths), features, dtype=torch.float64)
+    grad_outputs = numbers(len(lengths), max(lengths), 2 * hidden, seed=3, dtype=torch.float64)
+    weights = [weight.detach().requires_grad_() for half in halves(ours) for weight in ours._as_sums(*half)]
+    asked = inputs.clone().requires_grad_()
+    outputs = layer.fused(ours.equations, asked, torch.tensor(lengths), weights)
+    outputs.backward(grad_outputs)
+    for side, mine in enumerate((weights[:3], weights[3:])):
+        plain = Weights(*(weight.detach().numpy() for weight in mine))
+        total = Weights(*map(np.zeros_like, plain))
+        half = slice(side * hidden, (side + 1) * hidden)
+        for row, length in enumerate(lengths):
+            order = np.arange(length)[:: 1 if side == 0 else -1]
+            x = inputs[row].numpy()[order]
+            expected, saved = reference.forward(ours.equations, x, plain)
+            assert np.allclose(outputs[row].detach().numpy()[order, half], expected, atol=1e-14, rtol=0)
+            grads = reference.backward(ours.equations, x, plain, saved, grad_outputs[row].numpy()[order, half])[1]
+            for one, other in zip(total, grads, strict=True):
+                one += other
+        for weight, expected in zip(mine, total, strict=True):
+            assert np.allclose(weight.grad.numpy(), expected, atol=1e-13 * max(1.0, np.abs(expected).max()), rtol=0)
+
+
+def halves(cell):
+    return cell._weights()[:4], cell._weights()[4:]
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_the_reference_walks_gradient_of_the_inputs_is_that_of_torch(name):
+    ours, _ = both(3, 4, torch.float64, name)
+    inputs = numbers(1, 6, 3, dtype=torch.float64).requires_grad_()
+    weight = numbers(6, 4, seed=3, dtype=torch.float64)
+    one_way = ours._one_way(inputs, ours._weights()[:4])
+    (gradient,) = torch.autograd.grad((one_way[0] * weight).sum(), inputs)
+    plain = Weights(*(w.detach().numpy() for w in ours._as_sums(*ours._weights()[:4])))
+    outputs, saved = reference.forward(ours.equations, inputs[0].detach().numpy(), plain)
+    found, _ = reference.backward(ours.equations, inputs[0].detach().numpy(), plain, saved, weight.numpy())
+    assert np.allclose(outputs, one_way[0].detach().numpy(), atol=1e-14, rtol=0)
+    assert np.allclose(found, gradient[0].numpy(), atol=1e-14, rtol=0)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_route_is_chosen_by_device_and_type(dtype, monkeypatch):
     ours, _ = both(dtype=dtype)
@@ -80,12 +134,62 @@ def test_the_route_is_chosen_by_device_and_type(dtype, monkeypatch):
     assert taken == ["_reversed" if dtype == torch.bfloat16 else "_fused"]
 
 
+@pytest.mark.parametrize("name", TORCH)
 @pytest.mark.parametrize("route", ["_packed", "_reversed"])
-def test_the_other_routes_give_the_same(route):
-    ours, _ = both()
+def test_the_other_routes_give_the_same(route, name):
+    ours, _ = both(name=name)
     lengths = torch.tensor([12, 5])
     inputs = numbers(2, 12, 7)
-    torch.testing.assert_close(getattr(ours, route)(inputs, lengths), ours(inputs, lengths), atol=1e-6, rtol=0)
+    found = getattr(ours, route)(inputs, lengths, ours._weights())
+    torch.testing.assert_close(found, ours(inputs, lengths), atol=1e-6, rtol=0)
+
+
+def broken_module(monkeypatch):
+    monkeypatch.setitem(sys.modules, "asr.cells.walks", None)  # as if what it imports of Numba were missing
+
+
+def broken_walk(monkeypatch):
+    import numba
+
+    from asr.cells import walks
+
+    monkeypatch.setattr(walks, "forward_walk", lambda equations: numba.njit(lambda *arguments: object()))
+
+
+@pytest.mark.parametrize("broken", [broken_module, broken_walk])
+@pytest.mark.parametrize("name", TORCH)
+def test_where_the_walks_do_not_compile_torch_is_used_and_one_line_says_so(name, broken, monkeypatch, capsys):
+    ours, _ = both(name=name)
+    lengths, inputs = torch.tensor([12, 5]), numbers(2, 12, 7)
+    expected = gradients(ours, lambda x: ours(x, lengths), inputs, 1.0)
+    for what in ("_walks", "_works"):
+        monkeypatch.setattr(layer, what, cache(getattr(layer, what).__wrapped__))
+    broken(monkeypatch)
+    for _ in range(2):
+        found = gradients(ours, lambda x: ours(x, lengths), inputs, 1.0)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("recurrent cells: numba ") and said.endswith("; using torch, slower")
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_without_compilation_torch_is_used_in_silence():
+    code = """if True:
+        import sys, torch
+        from asr import ctc
+        from asr.cells import CELLS
+        for cell in CELLS.values():
+            inputs = torch.ones(2, 4, 3, requires_grad=True)
+            outputs = cell(3, 4)(inputs, torch.tensor([4, 2]))
+            batch = (torch.tensor(one) for one in ([4, 2], [[1, 2], [2, 0]], [2, 1]))
+            losses = ctc.loss(outputs.log_softmax(-1), *batch)
+            losses.sum().backward()
+            assert torch.isfinite(inputs.grad).all() and not inputs.grad[1, 2:].any()
+            assert [span[:2] for span in ctc.align(outputs[0].detach(), [1])]
+    """
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -97,8 +201,9 @@ def test_cuda_gives_what_the_cpu_gives():
     torch.testing.assert_close(there, ours.cpu()(inputs, lengths), atol=1e-5, rtol=0)
 
 
-def test_an_utterance_has_the_same_bits_alone_and_in_any_company():
-    ours, _ = both(13, 40)
+@pytest.mark.parametrize("name", TORCH)
+def test_an_utterance_has_the_same_bits_alone_and_in_any_batch(name):
+    ours, _ = both(13, 40, name=name)
     lengths = torch.tensor([50, 31, 44, 50, 7, 18, 29])
     inputs = numbers(7, 50, 13)
     together = ours(inputs, lengths)
@@ -106,8 +211,9 @@ def test_an_utterance_has_the_same_bits_alone_and_in_any_company():
         assert torch.equal(together[b, :n], ours(inputs[b : b + 1, :n], lengths[b : b + 1])[0])
 
 
-def test_the_number_of_threads_changes_no_bit(monkeypatch):
-    ours, _ = both(13, 40)
+@pytest.mark.parametrize("name", TORCH)
+def test_the_number_of_threads_changes_no_bit(name, monkeypatch):
+    ours, _ = both(13, 40, name=name)
     lengths = torch.tensor([50, 31, 44])
     inputs, weight = numbers(3, 50, 13), numbers(3, 50, 80, seed=3)
     found = []
@@ -154,7 +260,7 @@ def test_two_callers_at_once_get_what_each_gets_alone(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_has_a_thread_of_its_own():
+def test_a_forked_process_starts_a_thread_of_its_own():
     code = """if True:
         import os, signal, numpy as np
         from asr.cells import recurrence
@@ -170,7 +276,7 @@ def test_a_forked_process_has_a_thread_of_its_own():
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
-def test_memory_is_used_again_but_by_nobody_else_while_it_is_needed():
+def test_memory_is_reused_but_not_while_it_is_needed():
     ours, _ = both(13, 40)
     lengths = torch.tensor([50, 31])
     one, two = numbers(2, 50, 13), numbers(2, 50, 13, seed=3)
@@ -181,17 +287,17 @@ def test_memory_is_used_again_but_by_nobody_else_while_it_is_needed():
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
-def test_a_record_takes_the_memory_of_one_that_is_gone_and_of_no_other(monkeypatch):
+def test_a_record_reuses_the_memory_of_one_that_is_gone_and_of_no_other(monkeypatch):
     monkeypatch.setattr(recurrence, "_free", [])
-    one = recurrence._record(10, 8, np.float32)
-    two = recurrence._record(10, 8, np.float32)
+    one = recurrence._reused(10, 8, np.float32)
+    two = recurrence._reused(10, 8, np.float32)
     place = one.ctypes.data
     assert place % 64 == two.ctypes.data % 64 == 0 and not np.shares_memory(one, two)
     del one
-    three = recurrence._record(4, 8, np.float64)
+    three = recurrence._reused(4, 8, np.float64)
     assert three.ctypes.data == place and recurrence._free == []
     del three
-    recurrence._record(100, 8, np.float32)
+    recurrence._reused(100, 8, np.float32)
     assert [len(raw) for raw in recurrence._free] == [100 * 8 * 4 + 64]
 
 
@@ -218,7 +324,7 @@ def test_frozen_weights_get_no_gradient_and_the_inputs_theirs():
     assert all(parameter.grad is None for parameter in frozen.parameters())
 
 
-def test_a_second_pass_back_needs_to_be_asked_for_and_then_gives_the_same():
+def test_a_second_backward_pass_must_be_asked_for_and_gives_the_same():
     ours, _ = both()
     inputs = numbers(2, 12, 7).requires_grad_()
     loss = ours(inputs, torch.tensor([12, 5])).sum()
@@ -238,11 +344,13 @@ def test_derivatives_of_derivatives_are_refused():
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
-def test_without_gradients_the_bits_are_the_same_and_nothing_is_kept(mode, monkeypatch):
+def test_without_gradients_the_bits_are_the_same_and_nothing_is_saved(mode, monkeypatch):
     ours, _ = both(13, 40)
     lengths = torch.tensor([300, 250])
     inputs = numbers(2, 300, 13)
     expected = ours(inputs, lengths)
+    with mode():
+        ours(inputs, lengths)  # compiled
     kept = []
     original = recurrence.forward
     monkeypatch.setattr(recurrence, "forward", lambda *args: kept.append(original(*args)))
@@ -251,7 +359,7 @@ def test_without_gradients_the_bits_are_the_same_and_nothing_is_kept(mode, monke
     assert kept == [None]
 
 
-def test_what_is_no_number_stays_visible():
+def test_nan_reaches_every_later_output_of_its_utterance_and_no_other():
     ours, _ = both()
     inputs = numbers(2, 12, 7)
     inputs[0, 3, 2] = float("nan")
@@ -299,32 +407,14 @@ def test_numba_is_imported_by_the_first_call_and_not_before():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_walks_need_no_torch(monkeypatch):
-    """A cell of plain NumPy, as a program without torch would have it, beside torch's."""
-    from asr.cells.lstm_gates import KERNEL
+def test_the_walks_need_no_torch():
+    """Plain NumPy arrays, as a program without torch would have them, beside torch's."""
+    from asr.cells.walks import walks
 
     ours, _ = both()
     inputs, lengths = numbers(2, 12, 7), torch.tensor([12, 5])
-    names = ("weight_ih_l0", "weight_hh_l0")
-    weights = [
-        recurrence.Weights(
-            *(getattr(ours, name + side).detach().numpy() for name in names),
-            (getattr(ours, "bias_ih_l0" + side) + getattr(ours, "bias_hh_l0" + side)).detach().numpy(),
-        )
-        for side in ("", "_reverse")
-    ]
+    weights = [Weights(*(w.detach().numpy() for w in ours._as_sums(*half))) for half in halves(ours)]
     outputs = np.empty((2, 12, 10), np.float32)
-    assert recurrence.forward(KERNEL, inputs.numpy(), lengths.numpy(), weights, outputs, False, 1) is None
+    arrays = inputs.numpy(), lengths.numpy(), weights, outputs
+    assert recurrence.forward(walks(ours.equations), *arrays, False, 1) is None
     assert np.array_equal(outputs, ours(inputs, lengths).detach().numpy())
-
-
-def test_the_packed_route_takes_the_type_that_autocast_wants():
-    """Not float16, which autocast would choose for a recurrent call, and in which small gradients vanish."""
-    torch.manual_seed(3)
-    cell, inputs, lengths = LSTM(5, 8), torch.randn(3, 9, 5, requires_grad=True), torch.tensor([9, 4, 7])
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs = cell._packed(inputs, lengths)
-    assert outputs.dtype == torch.bfloat16
-    outputs.float().sum().backward()
-    assert inputs.grad.dtype == cell.weight_hh_l0.grad.dtype == torch.float32
-    assert torch.allclose(outputs.float(), cell._packed(inputs, lengths), atol=0.03)
