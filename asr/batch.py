@@ -207,7 +207,7 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
         InputError: A transcript is missing or holds what is no unit.
         AsrError: The normaliser's statistics are missing, or of other features.
     """
-    groups, mean, std = normaliser.tables(store, [u.speaker or u.id for u in utterances])
+    groups, mean, std, own = normaliser.tables(store, [u.speaker or u.id for u in utterances])
     targets = Targets(_target(utterance, units) for utterance in utterances)
     inputs = Inputs(store, groups, torch.from_numpy(mean), torch.from_numpy(std))
     return Dataset(tuple(u.id for u in utterances), inputs, targets)

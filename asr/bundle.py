@@ -83,7 +83,7 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
     units = Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
-    return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics))
+    return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics, recipe.features.prior))
 
 
 def build_features(settings: config.Features) -> Features:
@@ -94,7 +94,7 @@ def build_features(settings: config.Features) -> Features:
     """
     kind = choose(KINDS, settings.kind, "kind of features")
     accepted = set(inspect.signature(kind).parameters)
-    mine = {"kind", "deltas", "normalise"}
+    mine = {"kind", "deltas", "normalise", "prior"}
     arguments = {key: value for key, value in vars(settings).items() if key in accepted}
     for key in set(vars(settings)) - accepted - mine:
         if getattr(settings, key) != getattr(config.Features(), key):
@@ -164,6 +164,7 @@ def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
         return {"kind": normaliser.kind}
     return {
         "kind": normaliser.kind,
+        "prior": normaliser.prior,
         "count": statistics.count,
         "total": statistics.total.tolist(),
         "squares": statistics.squares.tolist(),
@@ -174,4 +175,5 @@ def _normaliser_of(header: Mapping[str, Any]) -> Normaliser:
     if "count" not in header:
         return Normaliser(header["kind"])
     total, squares = np.array(header["total"]), np.array(header["squares"])
-    return Normaliser(header["kind"], Statistics(header["count"], total, squares))
+    statistics = Statistics(header["count"], total, squares)
+    return Normaliser(header["kind"], statistics, header.get("prior", 0.0))  # none before it was introduced

@@ -57,6 +57,7 @@ class Features:
     energy: bool = False  # fbank: log energy as column 0
     deltas: int = _setting(0, high=2)  # 1 appends Δ, 2 appends Δ and ΔΔ
     normalise: str = "utterance"  # mean and variance over: utterance, speaker, global (training set), none
+    prior: float = _setting(0.0, high=1e6)  # frames that the training set counts as in an utterance's or a speaker's
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from asr.bundle import Bundle
 from asr.config import Recipe
 from asr.errors import AsrError, BundleError, InputError
 from asr.evaluation.results import BEST, LOCK, RECIPE
+from asr.features.normalise import Normaliser
 from asr.support import files
 from asr.support.interrupt import Caught
 from asr.support.parallel import Group
@@ -137,7 +138,8 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     """Load the data, build the system, and name what cannot be learned from."""
     features = bundle.build_features(recipe.features)
     utterances, store = recognize.load(features, corpus / "train.jsonl", recipe.augment.speeds)
-    statistics = store.total() if recipe.features.normalise == "global" else None
+    needed = Normaliser.needs_statistics(recipe.features.normalise, recipe.features.prior)
+    statistics = store.total() if needed else None
     system = bundle.build(recipe, statistics)
     train = batch.dataset(utterances, store, system.normaliser, system.units)
     dev = recognize.dataset(system, corpus / "dev.jsonl")
