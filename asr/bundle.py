@@ -6,7 +6,7 @@ over all of it. Nothing in it is ever executed.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,20 @@ import torch
 from torch import Tensor
 
 from asr import config
-from asr.augment import Augmentation
+from asr.augment import Augmentation, Scenes
 from asr.cells import CELLS
 from asr.config import Recipe
 from asr.errors import AsrError, BundleError, choose
-from asr.features import KINDS, Features
+from asr.features import KINDS, Features, spectrum
 from asr.features.delta import Deltas
 from asr.features.normalise import Normaliser, Statistics
+from asr.frontends import FRONTENDS, Frontend
 from asr.model import Model
 from asr.support import seeds, tensors
 from asr.units import Units
 
 FORMAT = "asr bundle 1"
+SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
 BESIDE = "training."  # begins the names of tensors that only training needs
 
 
@@ -103,10 +105,32 @@ def build_features(settings: config.Features) -> Features:
     return Deltas(features, settings.deltas) if settings.deltas else features
 
 
+def build_frontend(settings: config.Frontend, features: int, blocks: int) -> Frontend:
+    """Return what comes before the recurrence, for feature vectors of a size that consist of so many blocks.
+
+    Raises:
+        AsrError: The kind is unknown, or a setting was changed that this kind does not have.
+    """
+    kind = choose(FRONTENDS, settings.kind, "front end")
+    accepted = set(inspect.signature(kind).parameters)
+    for key in set(vars(settings)) - accepted - {"kind"}:
+        if getattr(settings, key) != getattr(config.Frontend(), key):
+            raise AsrError(f"[frontend]: '{settings.kind}' has no setting {key}; omit it")
+    return kind(features, blocks, **{key: value for key, value in vars(settings).items() if key in accepted})
+
+
 def build_augmentation(recipe: Recipe) -> Augmentation:
-    """Return what training does to the features of each batch; speeds are another matter, of the whole set."""
+    """Return what training does to the features of each batch; speeds are another matter, of the whole set.
+
+    Raises:
+        AsrError: Other voices or places are wanted of features that have no spectrum.
+    """
     settings = {key: value for key, value in vars(recipe.augment).items() if key != "speeds"}
-    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, **settings)
+    scenery = {key: settings.pop(key) for key in SCENERY}
+    scenes = None
+    if any(value for key, value in scenery.items() if key not in ("snr", "decay")):
+        scenes = Scenes(spectrum.of(build_features(recipe.features).settings), **scenery)
+    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, scenes=scenes, **settings)
 
 
 def load(path: Path) -> Bundle:
@@ -154,6 +178,9 @@ def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
             layers=encoder.layers,
             hidden=encoder.hidden,
             dropout=encoder.dropout,
+            frontend=build_frontend(recipe.frontend, features.dimension, 1 + recipe.features.deltas),
+            norm=encoder.norm,
+            dense=encoder.dense,
         )
     return Bundle(recipe, units, features, normaliser, model)
 

@@ -61,6 +61,17 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Frontend:
+    """What comes before the recurrence."""
+
+    kind: str = "none"  # a kind of asr/frontends
+    stride: int = _setting(2, above=0, high=16)  # stack, pool, conv: frames that become one
+    channels: int = _setting(16, above=0, high=4096)  # conv: of each convolution
+    depth: int = _setting(2, above=0, high=16)  # conv: convolutions, each followed by pooling over two filters
+    dropout: float = _setting(0.0, high=0.95)  # conv: share of its outputs, while training
+
+
+@dataclass(frozen=True)
 class Encoder:
     """The stack of bidirectional layers."""
 
@@ -68,6 +79,8 @@ class Encoder:
     layers: int = _setting(2, above=0, high=64)
     hidden: int = _setting(40, above=0, high=16384)  # units per direction
     dropout: float = _setting(0.0, high=0.95)  # share of each layer's outputs, while training
+    norm: bool = False  # normalize each layer's outputs (layer normalization)
+    dense: int = _setting(0, high=65536)  # size of a rectified layer between recurrence and projection; 0 is none
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,13 @@ class Augment:
     time_share: float = _setting(0.2, above=0, high=1)  # of an utterance hidden at a time, at most
     frequency_masks: int = _setting(0, high=100)  # bands hidden in each utterance
     frequency_width: int = _setting(4, above=0)  # filters or coefficients hidden at a time, at most
+    warp: float = _setting(0.0, high=0.5)  # vocal tracts longer or shorter by at most this share
+    gain: float = _setting(0.0, high=60)  # dB, louder or softer by at most
+    noise_share: float = _setting(0.0, high=1)  # utterances that noise is added to
+    snr: tuple[float, ...] = _setting((5.0, 30.0), low=-20, high=100)  # dB, lowest and highest, of that noise
+    room_share: float = _setting(0.0, high=1)  # utterances that reverberate
+    decay: float = _setting(0.6, above=0, high=3)  # seconds, longest reverberation time
+    telephone_share: float = _setting(0.0, high=1)  # utterances cut to a telephone's band
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,7 @@ class Recipe:
     corpus: Corpus = field(default_factory=Corpus)
     units: Units = field(default_factory=Units)
     features: Features = field(default_factory=Features)
+    frontend: Frontend = field(default_factory=Frontend)
     encoder: Encoder = field(default_factory=Encoder)
     training: Training = field(default_factory=Training)
     augment: Augment = field(default_factory=Augment)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from statistics import median
 
-from asr.config import Features
+from asr.config import Features, Frontend
 from asr.doctor.finding import Finding, listed
 from asr.doctor.recordings import Data, Recording
 from asr.doctor.signals import by_set, flagged
@@ -41,10 +41,12 @@ def unfit(data: Data) -> Iterator[Finding]:
     from asr import ctc
 
     settings = data.recipe.features if data.recipe else Features()
+    frontend = data.recipe.frontend if data.recipe else Frontend()
+    stride = 1 if frontend.kind == "none" else frontend.stride
 
     def lacking(r: Recording) -> tuple[int, int, int] | None:
         resampled = round(r.samples * settings.rate / r.rate)
-        held = frames(resampled, settings.rate, settings.window, settings.shift)
+        held = -(-frames(resampled, settings.rate, settings.window, settings.shift) // stride)
         said = r.transcript.symbols
         needed = max(ctc.frames_needed([said.index(symbol) for symbol in said]), 1)  # any numbers will do
         return (needed - held, held, len(said)) if held < needed else None

@@ -22,6 +22,7 @@ from asr.errors import AsrError
 from asr.evaluation import provenance
 from asr.evaluation.results import BEST, EPOCHS, RECIPE
 from asr.evaluation.transcripts import by_units
+from asr.frontends import strided
 from asr.recognize import Recognizer
 from asr.scoring import alignment, conventions
 from asr.scoring.alignment import ErrorCount
@@ -159,7 +160,7 @@ def _dev(this: Run) -> tuple[ErrorCount, float, float]:
     count = alignment.total(by_units(this.system.units, this.dev, hypotheses))
     loss = sum(loss for _, loss, _ in everything.values()) / sum(map(len, this.dev.targets))
     blanks = sum(blank for _, _, blank in everything.values())
-    return count, loss, blanks / int(this.dev.lengths.sum())
+    return count, loss, blanks / int(strided(this.dev.lengths, this.system.model.stride).sum())
 
 
 def _loss(log_probs: LogProbs, target: Sequence[int]) -> float:

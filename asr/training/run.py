@@ -20,6 +20,7 @@ from asr.config import Recipe
 from asr.errors import AsrError, BundleError, InputError
 from asr.evaluation.results import BEST, LOCK, RECIPE
 from asr.features.normalise import Normaliser
+from asr.frontends import strided
 from asr.support import files
 from asr.support.interrupt import Caught
 from asr.support.parallel import Group
@@ -148,22 +149,24 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
     group.say(f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))
     settings = recipe.training
-    places = _learnable(train, group)
+    places = _learnable(train, system.model.stride, group)
     steps = settings.epochs * math.ceil(len(places) / settings.batch)
     learner = Learner(system.model, settings, steps, device, group, bundle.build_augmentation(recipe))
     return Run(recipe, out, system, train, dev, places, learner, group)
 
 
-def _learnable(train: Dataset, group: Group) -> Ints:
+def _learnable(train: Dataset, stride: int, group: Group) -> Ints:
     """Return the places of the utterances that CTC can align; name the others."""
-    short = batch.too_short(train)
+    short = batch.too_short(train, stride)
     for i in short:
         units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
-        group.say(f"{train.ids[i]}: {train.lengths[i]} frames cannot hold {units} units (needs {needed}); left out")
+        frames = strided(int(train.lengths[i]), stride)
+        group.say(f"{train.ids[i]}: {frames} frames cannot hold {units} units (needs {needed}); left out")
     if short:
         group.say(f"{len(short)} of {len(train)} utterances left out of training")
     if len(short) == len(train):
-        raise InputError("no utterance is long enough for its transcript; check the transcripts and `features.shift`")
+        remedy = "check the transcripts, `features.shift`" + (" and `frontend.stride`" if stride > 1 else "")
+        raise InputError(f"no utterance is long enough for its transcript; {remedy}")
     return batch.without(len(train), short)
 
 
