@@ -84,8 +84,18 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
     Raises:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
-    units = Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
-    return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics, recipe.features.prior))
+    return _assemble(
+        recipe, build_units(recipe), Normaliser(recipe.features.normalise, statistics, recipe.features.prior)
+    )
+
+
+def build_units(recipe: Recipe) -> Units:
+    """Return the symbols that a recipe's system writes.
+
+    Raises:
+        AsrError: The kind is unknown, or does not have the settings.
+    """
+    return Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
 
 
 def build_features(settings: config.Features) -> Features:
@@ -125,7 +135,7 @@ def build_augmentation(recipe: Recipe) -> Augmentation:
     Raises:
         AsrError: Other voices or places are wanted of features that have no spectrum.
     """
-    settings = {key: value for key, value in vars(recipe.augment).items() if key != "speeds"}
+    settings = {key: value for key, value in vars(recipe.augment).items() if key not in ("speeds", "auto")}
     scenery = {key: settings.pop(key) for key in SCENERY}
     scenes = None
     if any(value for key, value in scenery.items() if key not in ("snr", "decay")):

@@ -88,10 +88,11 @@ class Training:
     """The optimiser and its schedule."""
 
     seed: int = _setting(1)
-    epochs: int = _setting(20, above=0)
+    init: str = ""  # a run's folder or a bundle whose weights to start from
+    epochs: int = _setting(0)  # 0: by the size of the data (asr/training/sizing.py)
     patience: int = _setting(0)  # epochs without a better dev score before stopping; 0 never stops early
-    batch: int = _setting(16, above=0)  # utterances
-    learning_rate: float = _setting(1e-2, above=0, high=1e3)  # highest of the one-cycle schedule
+    batch: int = _setting(0)  # utterances; 0: by the size of the data
+    learning_rate: float = _setting(0.0, high=1e3)  # highest of the one-cycle schedule; 0: by the batch
     warmup: float = _setting(0.3, high=1)  # share of all steps in which the learning rate rises
     weight_decay: float = _setting(1e-2, high=10)
     clip: float = _setting(1.0, above=0)  # largest gradient norm
@@ -104,6 +105,7 @@ class Training:
 class Augment:
     """What training changes in what it hears; noise is `training.noise`."""
 
+    auto: bool = False  # whether what is left at its default follows from the size of the data
     speeds: tuple[float, ...] = _setting((1.0,), low=0.5, high=2.0)  # each utterance is learned from at each of them
     time_masks: int = _setting(0, high=100)  # stretches of frames hidden in each utterance
     time_width: int = _setting(25, above=0)  # frames hidden at a time, at most

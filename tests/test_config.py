@@ -50,7 +50,7 @@ def test_overrides_take_the_same_typed_path(tmp_path):
         ("[encoder]\nhidden = -40", r"hidden = -40: must be above 0"),
         ("[encoder]\nhidden = 0", r"hidden = 0: must be above 0"),
         ("[encoder]\ndropout = 1.5", r"dropout = 1.5: must be at least 0 and at most 0.95"),
-        ("[training]\nlearning_rate = nan", r"learning_rate = nan: must be above 0"),
+        ("[training]\nlearning_rate = nan", r"learning_rate = nan: must be at least 0"),
         ("[training]\nclip = inf", r"clip = inf: must be above 0"),
         ("[augment]\nspeeds = 0.9", r"\[augment\]: speeds = 0.9: must be a list of at least one number, as in \[1.0\]"),
         ("[augment]\nspeeds = []", r"speeds = \[\]: must be a list of at least one number"),

@@ -32,13 +32,18 @@ def prepare(corpus: str, source: Path | None, out: Path | None, partial: bool) -
 @click.argument("recipe", type=options.FILE)
 @options.SET
 @options.DATA
+@click.option("--init", metavar="SYSTEM", help="Run or bundle whose weights to start from; sets training.init.")
 @click.option("--out", type=options.FOLDER, help="The run's folder; runs/RECIPE when left out.")
 @options.DEVICE
-def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None, device: str | None) -> None:
+def train(
+    recipe: Path, overrides: tuple[str, ...], data: Path, init: str | None, out: Path | None, device: str | None
+) -> None:
     """Train the system that a recipe describes."""
+    import json
+
     from asr import config
 
-    settings = config.load(recipe, overrides)
+    settings = config.load(recipe, [*overrides, *([f"training.init={json.dumps(init)}"] if init else [])])
     from asr import recognize, report
     from asr.training import loop as training
 

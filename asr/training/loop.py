@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, config, ctc, recognize
+from asr import batch, bundle, config, ctc, manifest, recognize
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.hypothesis import LogProbs
@@ -27,10 +27,10 @@ from asr.recognize import Recognizer
 from asr.scoring import alignment, conventions
 from asr.scoring.alignment import ErrorCount
 from asr.support import files, interrupt, parallel
-from asr.training import checkpoint
+from asr.training import checkpoint, sizing
 from asr.training.checkpoint import Sums
 from asr.training.learner import OVERFLOW, Outcome, Position
-from asr.training.run import Run, agree, circumstances, go_on, start, still_there, taken
+from asr.training.run import Run, agree, circumstances, go_on, initialize, start, still_there, taken
 from asr.units import BLANK
 
 OFTEN = 60.0  # seconds between checkpoints within an epoch
@@ -57,6 +57,9 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         SystemExit: A signal asked to stop; 130 or 143, after a checkpoint.
     """
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
+    recipe = sizing.resolved(
+        recipe, sizing.Size.of(manifest.read(corpus / "train.jsonl"), len(bundle.build_units(recipe)))
+    )
     with parallel.group(device) as group, taken(recipe, data, out, group) as stands:
         if stands and stands.progress.finished:
             group.say(f"{out}: already trained with this recipe; remove the folder to train again")
@@ -66,6 +69,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         data |= {"features": this.train.features.store.digest}
         trained = provenance.training(device, stands.facts if stands else None)
         facts = {"seed": recipe.training.seed, "data": data, "trained": trained}
+        if init := stands.facts.get("init") if stands else initialize(this):
+            facts |= {"init": init}
         this.system.facts = facts | circumstances(device, group)
         if stands:
             go_on(this, stands)

@@ -24,7 +24,7 @@ from asr.frontends import strided
 from asr.support import files
 from asr.support.interrupt import Caught
 from asr.support.parallel import Group
-from asr.training import checkpoint
+from asr.training import checkpoint, initial
 from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner
 
@@ -168,6 +168,15 @@ def _learnable(train: Dataset, stride: int, group: Group) -> Ints:
         remedy = "check the transcripts, `features.shift`" + (" and `frontend.stride`" if stride > 1 else "")
         raise InputError(f"no utterance is long enough for its transcript; {remedy}")
     return batch.without(len(train), short)
+
+
+def initialize(this: Run) -> dict[str, Any] | None:
+    """Start from the weights of the system that the recipe names, if any; say so, and return what was taken."""
+    if not this.recipe.training.init:
+        return None
+    taken = initial.take(this.system, Path(this.recipe.training.init))
+    this.group.say(f"starts from {taken['path']}: its encoder and {taken['units']} of {taken['of']} units")
+    return taken
 
 
 def circumstances(device: torch.device, group: Group) -> dict[str, Any]:
