@@ -114,6 +114,7 @@ class Augment:
     frequency_width: int = _setting(4, above=0)  # filters or coefficients hidden at a time, at most
     warp: float = _setting(0.0, high=0.5)  # vocal tracts longer or shorter by at most this share
     gain: float = _setting(0.0, high=60)  # dB, louder or softer by at most
+    channel: float = _setting(0.0, high=60)  # dB, depth of the ripples of a microphone's response, at most
     noise_share: float = _setting(0.0, high=1)  # utterances that noise is added to
     snr: tuple[float, ...] = _setting((5.0, 30.0), low=-20, high=100)  # dB, lowest and highest, of that noise
     room_share: float = _setting(0.0, high=1)  # utterances that reverberate

@@ -94,7 +94,7 @@ def fbank(**settings):
 
 
 NORM = (torch.full((4, 1, 6), -3.0), torch.full((4, 1, 6), 2.0), torch.full((4, 1, 1), 0.7))
-ELSEWHERE = Scenes(fbank(), warp=0.1, gain=6, noise_share=0.5, room_share=0.5, telephone_share=0.5)
+ELSEWHERE = Scenes(fbank(), warp=0.1, gain=6, channel=3, noise_share=0.5, room_share=0.5, telephone_share=0.5)
 EVERYTHING = Augmentation(0.2, time_masks=2, time_share=0.5, frequency_masks=1, frequency_width=2, scenes=ELSEWHERE)
 
 
@@ -235,7 +235,7 @@ def test_a_warp_gives_about_the_features_of_a_voice_with_formants_elsewhere():
     """The witness: filters whose centers are where the warp reads, laid over the same smooth spectrum."""
     made = plain(warp=0.2)
     found = through(made, speech(), rows=40)
-    drawn = streams.uniform(streams.streams(KEY, scenes.DRAWN, torch.arange(40)), 9)[:, scenes.WARP].numpy()
+    drawn = streams.uniform(streams.streams(KEY, scenes.DRAWN, torch.arange(40)), scenes.COUNT)[:, scenes.WARP].numpy()
     centers, step = made.spectrum.centers, made.spectrum.step
     for values, share in zip(found, drawn, strict=True):
         where = (mel(warped(centers, 0.8 + 0.4 * share, RATE)) - mel(centers[0])) / step
@@ -251,7 +251,7 @@ def test_warped_mfccs_are_those_of_the_warped_smooth_spectrum_and_deltas_follow(
     made = Scenes(spectrum.of(features.settings), warp=0.15)
     norm = (torch.zeros(1, 1, 39), torch.ones(1, 1, 39), torch.zeros(1, 1, 1))
     found = made(values, torch.tensor([values.shape[1]]), torch.tensor([3]), KEY, norm)[0].numpy()
-    share = float(streams.uniform(streams.streams(KEY, scenes.DRAWN, torch.tensor([3])), 9)[0, scenes.WARP])
+    share = float(streams.uniform(streams.streams(KEY, scenes.DRAWN, torch.tensor([3])), scenes.COUNT)[0, scenes.WARP])
     basis, centers = made.spectrum, made.spectrum.centers
     where = (mel(warped(centers, 0.85 + 0.3 * share, RATE)) - mel(centers[0])) / basis.step
     smooth = values[0, :, :13].double().numpy() @ basis.to_mel
@@ -291,6 +291,16 @@ def test_gain_moves_every_log_energy_alike_within_its_limits():
     zeros = (torch.zeros(1, 1, 13), torch.ones(1, 1, 13), torch.zeros(1, 1, 1))
     cepstra = energy(torch.zeros(1, 9, 13), torch.tensor([9]), torch.tensor([0]), KEY, zeros)[0]
     assert cepstra[0, 0].abs() > 0.1 and cepstra[:, 1:].abs().max() < 1e-5, "only C0 knows the level"
+
+
+def test_a_channel_is_smooth_constant_in_time_and_within_its_limits():
+    decibels = 10 / np.log(10) * (through(plain(channel=8.0), speech(), rows=300) - speech())
+    np.testing.assert_allclose(decibels, decibels[:, :1] * np.ones((1, 60, 1)), atol=1e-4)
+    responses = decibels[:, 0]
+    assert abs(responses.mean(axis=1)).max() < 0.1, "the level stays"
+    ripples = responses @ np.cos(np.pi * np.outer((np.arange(MELS) + 0.5) / MELS, np.arange(MELS))) / (MELS / 2)
+    assert abs(ripples[:, 1:5]).max() <= 8.001 and abs(ripples[:, 5:]).max() < 1e-3
+    assert (abs(ripples[:, 1:5]).max(axis=0) > 7.5).all()
 
 
 @pytest.mark.parametrize("snr", [0.0, 10.0, 20.0])

@@ -22,7 +22,9 @@ from asr.augment.streams import exponential, streams, uniform
 from asr.features.spectrum import Spectrum
 
 DRAWN, FLUCTUATION = 4, 5  # purposes; those of batches.py precede
-WARP, NOISY, SNR, TILT, ROOM, DECAY, WET, TELEPHONE, GAIN = range(9)  # what each drawn number is for
+WARP, NOISY, SNR, TILT, ROOM, DECAY, WET, TELEPHONE, GAIN, CHANNEL = range(10)  # what each drawn number is for
+RIPPLES = 4  # of the channel's response, each with a number from CHANNEL on
+COUNT = CHANNEL + RIPPLES
 
 KNEE = 4800.0  # Hz; above it the warp returns to meet half the rate, as most formants lie below
 BAND = (300.0, 3400.0)  # Hz, of a telephone (ITU-T G.712)
@@ -33,7 +35,7 @@ FLOOR = 1.2e-7  # power that energies are raised to, as features do
 
 
 class Drawn(NamedTuple):
-    """What was drawn for each utterance, (B, 9), uniform in [0, 1)."""
+    """What was drawn for each utterance, (B, COUNT), uniform in [0, 1)."""
 
     values: Tensor
 
@@ -54,6 +56,7 @@ class Scenes:
         spectrum: How the features relate to log-mel energies.
         warp: The vocal tract is changed by a factor in 1 ± warp, in every utterance.
         gain: The level is changed by at most so many dB either way, in every utterance.
+        channel: Each of the smooth ripples that make up a microphone's response is at most so many dB deep, likewise.
         noise_share: Probability of added noise, of a spectrum with a random slope.
         snr: Lowest and highest signal-to-noise ratio, dB.
         room_share: Probability of reverberation.
@@ -64,6 +67,7 @@ class Scenes:
     spectrum: Spectrum
     warp: float = 0.0
     gain: float = 0.0
+    channel: float = 0.0
     noise_share: float = 0.0
     snr: tuple[float, float] = (5.0, 30.0)
     room_share: float = 0.0
@@ -83,8 +87,8 @@ class Scenes:
             norm: Mean (B, 1, F), standard deviation (B, 1, F), and how much of an utterance's own statistics they are
                 (B, 1, 1).
         """
-        drawn = Drawn(uniform(streams(key, DRAWN, rows), 9))
-        if self.warp or self.gain:
+        drawn = Drawn(uniform(streams(key, DRAWN, rows), COUNT))
+        if self.warp or self.gain or self.channel:
             features = self._spoken(features, lengths, drawn, norm)
         where = drawn.happens(NOISY, self.noise_share) | drawn.happens(ROOM, self.room_share)
         where = (where | drawn.happens(TELEPHONE, self.telephone_share)).nonzero()[:, 0]
@@ -112,7 +116,7 @@ class Scenes:
             block = slice(start, start + width)
             mu, sigma, usual = mean[..., block], std[..., block], average[..., block]
             scaled = sigma.transpose(1, 2) * matrix / sigma
-            added = mu @ matrix - mu + (self._louder(drawn, features.device) if start == 0 else 0)
+            added = mu @ matrix - mu + (self._filtered(drawn, features.device) if start == 0 else 0)
             moved = (usual * sigma) @ matrix - usual * sigma + added  # the utterance's own mean
             torch.baddbmm((added - own * moved) / sigma, features[..., block], scaled, out=changed[..., block])
         return changed
@@ -126,11 +130,17 @@ class Scenes:
         filters = torch.arange(len(to_mel[0]), device=device)[:, None]  # (M, 1)
         return to_mel @ (1 - (read_from - filters).abs()).clamp(min=0) @ from_mel
 
-    def _louder(self, drawn: Drawn, device: torch.device) -> Tensor:
-        """Return what a change of level adds to a feature vector without Δ, (B, 1, width)."""
-        static = self._matrices(device)[1].sum(dim=0)
-        added = torch.cat([static.new_ones(int(self.spectrum.energy)), static])
-        return drawn.between(GAIN, -self.gain, self.gain) * (math.log(10) / 10) * added
+    def _filtered(self, drawn: Drawn, device: torch.device) -> Tensor:
+        """Return what level and channel add to a feature vector without Δ, (B, 1, width)."""
+        from_mel = self._matrices(device)[1]
+        filters = (torch.arange(len(from_mel), device=device) + 0.5) / len(from_mel)
+        decibels = drawn.between(GAIN, -self.gain, self.gain).expand(-1, 1, len(from_mel))
+        for ripple in range(RIPPLES):
+            depth = drawn.between(CHANNEL + ripple, -self.channel, self.channel)
+            decibels = decibels + depth * torch.cos(math.pi * (ripple + 1) * filters)
+        added = decibels * (math.log(10) / 10)
+        energy = added.mean(dim=2, keepdim=True).expand(-1, -1, int(self.spectrum.energy))
+        return torch.cat([energy, added @ from_mel], dim=2)
 
     def _moved(self, raw: Tensor, lengths: Tensor, rows: Tensor, key: int, drawn: Drawn) -> Tensor:
         """Put utterances (B, T, F) into rooms, noise and telephones."""
