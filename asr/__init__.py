@@ -1,1 +1,78 @@
-"""Speech recognition with one idea: a bidirectional LSTM trained with CTC."""
+"""Speech recognition with one idea: a bidirectional LSTM trained with CTC.
+
+>>> import asr
+>>> recognizer = asr.load("runs/espeak")
+>>> print(recognizer.transcribe("one.wav"))
+abcd
+
+`import asr` imports none of its modules: a name is resolved when it is first used. What is not named here is imported
+from its module: `from asr import manifest`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asr.bundle import Bundle
+    from asr.ctc import align as forced_align
+    from asr.ctc import loss as ctc_loss
+    from asr.decoders import Beam, Greedy, Lexicon
+    from asr.errors import AsrError
+    from asr.features import MFCC, Fbank
+    from asr.formats import Transcript
+    from asr.manifest import Segment
+    from asr.recognize import Recognizer, load
+    from asr.scoring.score import Score, score
+    from asr.training import train
+
+    __version__: str
+
+__all__ = [
+    "MFCC",
+    "AsrError",
+    "Beam",
+    "Bundle",
+    "Fbank",
+    "Greedy",
+    "Lexicon",
+    "Recognizer",
+    "Score",
+    "Segment",
+    "Transcript",
+    "__version__",
+    "ctc_loss",
+    "forced_align",
+    "load",
+    "score",
+    "train",
+]
+
+# Module → the names in it; what is called otherwise there is renamed below.
+_PUBLIC = {
+    "bundle": ("Bundle",),
+    "ctc": ("ctc_loss", "forced_align"),
+    "decoders": ("Beam", "Greedy", "Lexicon"),
+    "errors": ("AsrError",),
+    "features": ("MFCC", "Fbank"),
+    "formats": ("Transcript",),
+    "manifest": ("Segment",),
+    "recognize": ("Recognizer", "load"),
+    "scoring.score": ("Score", "score"),
+    "training": ("train",),
+}
+_RENAMED = {"ctc_loss": "loss", "forced_align": "align"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("asr")
+    for module, names in _PUBLIC.items():
+        if name in names:
+            return getattr(import_module(f"asr.{module}"), _RENAMED.get(name, name))
+    raise AttributeError(f"module 'asr' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

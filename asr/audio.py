@@ -1,5 +1,6 @@
 """Recordings in, samples out: every format and rate that libsndfile reads, and limits on what a file may claim."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,7 +29,7 @@ class NotFiniteError(InputError):
     """A recording with samples that are no numbers."""
 
 
-def read(source: Path | BinaryIO) -> tuple[Samples, int]:
+def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[Samples, int]:
     """Return a recording's samples (S,), float32 in [−1, 1], channels averaged, and its rate in Hz.
 
     Args:
@@ -42,6 +43,7 @@ def read(source: Path | BinaryIO) -> tuple[Samples, int]:
     """
     import soundfile
 
+    source = Path(source) if isinstance(source, str | os.PathLike) else source
     name = str(source) if isinstance(source, Path) else str(getattr(source, "name", "<audio>"))
     if isinstance(source, Path) and not source.is_file():
         raise InputError(f"{name}: {'is a folder' if source.is_dir() else 'no such file'}; give an audio file")

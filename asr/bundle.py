@@ -4,9 +4,10 @@ The file is safetensors: the weights as tensors; the recipe, the units and the n
 over all of it. Nothing in it is ever executed.
 """
 
-import inspect
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr import config
+from asr import config, features
 from asr.augment import Augmentation, Scenes
 from asr.cells import CELLS
-from asr.config import Recipe
-from asr.errors import AsrError, BundleError, choose
+from asr.config import BEST, Recipe
+from asr.errors import BundleError, choose
 from asr.features import KINDS, Features, spectrum
-from asr.features.delta import Deltas
 from asr.features.normalise import Normaliser, Statistics
-from asr.frontends import FRONTENDS, Frontend
+from asr.frontends import FRONTENDS
 from asr.model import Model
 from asr.support import seeds, tensors
-from asr.units import Units
+from asr.units import BLANK_SYMBOL, Units
+from asr.units import KINDS as UNIT_KINDS
 
 FORMAT = "asr bundle 1"
 SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
@@ -53,7 +54,10 @@ class Bundle:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def save(
-        self, path: Path, beside: Mapping[str, Any] | None = None, more: Mapping[str, Tensor] | None = None
+        self,
+        path: str | os.PathLike[str],
+        beside: Mapping[str, Any] | None = None,
+        more: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write the bundle, whole or not at all.
 
@@ -71,7 +75,7 @@ class Bundle:
             "normaliser": _normaliser_as_dict(self.normaliser),
             "facts": self.facts,
         }
-        tensors.write(path, FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
+        tensors.write(Path(path), FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
 
 
 def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
@@ -84,49 +88,35 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
     Raises:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
-    return _assemble(
-        recipe, build_units(recipe), Normaliser(recipe.features.normalise, statistics, recipe.features.prior)
-    )
+    recipe = resolve(recipe)
+    normaliser = Normaliser(recipe.features.normalise, statistics, recipe.features.prior)
+    return _assemble(recipe, build_units(recipe), normaliser)
 
 
 def build_units(recipe: Recipe) -> Units:
     """Return the symbols that a recipe's system writes.
 
     Raises:
-        AsrError: The kind is unknown, or does not have the settings.
+        AsrError: The kind is unknown, or its settings are invalid.
     """
     return Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
 
 
-def build_features(settings: config.Features) -> Features:
-    """Return the function from samples to feature vectors that the settings describe.
+def resolve(recipe: Recipe) -> Recipe:
+    """Return a recipe that states every setting, those of its kind of features, front end and cell included.
 
     Raises:
-        AsrError: The kind is unknown, or a setting was changed that this kind does not have.
+        AsrError: The recipe names one of these that does not exist, or an invalid setting of one.
     """
-    kind = choose(KINDS, settings.kind, "kind of features")
-    accepted = set(inspect.signature(kind).parameters)
-    mine = {"kind", "deltas", "normalise", "prior"}
-    arguments = {key: value for key, value in vars(settings).items() if key in accepted}
-    for key in set(vars(settings)) - accepted - mine:
-        if getattr(settings, key) != getattr(config.Features(), key):
-            raise AsrError(f"[features]: {key} is no setting of '{settings.kind}'; leave it out")
-    features: Features = kind(**arguments)
-    return Deltas(features, settings.deltas) if settings.deltas else features
+    return replace(
+        recipe,
+        features=config.resolved(recipe.features, KINDS),
+        frontend=config.resolved(recipe.frontend, FRONTENDS),
+        encoder=config.resolved(recipe.encoder, CELLS),
+    )
 
 
-def build_frontend(settings: config.Frontend, features: int, blocks: int) -> Frontend:
-    """Return what comes before the recurrence, for feature vectors of a size that consist of so many blocks.
-
-    Raises:
-        AsrError: The kind is unknown, or a setting was changed that this kind does not have.
-    """
-    kind = choose(FRONTENDS, settings.kind, "front end")
-    accepted = set(inspect.signature(kind).parameters)
-    for key in set(vars(settings)) - accepted - {"kind"}:
-        if getattr(settings, key) != getattr(config.Frontend(), key):
-            raise AsrError(f"[frontend]: '{settings.kind}' has no setting {key}; omit it")
-    return kind(features, blocks, **{key: value for key, value in vars(settings).items() if key in accepted})
+build_features = features.build
 
 
 def build_augmentation(recipe: Recipe) -> Augmentation:
@@ -143,12 +133,27 @@ def build_augmentation(recipe: Recipe) -> Augmentation:
     return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, scenes=scenes, **settings)
 
 
-def load(path: Path) -> Bundle:
-    """Return the system in a file.
+def find(path: str | os.PathLike[str]) -> Path:
+    """Return the bundle's file in a run's folder, or the file itself; what does not exist is returned as a file.
+
+    Raises:
+        BundleError: The folder contains no bundle.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / BEST).exists():
+        raise BundleError(f"{path}: is a folder without {BEST}; train there first, or pass a run's folder or a bundle")
+    return path / BEST
+
+
+def load(path: str | os.PathLike[str]) -> Bundle:
+    """Return the system in a run's folder or in a bundle's file.
 
     Raises:
         BundleError: The file is missing, damaged, not a bundle, or was written by a newer version.
     """
+    path = find(path)
     return restore(path, *tensors.read(path, FORMAT))
 
 
@@ -164,35 +169,46 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
         BundleError: They are of another version.
     """
     try:
-        recipe = config.parse(header["recipe"], str(path))
-        units = Units(header["units"]["kind"], tuple(header["units"]["symbols"]), header["units"]["drop"])
-        bundle = _assemble(recipe, units, _normaliser_of(header["normaliser"]))
+        recipe = resolve(config.parse(header["recipe"], str(path)))
+        bundle = _assemble(recipe, _units_of(header["units"]), _normaliser_of(header["normaliser"]))
         weights = {name: tensor for name, tensor in found.items() if not name.startswith(BESIDE)}
         bundle.model.load_state_dict(weights)
-    except (AsrError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+        bundle.facts = dict(header["facts"])
+        if (statistics := bundle.normaliser.statistics) and len(statistics.total) != bundle.features.dimension:
+            raise ValueError(f"statistics of {len(statistics.total)} features for {bundle.features.dimension}")
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[-1].strip()
         raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
-    bundle.facts = header["facts"]
     return bundle
 
 
+def _units_of(header: Mapping[str, Any]) -> Units:
+    """Return the units of a header; everything in them must be a string."""
+    symbols = tuple(header["symbols"])
+    if not isinstance(header["symbols"], list) or not all(isinstance(one, str) for one in (*symbols, header["drop"])):
+        raise TypeError("units: symbols and drop must be strings")
+    if symbols[:1] != (BLANK_SYMBOL,) or len(set(symbols)) < len(symbols):
+        raise ValueError("units: the first symbol must be blank, and none a duplicate")
+    choose(dict.fromkeys(UNIT_KINDS, True), header["kind"], "units")
+    return Units(header["kind"], symbols, header["drop"])
+
+
 def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
-    features = build_features(recipe.features)
-    encoder = recipe.encoder
+    made, frontend, encoder = build_features(recipe.features), recipe.frontend, recipe.encoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(recipe.training.seed, "weights"))
         model = Model(
-            features=features.dimension,
+            features=made.dimension,
             units=len(units),
-            cell=choose(CELLS, encoder.cell, "cell"),
+            cell=partial(CELLS[encoder.cell], **encoder.own) if encoder.own else CELLS[encoder.cell],
             layers=encoder.layers,
             hidden=encoder.hidden,
             dropout=encoder.dropout,
-            frontend=build_frontend(recipe.frontend, features.dimension, 1 + recipe.features.deltas),
+            frontend=FRONTENDS[frontend.kind](made.dimension, 1 + recipe.features.deltas, **frontend.own),
             norm=encoder.norm,
             dense=encoder.dense,
         )
-    return Bundle(recipe, units, features, normaliser, model)
+    return Bundle(recipe, units, made, normaliser, model)
 
 
 def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
@@ -211,6 +227,8 @@ def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
 def _normaliser_of(header: Mapping[str, Any]) -> Normaliser:
     if "count" not in header:
         return Normaliser(header["kind"])
-    total, squares = np.array(header["total"]), np.array(header["squares"])
+    total, squares = np.array(header["total"], np.float64), np.array(header["squares"], np.float64)
+    if type(header["count"]) is not int or header["count"] < 1 or total.ndim != 1 or total.shape != squares.shape:
+        raise ValueError(f"normaliser: {header['count']!r} frames, sums of shape {total.shape} and {squares.shape}")
     statistics = Statistics(header["count"], total, squares)
-    return Normaliser(header["kind"], statistics, header.get("prior", 0.0))  # none before it was introduced
+    return Normaliser(header["kind"], statistics, float(header.get("prior", 0.0)))  # none before it was introduced

@@ -1,125 +1,143 @@
 """Recipes: one TOML file per experiment, typed, listing only what differs from the defaults below.
 
-The schema and the defaults live here and nowhere else. Components never see a recipe; `asr.bundle` hands them plain
-arguments.
+The schema and the defaults are here and nowhere else, except for the settings of what a recipe names: a kind of
+features or a cell declares its own. They are read here as they come, from the section itself or from a table of its own
+(`[features]` or `[features.mfcc]`), and `resolved` checks them against the entry. Components never see a recipe;
+`asr.bundle` passes them plain arguments.
 """
 
-import json
-import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from asr.errors import AsrError, suggest
+from asr.errors import AsrError, choose, suggest
+from asr.support import settings as of_entry
+from asr.support.settings import Value, checked, setting, shown, toml
 
-Part = TypeVar("Part")
-Value = bool | int | float | str | tuple[float, ...]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+BEST = "best.safetensors"  # the bundle's name in a run's folder
+
+Part = TypeVar("Part", bound="DataclassInstance")
+Named = TypeVar("Named", bound="Section")
 
 
-def _setting(default: Any, low: float = 0.0, high: float = math.inf, above: float | None = None) -> Any:  # noqa: ANN401
-    """Declare a field; a number must lie in [low, high], and strictly above `above` when that is given."""
-    return field(default=default, metadata={"low": low, "high": high, "above": above})
+@dataclass(frozen=True)
+class Section:
+    """A section that names an entry of a table, such as a cell, and has that entry's settings too.
+
+    Attributes:
+        names: The key that names the entry, and what the entry is, for messages.
+        unused: Settings that version 0.1 wrote for every entry, with their defaults; ignored where an entry has none.
+        own: The entry's settings; `resolved` checks them and adds the defaults.
+        places: Where each of them was given, for messages.
+    """
+
+    names: ClassVar[tuple[str, str]]
+    unused: ClassVar[Mapping[str, Value]] = {}
+
+    own: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    places: Mapping[str, str] = field(default_factory=dict, kw_only=True, compare=False, repr=False)
+
+    @property
+    def entry(self) -> str:
+        """The name of the entry."""
+        return str(getattr(self, self.names[0]))
 
 
 @dataclass(frozen=True)
 class Corpus:
     """Where the utterances come from."""
 
-    name: str = "espeak"  # a corpus of asr/corpora; its manifests lie in data/<name>/
+    name: str = "espeak"  # a corpus of asr/corpora; its manifests are in data/<name>/
 
 
 @dataclass(frozen=True)
 class Units:
-    """What the system writes."""
+    """The output symbols."""
 
     kind: str = "phones39"  # phones39, phones48, phones61 or characters
     alphabet: str = " abcdefghijklmnopqrstuvwxyz'"  # characters: each one once
-    drop: str = '.,;:?!"'  # characters: what a transcript may hold and we do not model
+    drop: str = '.,;:?!"'  # characters: what a transcript may contain and is not modeled
 
 
 @dataclass(frozen=True)
-class Features:
-    """From samples to feature vectors; the defaults are Kaldi's MFCCs."""
+class Features(Section):
+    """From samples to feature vectors; a kind's own settings (rate, window, mels, …) are declared in asr/features."""
+
+    names = ("kind", "kind of features")
+    unused = {"coefficients": 13, "lifter": 22.0}
 
     kind: str = "mfcc"  # a kind of asr/features
-    rate: int = _setting(16000, above=0)  # Hz; other recordings are resampled
-    window: float = _setting(0.025, above=0)  # seconds
-    shift: float = _setting(0.010, above=0)  # seconds
-    mels: int = _setting(23, above=0)  # filters
-    coefficients: int = _setting(13, above=0)  # MFCCs kept, the first is C0
-    low: float = _setting(20.0)  # Hz, lower edge of the first filter
-    high: float = _setting(0.0)  # Hz, upper edge of the last filter; 0 is half the rate
-    preemphasis: float = _setting(0.97, high=1)
-    lifter: float = _setting(22.0)  # cepstral lifter; 0 is none
-    dither: float = _setting(0.0)  # standard deviation of added noise, in 16-bit steps
-    energy: bool = False  # fbank: log energy as column 0
-    deltas: int = _setting(0, high=2)  # 1 appends Δ, 2 appends Δ and ΔΔ
+    deltas: int = setting(0, high=2)  # 1 appends Δ, 2 appends Δ and ΔΔ
     normalise: str = "utterance"  # mean and variance over: utterance, speaker, global (training set), none
-    prior: float = _setting(0.0, high=1e6)  # frames that the training set counts as in an utterance's or a speaker's
+    prior: float = setting(0.0, high=1e6)  # frames that the training set counts as in an utterance's or a speaker's
 
 
 @dataclass(frozen=True)
-class Frontend:
-    """What comes before the recurrence."""
+class Frontend(Section):
+    """What comes before the recurrence; a kind's own settings (stride, channels, …) are declared in asr/frontends."""
+
+    names = ("kind", "front end")
 
     kind: str = "none"  # a kind of asr/frontends
-    stride: int = _setting(2, above=0, high=16)  # stack, pool, conv: frames that become one
-    channels: int = _setting(16, above=0, high=4096)  # conv: of each convolution
-    depth: int = _setting(2, above=0, high=16)  # conv: convolutions, each followed by pooling over two filters
-    dropout: float = _setting(0.0, high=0.95)  # conv: share of its outputs, while training
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Encoder(Section):
     """The stack of bidirectional layers."""
 
+    names = ("cell", "cell")
+
     cell: str = "lstm"  # a cell of asr/cells
-    layers: int = _setting(2, above=0, high=64)
-    hidden: int = _setting(40, above=0, high=16384)  # units per direction
-    dropout: float = _setting(0.0, high=0.95)  # share of each layer's outputs, while training
+    layers: int = setting(2, low=1, high=64)
+    hidden: int = setting(40, low=1, high=16384)  # size per direction
+    dropout: float = setting(0.0, high=0.95)  # share of each layer's outputs set to 0 while training
     norm: bool = False  # normalize each layer's outputs (layer normalization)
-    dense: int = _setting(0, high=65536)  # size of a rectified layer between recurrence and projection; 0 is none
+    dense: int = setting(0, high=16384)  # size of a rectified layer between recurrence and projection; 0 is none
 
 
 @dataclass(frozen=True)
 class Training:
-    """The optimiser and its schedule."""
+    """The optimizer and its schedule."""
 
-    seed: int = _setting(1)
+    seed: int = setting(1, high=2**63 - 1)
     init: str = ""  # a run's folder or a bundle whose weights to start from
-    epochs: int = _setting(0)  # 0: by the size of the data (asr/training/sizing.py)
-    patience: int = _setting(0)  # epochs without a better dev score before stopping; 0 never stops early
-    batch: int = _setting(0)  # utterances; 0: by the size of the data
-    learning_rate: float = _setting(0.0, high=1e3)  # highest of the one-cycle schedule; 0: by the batch
-    warmup: float = _setting(0.3, high=1)  # share of all steps in which the learning rate rises
-    weight_decay: float = _setting(1e-2, high=10)
-    clip: float = _setting(1.0, above=0)  # largest gradient norm
+    epochs: int = setting(0, high=100_000)  # 0: by the size of the data (asr/training/sizing.py)
+    patience: int = setting(0, high=100_000)  # epochs without a better dev score before stopping; 0 never stops early
+    batch: int = setting(0, high=100_000)  # utterances; 0: by the size of the data
+    learning_rate: float = setting(0.0, high=1e3)  # maximum of the one-cycle schedule; 0: by the batch
+    warmup: float = setting(0.3, high=1)  # share of all steps in which the learning rate rises
+    weight_decay: float = setting(1e-2, high=10)
+    clip: float = setting(1.0, above=0)  # largest gradient norm
     precision: str = "float32"  # of the network's products, on CUDA: float32 (never TF32) or bfloat16
-    deterministic: bool = False  # on CUDA: the same bits every time, slower; a CPU gives them anyway
-    noise: float = _setting(0.0, high=100)  # standard deviation of Gaussian noise on the (normalised) features
+    deterministic: bool = False  # on CUDA: bit-identical results, slower; on a CPU they are anyway
+    noise: float = setting(0.0, high=100)  # standard deviation of Gaussian noise on the (normalized) features
 
 
 @dataclass(frozen=True)
 class Augment:
-    """What training changes in what it hears; noise is `training.noise`."""
+    """How training changes the features; noise is `training.noise`."""
 
     auto: bool = False  # whether what is left at its default follows from the size of the data
-    speeds: tuple[float, ...] = _setting((1.0,), low=0.5, high=2.0)  # each utterance is learned from at each of them
-    time_masks: int = _setting(0, high=100)  # stretches of frames hidden in each utterance
-    time_width: int = _setting(25, above=0)  # frames hidden at a time, at most
-    time_share: float = _setting(0.2, above=0, high=1)  # of an utterance hidden at a time, at most
-    frequency_masks: int = _setting(0, high=100)  # bands hidden in each utterance
-    frequency_width: int = _setting(4, above=0)  # filters or coefficients hidden at a time, at most
-    warp: float = _setting(0.0, high=0.5)  # vocal tracts longer or shorter by at most this share
-    gain: float = _setting(0.0, high=60)  # dB, louder or softer by at most
-    channel: float = _setting(0.0, high=60)  # dB, depth of the ripples of a microphone's response, at most
-    noise_share: float = _setting(0.0, high=1)  # utterances that noise is added to
-    snr: tuple[float, ...] = _setting((5.0, 30.0), low=-20, high=100)  # dB, lowest and highest, of that noise
-    room_share: float = _setting(0.0, high=1)  # utterances that reverberate
-    decay: float = _setting(0.6, above=0, high=3)  # seconds, longest reverberation time
-    telephone_share: float = _setting(0.0, high=1)  # utterances cut to a telephone's band
+    speeds: tuple[float, ...] = setting((1.0,), low=0.5, high=2.0)  # each utterance is used at each of them
+    time_masks: int = setting(0, high=100)  # masked spans of frames in each utterance
+    time_width: int = setting(25, low=1, high=100_000)  # frames masked at a time, at most
+    time_share: float = setting(0.2, above=0, high=1)  # of an utterance masked at a time, at most
+    frequency_masks: int = setting(0, high=100)  # masked bands in each utterance
+    frequency_width: int = setting(4, low=1, high=10_000)  # filters or coefficients masked at a time, at most
+    warp: float = setting(0.0, high=0.5)  # vocal tracts longer or shorter by at most this share
+    gain: float = setting(0.0, high=60)  # dB, louder or softer by at most
+    channel: float = setting(0.0, high=60)  # dB, depth of the ripples of a microphone's response, at most
+    noise_share: float = setting(0.0, high=1)  # utterances that noise is added to
+    snr: tuple[float, ...] = setting((5.0, 30.0), low=-20, high=100)  # dB, lowest and highest, of that noise
+    room_share: float = setting(0.0, high=1)  # utterances that reverberate
+    decay: float = setting(0.6, above=0, high=3)  # seconds, longest reverberation time
+    telephone_share: float = setting(0.0, high=1)  # utterances cut to a telephone's band
 
 
 @dataclass(frozen=True)
@@ -135,22 +153,42 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return every setting, defaults included, by part and name."""
-        return asdict(self)
+        """Return every setting by section and key; an entry's own settings in a table with its name."""
+        return {one.name: _as_dict(getattr(self, one.name)) for one in fields(self)}
+
+    def flat(self) -> dict[str, Value]:
+        """Return every setting by `section.key`; an entry's own settings as the section's."""
+        flat: dict[str, Value] = {}
+        for name, section in self.as_dict().items():
+            flat |= {f"{name}.{key}": value for key, value in section.items() if not isinstance(value, Mapping)}
+            flat |= {f"{name}.{key}": value for key, value in getattr(getattr(self, name), "own", {}).items()}
+        return flat
 
 
-def load(path: Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Return the recipe in a TOML file, with overrides such as `encoder.hidden=250` put on top.
+def _as_dict(section: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a section's settings; an entry's own in a table with its name."""
+    row = {one.name: getattr(section, one.name) for one in fields(section) if one.name not in _OWN}
+    if isinstance(section, Section) and section.own:
+        row[section.entry] = dict(section.own)
+    return row
+
+
+_OWN = ("own", "places")
+
+
+def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
+    """Return the recipe in a TOML file, changed by overrides such as `encoder.hidden=250`.
 
     Raises:
-        AsrError: The file is missing or no TOML; a key is unknown; a value has the wrong type or range.
+        AsrError: The file is missing or not TOML; a key is unknown; a value has the wrong type or is out of range.
     """
+    path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.toml"))
-        raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'give a .toml file'}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'pass a .toml file'}") from None
+    except (OSError, ValueError) as error:  # not UTF-8, not TOML, or an integer of more digits than Python reads
         raise AsrError(f"{path}: not a recipe ({error}); recipes are TOML") from error
     recipe = parse(table, str(path))
     for override in overrides:
@@ -163,104 +201,115 @@ def parse(table: Mapping[str, Any], where: str) -> Recipe:
 
     Args:
         table: As TOML or JSON gives it.
-        where: What the messages name as the place.
+        where: Where it comes from, for messages.
 
     Raises:
-        AsrError: A key is unknown; a value has the wrong type or range.
+        AsrError: A key is unknown; a value has the wrong type or is out of range.
     """
     return _fill(Recipe(), table, where, "")
+
+
+def resolved(section: Named, entries: Mapping[str, Any]) -> Named:
+    """Return a section whose entry's settings are checked and complete, with the defaults of those not given.
+
+    Args:
+        section: Of a recipe.
+        entries: The table that it chooses from; an entry's settings are its dataclass fields, or its parameters that
+            have defaults.
+
+    Raises:
+        AsrError: There is no such entry; it has no such setting; a value has the wrong type or is out of range.
+    """
+    key, what = section.names
+    entry = of_entry.of(choose(entries, section.entry, what))
+    values = {name: default for name, (default, _) in entry.items()}
+    for name, value in section.own.items():
+        place = section.places.get(name, f"[{type(section).__name__.lower()}]")
+        if name in entry:
+            default, limits = entry[name]
+            values[name] = checked(default, value, limits, f"{place}: {name} = {shown(value)}")
+        elif name not in section.unused or value != section.unused[name]:
+            choices = [one.name for one in fields(section) if one.name not in _OWN] + list(entry)
+            raise AsrError(
+                f"{place}: '{name}' is not a setting of the {key} '{section.entry}'; remove it, or "
+                f"{suggest(name, choices)}"
+            )
+    return replace(section, own=values)
 
 
 def dump(recipe: Recipe) -> str:
     """Return the whole recipe, defaults included, as TOML that `load` reads back."""
     lines = []
-    for part, settings in recipe.as_dict().items():
-        lines += [f"[{part}]", *(f"{key} = {_toml(value)}" for key, value in settings.items()), ""]
+    for name, section in recipe.as_dict().items():
+        tables = {key: value for key, value in section.items() if isinstance(value, Mapping)}
+        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in section.items() if key not in tables), ""]
+        for key, own in tables.items():
+            lines += [f"[{name}.{key}]", *(f"{one} = {toml(value)}" for one, value in own.items()), ""]
     return "\n".join(lines)
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
-    """Return what differs between two recipes, as `encoder.hidden: 40 → 250`."""
-    pairs = ((part, key) for part, settings in one.as_dict().items() for key in settings)
-    rows = []
-    for part, key in pairs:
-        before, after = getattr(getattr(one, part), key), getattr(getattr(other, part), key)
-        if before != after:
-            rows.append(f"{part}.{key}: {_shown(before)} → {_shown(after)}")
-    return rows
+    """Return what differs between two recipes, both resolved or neither, as `encoder.hidden: 40 → 250`."""
+    before, after = one.flat(), other.flat()
+    return [
+        f"{key}: {_shown(before.get(key))} → {_shown(after.get(key))}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
 
 
 def _shown(value: Value) -> str:
-    return _toml(value) if isinstance(value, tuple) else str(value)
-
-
-def _toml(value: Value) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # a TOML string is nearly a JSON one
-    return repr(value)
+    return toml(value) if isinstance(value, tuple) else "–" if value is None else str(value)
 
 
 def _override(recipe: Recipe, override: str) -> Recipe:
-    where = f"--set {override}"
+    where = f"--set {override}" if len(override) < 100 else f"--set {override[:80]}…"
     path, equals, text = override.partition("=")
-    part, dot, key = path.strip().partition(".")
+    section, dot, key = path.strip().partition(".")
     if not equals or not dot:
-        raise AsrError(f"{where}: is not of the form part.key=value; for example encoder.hidden=250")
+        raise AsrError(f"{where}: is not of the form section.key=value; for example encoder.hidden=250")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         value = text.strip()  # so that `encoder.cell=lstm` needs no quotes through make and the shell
-    return _fill(recipe, {part: {key: value}}, where, "")
+    entry, dot, own = key.partition(".")
+    return _fill(recipe, {section: {entry: {own: value} if dot else value}}, where, "")
 
 
-def _fill(part: Part, table: Mapping[str, Any], where: str, section: str) -> Part:
+def _fill(part: Part, table: Mapping[str, Any], where: str, name: str) -> Part:
     """Return a copy of a dataclass with the table's values, checked against its fields."""
-    assert is_dataclass(part) and not isinstance(part, type)
-    known = {f.name: f for f in fields(part)}
-    place = f"{where} [{section}]" if section else where
-    values = {}
+    known = {f.name: f for f in fields(part) if f.name not in _OWN}
+    place = f"{where} [{name}]" if name else where
+    values: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in known:
-            raise AsrError(f"{place}: unknown key '{key}': {suggest(key, list(known))}")
-        default = getattr(part, key)
-        if is_dataclass(default):
+        default = getattr(part, key) if key in known else None
+        what = f"{place}: {key} = {shown(value)}"
+        if is_dataclass(default) and not isinstance(default, type):
             if not isinstance(value, Mapping):
-                raise AsrError(f"{place}: {key} = {value!r} is no section; write [{key}] and its keys below it")
+                raise AsrError(f"{what}: must be a table; write [{key}] with its keys below")
             values[key] = _fill(default, value, where, key)
+        elif key in known and not (isinstance(part, Section) and isinstance(value, Mapping)):
+            values[key] = checked(default, value, known[key].metadata, what)
+        elif isinstance(part, Section):
+            others[key] = value
         else:
-            values[key] = _checked(default, value, known[key].metadata, f"{place}: {key} = {value!r}")
-    return replace(part, **values)
+            raise AsrError(f"{place}: unknown key '{key}': {suggest(key, list(known))}")
+    filled = replace(part, **values)
+    return _with_own(filled, others, where, name) if others else filled
 
 
-def _checked(default: Any, value: Any, limits: Mapping[str, Any], what: str) -> Any:  # noqa: ANN401
-    """Return the value in the field's type; the default carries the type."""
-    if isinstance(default, tuple):
-        return _checked_list(default, value, limits, what)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not type(default):
-        raise AsrError(f"{what}: must be a {_TYPES[type(default)]}, as in {_toml(default)}")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high, above = limits["low"], limits["high"], limits["above"]
-        if not low <= value <= high or not math.isfinite(value) or (above is not None and value <= above):
-            need = f"above {above:g}" if above is not None else f"at least {low:g}"
-            need += f" and at most {high:g}" if high < math.inf else ""
-            raise AsrError(f"{what}: must be {need}")
-    return value
-
-
-def _checked_list(default: tuple[Any, ...], value: Any, limits: Mapping[str, Any], what: str) -> tuple[Any, ...]:  # noqa: ANN401
-    """Return a list's values, each once, as a tuple."""
-    if not isinstance(value, list | tuple) or not value:
-        raise AsrError(f"{what}: must be a list of at least one {_TYPES[type(default[0])]}, as in {_toml(default)}")
-    items = tuple(_checked(default[0], item, limits, f"{what}: {item!r}") for item in value)
-    if twice := [item for item in items if items.count(item) > 1]:
-        raise AsrError(f"{what}: {twice[0]!r} stands twice; name each once")
-    return items
-
-
-_TYPES = {bool: "truth value", int: "whole number", float: "number", str: "text in quotes"}
+def _with_own(section: Part, given: Mapping[str, Any], where: str, name: str) -> Part:
+    """Return a section with settings of its entry, given in the section itself or in a table with the entry's name."""
+    assert isinstance(section, Section)
+    own, places = dict(section.own), dict(section.places)
+    for key, value in given.items():
+        if isinstance(value, Mapping) and key != section.entry:
+            kind = section.names[0]
+            raise AsrError(
+                f"{where} [{name}.{key}]: {kind} is '{section.entry}'; remove this table, or write {kind} = '{key}'"
+            )
+        place = f"{where} [{name}.{key}]" if isinstance(value, Mapping) else f"{where} [{name}]"
+        own |= value if isinstance(value, Mapping) else {key: value}
+        places |= dict.fromkeys(value if isinstance(value, Mapping) else [key], place)
+    return replace(section, own=own, places=places)

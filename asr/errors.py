@@ -3,7 +3,7 @@
 Every message has the form *where: what, with the value; what to do*, on one line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -26,6 +26,12 @@ class InputError(AsrError):
     """Audio, a transcript, a manifest or a corpus that is missing or cannot be used."""
 
     status = 4
+
+
+def first_few(names: Sequence[str], most: int = 8, separator: str = ", ") -> str:
+    """Return the names in one line, at most `most` of them, and how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return separator.join([*names[:most], *more])
 
 
 def suggest(name: str, known: list[str]) -> str:

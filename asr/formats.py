@@ -4,11 +4,14 @@ A format is a function from one transcript to text; a new one is a function here
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+from asr.errors import AsrError, choose, suggest
 from asr.manifest import Segment
+from asr.support import files
 
 CAPTION = 6.0  # seconds that one caption of SRT and VTT covers at the most
 
@@ -26,6 +29,8 @@ class Transcript:
         confidence: For each unit; empty where none was estimated.
         word_confidence: For each word; empty where none was estimated.
         score: The decoder's, natural log.
+        alternatives: Further hypotheses, the next best first, where the decoder was asked for them
+            (`asr.Beam(nbest=5)`).
     """
 
     audio: str
@@ -36,6 +41,7 @@ class Transcript:
     confidence: tuple[float, ...] = ()
     word_confidence: tuple[float, ...] = ()
     score: float = 0.0
+    alternatives: tuple["Transcript", ...] = ()
 
     @property
     def id(self) -> str:
@@ -46,6 +52,36 @@ class Transcript:
     def segments(self) -> tuple[Segment, ...]:
         """What captions are made of: words where there are some, else units."""
         return self.words or self.units
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to(self, format: str) -> str:
+        """Return the transcript in a format of `FORMATS`.
+
+        >>> print(Transcript("one.wav", 1.0, "hi", words=(Segment("hi", 0.25, 0.5),)).to("srt"))
+        1
+        00:00:00,250 --> 00:00:00,500
+        hi
+        <BLANKLINE>
+
+        Raises:
+            AsrError: The format is unknown.
+        """
+        return choose(FORMATS, format, "format")(self)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the transcript to a file, in the format that its ending names: `transcript.write("one.srt")`.
+
+        Raises:
+            AsrError: The ending is not a format's, or the file cannot be written.
+        """
+        path = Path(path)
+        endings = {name.lower(): name for name in FORMATS}
+        ending = path.suffix.removeprefix(".").lower()
+        if ending not in endings:
+            raise AsrError(f"{path}: the ending '{path.suffix}' is not a format: {suggest(ending, list(endings))}")
+        files.write_text(path, self.to(endings[ending]))
 
 
 def joined(characters: Sequence[Segment]) -> tuple[Segment, ...]:
@@ -64,8 +100,8 @@ def joined(characters: Sequence[Segment]) -> tuple[Segment, ...]:
 
 
 def txt(transcript: Transcript) -> str:
-    """Return the text alone."""
-    return f"{transcript.text}\n"
+    """Return the text alone, a line for each alternative below it."""
+    return "".join(f"{one.text}\n" for one in (transcript, *transcript.alternatives))
 
 
 def as_json(transcript: Transcript) -> str:
@@ -175,6 +211,8 @@ def _row(transcript: Transcript) -> dict[str, object]:
     }
     if transcript.words:
         row["words"] = _rows("word", transcript.words, transcript.word_confidence)
+    if transcript.alternatives:
+        row["alternatives"] = [{"text": one.text, "score": round(one.score, 4)} for one in transcript.alternatives]
     return row
 
 

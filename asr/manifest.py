@@ -49,13 +49,13 @@ class Utterance:
     speed: float = 1.0
 
 
-def read(path: Path) -> list[Utterance]:
+def read(path: str | os.PathLike[str]) -> list[Utterance]:
     """Return the utterances of a manifest, sorted by id, with audio paths that can be opened from here.
 
     Raises:
         InputError: The file is missing, empty or not UTF-8; a line is not such an object; an id stands twice.
     """
-    utterances: dict[str, Utterance] = {}
+    path, utterances = Path(path), dict[str, Utterance]()
     try:
         with open(path, encoding="utf-8", newline="\n") as file:  # only \n ends a line: a text may hold U+2028
             for number, line in enumerate(file, 1):
@@ -70,13 +70,13 @@ def read(path: Path) -> list[Utterance]:
     return [utterances[id] for id in sorted(utterances)]
 
 
-def write(path: Path, utterances: list[Utterance]) -> None:
+def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
     """Write a manifest, whole or not at all.
 
     Raises:
         AsrError: It cannot be written.
     """
-    rows = []
+    path, rows = Path(path), []
     for utterance in sorted(utterances, key=lambda u: u.id):
         row: dict[str, Any] = {
             "id": utterance.id,

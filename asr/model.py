@@ -1,5 +1,7 @@
 """The network: a front end, a stack of bidirectional cells, a projection, a softmax over units."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from asr.frontends import FRONTENDS, Frontend
@@ -28,7 +30,7 @@ class Model(nn.Module):
         *,
         features: int,
         units: int,
-        cell: type[nn.Module],
+        cell: Callable[..., nn.Module],
         layers: int,
         hidden: int,
         dropout: float = 0.0,

@@ -1,59 +1,81 @@
-"""Recognition: samples or a whole set in, hypotheses out."""
+"""Recognition: recordings in, transcripts out; the one way from samples to text, for everybody."""
 
+import math
 import os
+import tempfile
+import warnings
 import zlib
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from asr import augment, batch, ctc, manifest
-from asr.audio import Samples, resample
+from asr import audio, augment, batch, bundle, ctc, manifest
+from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
-from asr.decoders import Decoder, Hypothesis
+from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
 from asr.errors import AsrError, InputError
 from asr.features import Features
+from asr.features.framing import Matrix
+from asr.features.normalise import Statistics
 from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
-from asr.support import job
-from asr.support.parallel import ALONE, Group
+from asr.support.device import choose_device, computing_on
+from asr.support.parallel import ALONE, ProcessGroup
 
-BATCH = 32  # utterances decoded side by side; changes no result
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
+Source = str | os.PathLike[str] | BinaryIO | tuple[Samples, int] | Utterance
+
+BATCH = 32  # utterances that go through the network together; changes no result
+FRAMES = 30_000  # of a batch, padding included: five minutes of speech
 
 
-def choose_device(name: str | None = None) -> torch.device:
-    """Return the device asked for, or CUDA where there is one, or the CPU.
+def load(
+    path: str | os.PathLike[str], device: str | torch.device = "auto", decoder: DecoderSettings | None = None
+) -> "Recognizer":
+    """Return a trained system, ready to recognize.
+
+    >>> recognizer = asr.load("runs/espeak", device="cpu")
+    >>> recognizer.bundle.recipe.encoder.hidden
+    24
+
+    Args:
+        path: A run's folder, or a bundle's file.
+        device: Where the network runs: "cpu", "cuda", "cuda:1"; "auto" is CUDA if available.
+        decoder: How to decode, for example `asr.Beam(width=50)`; None takes what `asr tune` recorded beside the bundle,
+            or greedy decoding.
 
     Raises:
-        AsrError: There is no such device here.
+        BundleError: There is no bundle, or it is damaged.
+        AsrError: The device is not available, or a file of the decoder cannot be used.
     """
-    if not name or name == "cuda":
-        on = job.place()  # of several processes each takes its own
-        name = "cuda" if name or torch.cuda.is_available() else "cpu"
-        name += f":{on.local_rank}" if name == "cuda" and on.size > 1 else ""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise AsrError(f"device '{name}': cannot be used ({reason}); leave it out or use cpu") from error
-    return device
+    file = bundle.find(path)
+    system = bundle.load(file)
+    search = Search(decoder) if decoder else Search.recorded(file, lambda line: warnings.warn(line, stacklevel=4))
+    return Recognizer(system, search.build(system.units), device)
 
 
-def load(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:
-    """Return a manifest's utterances and their features, which are computed at the first use.
+def stored(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:
+    """Return a manifest's utterances and their features, which are computed once and kept.
 
     Args:
         features: From samples to feature vectors.
-        path: The manifest; `features/` beside it keeps what was computed, or the user's cache where that cannot be.
-        speeds: At which each utterance is heard, once at each.
+        path: The manifest. Features are kept in `features/` beside it, or in the user's cache if it is read-only.
+        speeds: Each utterance is heard at each of these speeds.
 
     Raises:
         InputError: The manifest or a recording of it cannot be used.
@@ -67,8 +89,11 @@ def _cache(path: Path) -> Path:
     beside = path.parent / "features"
     if os.access(beside if beside.exists() else path.parent, os.W_OK):
         return beside
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "asr" / f"{zlib.crc32(str(path.resolve()).encode()):08x}"
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asr"
+    except RuntimeError:  # a user without a home, as in some containers
+        cache = Path(tempfile.gettempdir()) / f"asr-{os.getuid()}"
+    return cache / f"{zlib.crc32(str(path.resolve()).encode()):08x}"
 
 
 def dataset(bundle: Bundle, path: Path) -> Dataset:
@@ -77,142 +102,348 @@ def dataset(bundle: Bundle, path: Path) -> Dataset:
     Raises:
         InputError: The manifest, a recording or a transcript cannot be used.
     """
-    utterances, store = load(bundle.features, path)
+    utterances, store = stored(bundle.features, path)
     return batch.dataset(utterances, store, bundle.normaliser, bundle.units)
 
 
-def share_threads(device: torch.device) -> None:
-    """Leave a CPU's second core to the network's other direction, and to nobody else.
+class _Recording(NamedTuple):
+    """A recording as the network takes it.
 
-    The cells take two threads that meet once a layer: on two cores 2×40 units train up to 1.4 times faster than on one,
-    and no slower beside another program. Torch's own threads meet in every operation. On top of that they are worth
-    nothing at 3×250 units, and cost 5 % at 128 and 20 to 40 % at 40 and 64.
-
-    Args:
-        device: Where the network runs; only a CPU has threads to share.
+    Attributes:
+        name: Its path, for transcripts and messages.
+        seconds: Its duration.
+        features: (T, F), normalized.
     """
-    if device.type == "cpu":
-        torch.set_num_threads(1)
+
+    name: str
+    seconds: float
+    features: Matrix
 
 
 class Recognizer:
-    """A system, a decoder and a device, ready to recognise.
+    """A system, a decoder and a device, ready to recognize; `asr.load` makes one.
+
+    It changes no settings of torch, and may be used by one thread at a time.
+
+    A *source* is a path, an open binary file, samples with their rate in Hz `(samples, 16000)` (one channel of floats
+    in [−1, 1]; they are resampled to what the system was trained on), or an `Utterance` of a manifest.
+
+    Where features are normalized by speaker (`features.normalise = "speaker"`), the mean and variance of a single
+    source are its own, since nobody says who else speaks like this. `transcribe_many` of a manifest's utterances takes
+    them over all utterances of a speaker, as in training and evaluation, and gives the text that `asr evaluate` scores.
 
     Args:
         bundle: The system.
         decoder: Turns log-probs into hypotheses.
-        device: Where the network runs.
+        device: Where the network runs, for example "cpu" or "cuda:1"; "auto" is CUDA if available.
+
+    Raises:
+        AsrError: The device is not available.
     """
 
-    def __init__(self, bundle: Bundle, decoder: Decoder, device: torch.device) -> None:
-        self.bundle, self.decoder, self.device = bundle, decoder, device
-        share_threads(device)
-        self._model = bundle.model.to(device).eval()
+    def __init__(self, bundle: Bundle, decoder: Decoder, device: str | torch.device | None = "auto") -> None:
+        self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
+        self._model = bundle.model.to(self.device).eval()
 
-    @torch.inference_mode()
-    def log_probs(self, samples: Samples, rate: int) -> npt.NDArray[np.float32]:
-        """Return one recording's log-probs (T, V), natural log.
+    def transcribe(self, source: Source) -> Transcript:
+        """Return what is said in a recording.
 
-        Args:
-            samples: (S,), in [−1, 1].
-            rate: Hz; resampled to what the system was trained on.
+        >>> transcript = recognizer.transcribe("one.wav")
+        >>> print(transcript)
+        abcd
+        >>> [segment.symbol for segment in transcript.units]
+        ['a', 'b', 'c', 'd']
+        >>> transcript.write("one.srt")
 
         Raises:
-            InputError: The recording is shorter than one window.
+            InputError: The recording cannot be read, or is shorter than one window.
         """
-        bundle = self.bundle
-        features = bundle.normaliser(bundle.features(resample(samples, rate, bundle.features.rate)))
-        inputs = torch.from_numpy(features)[None].to(self.device)  # (1, T, F)
-        log_probs, _ = self._model(inputs, torch.tensor([len(features)]))
-        return np.asarray(log_probs[0].cpu())
+        return next(self.transcribe_many([source]))
 
-    def transcribe(self, samples: Samples, rate: int) -> Hypothesis:
-        """Return the best hypothesis of one recording; arguments and errors are those of `log_probs`."""
-        return self.decoder(self.log_probs(samples, rate))[0]
+    @overload
+    def transcribe_many(
+        self, sources: Iterable[Source], *, return_exceptions: Literal[False] = ..., group: ProcessGroup = ...
+    ) -> Iterator[Transcript]: ...
+    @overload
+    def transcribe_many(
+        self, sources: Iterable[Source], *, return_exceptions: bool, group: ProcessGroup = ...
+    ) -> Iterator[Transcript | AsrError]: ...
+    def transcribe_many(
+        self, sources: Iterable[Source], *, return_exceptions: bool = False, group: ProcessGroup = ALONE
+    ) -> Iterator[Transcript | AsrError]:
+        """Yield what is said in each of many recordings, in their order; the texts are those of `transcribe`.
 
-    def transcript(self, name: str, samples: Samples, rate: int) -> Transcript:
-        """Return what is said in one recording, with times; arguments and errors are those of `log_probs`.
+        Recordings are read ahead in another thread, and go through the network in batches.
+
+        >>> for transcript in recognizer.transcribe_many(["one.wav", "two.wav"]):
+        ...     print(transcript.audio, transcript)
+        one.wav abcd
+        two.wav dcba
 
         Args:
-            name: The recording's, for the transcript and the messages.
-            samples: (S,), in [−1, 1].
-            rate: Hz.
+            sources: The recordings. Utterances of a manifest, `asr.manifest.read(path)`, are normalized together with
+                the others of their speaker where the system does so.
+            return_exceptions: Yield the error of a recording that cannot be transcribed in its place, and continue with
+                the next, instead of raising it.
+            group: Several processes that share the work; each yields the transcripts of every `group.size`-th source.
+
+        Raises:
+            InputError: A recording cannot be read, or is shorter than one window.
         """
-        try:
-            hypothesis = self.transcribe(samples, rate)
-        except AsrError as error:
-            raise InputError(f"{name}: {error}") from error
-        units = self.bundle.units
-        said = self._segments(units.names(hypothesis.ids), hypothesis.frames)
-        return Transcript(
-            audio=name,
-            seconds=len(samples) / rate,
-            text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
-            units=said,
-            words=self._segments(hypothesis.words, hypothesis.word_frames)
-            or (joined(said) if units.kind == "characters" else ()),
-            confidence=hypothesis.confidence,
-            word_confidence=hypothesis.word_confidence,
-            score=hypothesis.score,
-        )
+        statistics: dict[str, Statistics] = {}
+        if self.bundle.normaliser.kind == "speaker":
+            sources = list(sources)
+            statistics = self._speakers(sources)
+        mine = islice(sources, group.rank, None, group.size)
+        for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine)):
+            for result in self._recognized(recordings):
+                if isinstance(result, AsrError) and not return_exceptions:
+                    raise result
+                yield result
 
-    def _segments(self, symbols: Sequence[str], frames: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
-        return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, self.times(frames), strict=True))
+    def log_probs(self, source: Source) -> LogProbs:
+        """Return a recording's log-probabilities (T, V), natural log, for those who decode or measure on their own.
 
-    def align(self, samples: Samples, rate: int, symbols: Sequence[str]) -> list[Segment]:
+        Row t covers `recognizer.seconds([t, t + 1])`; column v is the unit `recognizer.bundle.units.symbols[v]`, and
+        column 0 is CTC's blank.
+
+        >>> log_probs = recognizer.log_probs("one.wav")
+        >>> log_probs.shape
+        (66, 5)
+        >>> recognizer.bundle.units.symbols
+        ('<blank>', 'a', 'b', 'c', 'd')
+
+        Raises:
+            InputError: The recording cannot be read, or is shorter than one window.
+        """
+        recording = self._read(source, {})
+        if isinstance(recording, AsrError):
+            raise recording
+        return self._forward([recording.features])[0]
+
+    def align(self, source: Source, transcript: str | Sequence[str]) -> list[Segment]:
         """Return when each symbol of a known transcript is said.
 
+        >>> segments = recognizer.align("one.wav", "abcd")
+        >>> [segment.symbol for segment in segments], segments[0].start, segments[-1].end
+        (['a', 'b', 'c', 'd'], 0.0, 0.68)
+
         Args:
-            samples: (S,), in [−1, 1].
-            rate: Hz.
-            symbols: The transcript, in the system's units.
+            source: The recording.
+            transcript: Phones separated by spaces (`"sh iy hh ae d"`; TIMIT's 61 are folded to the system's), the text
+                where units are characters, or a list of units. It may be empty.
 
         Raises:
-            InputError: A symbol is no unit, or the recording is too short for the transcript.
+            InputError: The recording cannot be read, a symbol is not a unit, or the recording is too short for the
+                transcript.
         """
-        log_probs = self.log_probs(samples, rate)
-        ids = self.bundle.units.ids(symbols)
-        inner = self.seconds(ctc.borders(log_probs, ids, ctc.align(torch.from_numpy(log_probs), ids)))
-        borders = [0.0, *inner, len(samples) / rate]
+        recording = self._read(source, {})
+        if isinstance(recording, AsrError):
+            raise recording
+        try:
+            symbols = self._symbols(transcript)
+            if not symbols:
+                return []
+            log_probs, ids = self._forward([recording.features])[0], self.bundle.units.ids(symbols)
+            inner = ctc.borders(log_probs, ids, ctc.align(torch.from_numpy(log_probs), ids))
+        except AsrError as error:
+            raise _named(recording.name, error) from error
+        borders = [0.0, *self._inside(inner, recording.seconds), recording.seconds]
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
 
-    @torch.inference_mode()
     def emissions(
-        self, data: Dataset, group: Group = ALONE, only: Ints | None = None
-    ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        self, data: Dataset, group: ProcessGroup = ALONE, only: Ints | None = None
+    ) -> Iterator[tuple[str, LogProbs]]:
         """Yield each utterance's id and log-probs (T, V), longest first, with a progress bar.
 
         Args:
             data: The set.
             group: Who works on it; each process yields its own share of the utterances.
-            only: Places of the utterances that are wanted; all of them when left out.
+            only: Indices of the utterances that are wanted. Default: all.
         """
         wanted = np.arange(len(data)) if only is None else only
-        places = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
-        for rows in tqdm(places, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
-            inputs = data.batch(rows.tolist()).to(self.device)
-            log_probs, lengths = self._model(inputs.features, inputs.lengths)
-            values = log_probs.cpu().numpy()
-            for row, (id, length) in enumerate(zip(inputs.ids, lengths.tolist(), strict=True)):
-                yield id, values[row, :length]
-
-    def decode(self, data: Dataset) -> dict[str, Hypothesis]:
-        """Return the best hypothesis of each utterance of a set, by id."""
-        return {id: self.decoder(log_probs)[0] for id, log_probs in self.emissions(data)}
+        batches = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
+        for rows in tqdm(batches, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
+            inputs = data.batch(rows.tolist())
+            yield from zip(inputs.ids, self._run(inputs.features, inputs.lengths), strict=True)
 
     def seconds(self, frames: Sequence[float]) -> list[float]:
         """Return where these frames begin, in seconds.
 
-        A frame of features stands for the `shift` seconds around its window's center, a frame of log-probs for the
-        frames of features that the front end made it of.
+        A frame of features covers the `shift` seconds around its window's center, a frame of log-probs what the front
+        end made it of.
         """
         features = self.bundle.features
         first = (features.window - features.shift) / 2
         return [first + frame * self.bundle.model.stride * features.shift for frame in frames]
 
-    def times(self, frames: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
-        """Return spans of frames as (start, end) in seconds.
+    def times(self, frames: Sequence[tuple[int, int]], duration: float = math.inf) -> list[tuple[float, float]]:
+        """Return spans of frames as (start, end) in seconds, none of them outside the recording.
 
-        CTC spikes inside a phone: the spans of a decoder's hypothesis are the spikes' borders and not the phone's.
+        CTC spikes inside a phone: the spans of a decoder's hypothesis are the spikes' and not the phone's.
+
+        Args:
+            frames: Half-open spans, (first, last + 1).
+            duration: Of the recording, seconds.
         """
-        return [(start, end) for start, end in (self.seconds(span) for span in frames)]
+        return [(start, end) for start, end in (self._inside(span, duration) for span in frames)]
+
+    def _inside(self, frames: Sequence[float], duration: float) -> list[float]:
+        return [min(max(second, 0.0), duration) for second in self.seconds(frames)]
+
+    def _read(self, source: Source, statistics: dict[str, Statistics]) -> _Recording | AsrError:
+        """Return a recording with its features, or why there are none."""
+        try:
+            name, samples, rate = _samples(source)
+        except AsrError as error:
+            return error
+        try:
+            features = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
+            own = statistics.get(_speaker(source)) if isinstance(source, Utterance) else None
+            return _Recording(name, len(samples) / rate, self.bundle.normaliser(features, own))
+        except AsrError as error:
+            return _named(name, error)
+
+    def _speakers(self, sources: Sequence[Source]) -> dict[str, Statistics]:
+        """Return the feature statistics of every speaker among a manifest's utterances.
+
+        Features are computed here once, and once more when they are recognized: an hour of them takes 2 s, while all of
+        a large set may not fit in memory. Utterances that cannot be read are omitted.
+        """
+
+        def of(utterance: Utterance) -> tuple[str, Statistics] | None:
+            try:
+                _, samples, rate = _samples(utterance)
+                matrix = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
+            except AsrError:
+                return None
+            return _speaker(utterance), Statistics.of(matrix)
+
+        found: dict[str, Statistics] = {}
+        utterances = (source for source in sources if isinstance(source, Utterance))
+        for speaker, own in filter(None, _ahead(of, utterances)):
+            found[speaker] = found[speaker] + own if speaker in found else own
+        return found
+
+    def _recognized(self, recordings: Sequence[_Recording | AsrError]) -> Iterator[Transcript | AsrError]:
+        """Yield a batch's transcripts, and the errors that are in it."""
+        readable = [recording for recording in recordings if isinstance(recording, _Recording)]
+        log_probs = iter(self._forward([recording.features for recording in readable]))
+        for recording in recordings:
+            if isinstance(recording, AsrError):
+                yield recording
+                continue
+            try:
+                best, *others = (self._transcript(recording, one) for one in self.decoder(next(log_probs)))
+                yield replace(best, alternatives=tuple(others))
+            except AsrError as error:
+                yield _named(recording.name, error)
+
+    def _transcript(self, recording: _Recording, hypothesis: Hypothesis) -> Transcript:
+        units = self.bundle.units
+
+        def segments(symbols: Sequence[str], frames: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
+            spans = self.times(frames, recording.seconds)
+            return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, spans, strict=True))
+
+        said = segments(units.names(hypothesis.ids), hypothesis.frames)
+        spelled = joined(said) if units.kind == "characters" else ()
+        return Transcript(
+            audio=recording.name,
+            seconds=recording.seconds,
+            text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
+            units=said,
+            words=segments(hypothesis.words, hypothesis.word_frames) or spelled,
+            confidence=hypothesis.confidence,
+            word_confidence=hypothesis.word_confidence,
+            score=hypothesis.score,
+        )
+
+    def _symbols(self, transcript: str | Sequence[str]) -> list[str]:
+        """Return a transcript as units."""
+        units = self.bundle.units
+        if isinstance(transcript, str):
+            transcript = transcript.strip() if units.kind == "characters" else transcript.split()
+        symbols = list(transcript)
+        return symbols if set(symbols) <= set(units.symbols) else units.transcript("".join(symbols), symbols)
+
+    def _forward(self, inputs: Sequence[Matrix]) -> list[LogProbs]:
+        """Return the log-probs (T, V) of feature matrices (T, F); on a CPU they do not depend on the batch."""
+        if not inputs:
+            return []
+        lengths = torch.tensor([len(features) for features in inputs])
+        return self._run(pad_sequence([torch.from_numpy(features) for features in inputs], batch_first=True), lengths)
+
+    @torch.inference_mode()
+    def _run(self, features: Tensor, lengths: Tensor) -> list[LogProbs]:
+        """Return the log-probs (T, V) of padded feature matrices (B, T, F)."""
+        with computing_on(self.device):
+            log_probs, _ = self._model(features.to(self.device), lengths)
+        values = log_probs.cpu().numpy()
+        return [own[:length] for own, length in zip(values, lengths.tolist(), strict=True)]
+
+
+def _samples(source: Source) -> tuple[str, Samples, int]:
+    """Return a source's name, its samples (S,) and their rate.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if isinstance(source, Utterance):
+        samples, rate = audio.read(source.audio)
+        return str(source.audio), samples, round(rate * source.speed)
+    if isinstance(source, str | os.PathLike):
+        return str(source), *audio.read(Path(source))
+    if not isinstance(source, tuple):
+        return str(getattr(source, "name", "<audio>")), *audio.read(source)
+    name, what = "<samples>", "pass (samples, rate): one channel of floats in [-1, 1], and Hz"
+    if len(source) != 2 or np.ndim(source[1]) != 0:
+        raise InputError(f"{name}: not samples with their rate; {what}")
+    samples, rate = np.asarray(source[0]), int(source[1])
+    if not audio.MIN_RATE <= rate <= audio.MAX_RATE:
+        raise InputError(f"{name}: rate is {rate} Hz; {audio.MIN_RATE} to {audio.MAX_RATE} Hz are supported")
+    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+        raise InputError(f"{name}: {samples.dtype} of shape {samples.shape}; {what}")
+    return name, samples, rate
+
+
+def _speaker(utterance: Utterance) -> str:
+    """Return whose an utterance is; who is unknown shares a voice with nobody."""
+    return utterance.speaker or utterance.id
+
+
+def _named(name: str, error: AsrError) -> AsrError:
+    """Return an error with the name of the recording in front."""
+    named = InputError(f"{name}: {error}")
+    named.__cause__ = error
+    return named
+
+
+def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = 2 * BATCH) -> Iterator[Result]:
+    """Yield the result of work on each item, in order, computed in another thread up to `count` ahead."""
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(1)
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _batches(recordings: Iterable[_Recording | AsrError]) -> Iterator[list[_Recording | AsrError]]:
+    """Yield neighbors in lists of at most `BATCH`, and of at most `FRAMES` frames, padding included."""
+    together: list[_Recording | AsrError] = []
+    longest = 0
+    for recording in recordings:
+        frames = len(recording.features) if isinstance(recording, _Recording) else 0
+        if together and (len(together) == BATCH or max(longest, frames) * (len(together) + 1) > FRAMES):
+            yield together
+            together, longest = [], 0
+        together.append(recording)
+        longest = max(longest, frames)
+    if together:
+        yield together

@@ -43,3 +43,14 @@ def make_toy(corpus):
 def toy(tmp_path_factory):
     """The toy corpus, prepared once."""
     return make_toy(tmp_path_factory.mktemp("data") / "toy")
+
+
+@pytest.fixture(scope="session")
+def record():
+    """Write a recording of some letters' tones."""
+
+    def write(path, text, seed=0):
+        soundfile.write(path, tones(text, np.random.default_rng(seed)), RATE)
+        return path
+
+    return write

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr import bundle, config
 from asr.cli import main, options
-from asr.cli.transcribe import _symbols
-from asr.units import Units
 
 
 @dataclass
@@ -130,7 +129,7 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
         (["transcribe", "short.wav", "--bundle", "toy.toml"], 3, "toy.toml: damaged or no bundle"),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--device", "tpu0"], 2, "device 'tpu0': cannot be used"),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--decoder", "greedi"], 2, "did you mean 'greedy'?"),
-        (["transcribe", "short.wav", "--bundle", "runs/toy", "--width", "3"], 2, "width is no setting of"),
+        (["transcribe", "short.wav", "--bundle", "runs/toy", "--width", "3"], 2, "'width' is not a setting of"),
         (
             ["transcribe", "short.wav", "--bundle", "runs/toy", "--decoder", "beam", "--width", "0"],
             2,
@@ -139,7 +138,7 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--format", "srd"], 2, "did you mean 'srt'?"),
         (["evaluate", "runs/toy", "--decoder", "beam", "--lm", "no.arpa"], 4, "no.arpa"),
         (["align", "short.wav", "ab", "--bundle", "runs/toy"], 4, "short.wav: "),
-        (["tune", "runs/toy", "--width", "0"], 2, "width 0: must be from 1"),
+        (["tune", "runs/toy", "--width", "0"], 2, "width 0: must be at least 1"),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--json", "--format", "srt"], 2, "choose one"),
         (["evaluate", "runs/toy", "--set", "dev", "--manifest", "data/toy/dev.jsonl"], 2, "choose one"),
         (["train", "toy.toml", "--device", "meta"], 2, "device 'meta': cannot be used"),
@@ -147,7 +146,7 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
         (["evaluate", "runs/toy", "--set", "tset"], 4, "tset.jsonl: cannot be read as a manifest"),
         (["train", "nothing.toml"], 2, "nothing.toml: no such recipe"),
         (["train", "toy.toml", "--set", "encoder.hiden=3"], 2, "did you mean 'hidden'?"),
-        (["train", "toy.toml", "--set", "corpus.name=timit"], 4, "holds no prepared corpus"),
+        (["train", "toy.toml", "--set", "corpus.name=timit"], 4, "contains no prepared corpus"),
         (["train", "toy.toml"], 2, "holds a run of another recipe"),
         (["train", "toy.toml", "--out", "short.wav/run"], 2, "cannot be written"),
         (["prepare", "timitt"], 2, "did you mean 'timit'?"),
@@ -224,10 +223,15 @@ def test_align_prints_when_each_unit_is_said(place):
     assert done.returncode == 4 and "'é' is not a unit" in done.stderr
 
 
-def test_a_transcript_of_letters_keeps_its_spaces():
-    assert _symbols(Units.of("characters", "ab "), "a b") == ["a", " ", "b"]
-    assert _symbols(Units.of("phones39"), "sil aa sil") == ["sil", "aa", "sil"]
-    assert _symbols(Units.of("phones39"), "h# ao q h#") == ["sil", "aa", "sil"]
+def test_that_speakers_are_unknown_is_said_once_where_it_matters(place, tmp_path):
+    parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "encoder": {"hidden": 4, "layers": 1}}
+    for kind, times in (("speaker", 1), ("utterance", 0)):
+        bundle.build(config.parse(parts | {"features": {"normalise": kind}}, "test")).save(tmp_path / "a.safetensors")
+        audio = sorted((place / "data/toy/test").glob("*.wav"))[:2]
+        done = asr("transcribe", "--bundle", tmp_path / "a.safetensors", *audio, cwd=place)
+        assert done.returncode == 0 and done.stderr.count("speakers are unknown") == times
+        done = asr("transcribe", "--bundle", tmp_path / "a.safetensors", "data/toy/test.jsonl", cwd=place)
+        assert done.returncode == 0 and "speakers are unknown" not in done.stderr
 
 
 def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
@@ -370,7 +374,7 @@ def test_trn_is_scored_by_every_convention_its_symbols_allow(tmp_path):
     assert done.stderr == "hyp.trn: 1 of 3 utterances are missing, b-2: counted as deletions\n"
     (tmp_path / "more.trn").write_text("b (c-1)\n")
     done = asr("score", "ref.trn", "more.trn", cwd=tmp_path)
-    assert done.returncode == 4 and "c-1: has a hypothesis and no reference" in done.stderr
+    assert done.returncode == 4 and "c-1: has a hypothesis but no reference" in done.stderr
     (tmp_path / "odd.trn").write_text("sh zz (a-1)\n")
     done = asr("score", "ref.trn", "odd.trn", cwd=tmp_path)
     assert done.returncode == 4 and "a-1: 'zz' is not one of TIMIT's phones" in done.stderr

@@ -1,9 +1,11 @@
 """Golden texts, written by hand from each format's specification."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from asr.errors import AsrError
 from asr.formats import FORMATS, Transcript, joined
 from asr.manifest import Segment
 
@@ -102,3 +104,28 @@ def test_words_have_their_own_confidence():
     sure = Transcript("a.wav", 1.0, "x", UNITS, (Segment("x", 0.0, 1.0),), (1.0, 1.0, 1.0), (0.25,))
     assert FORMATS["ctm"](sure) == "a 1 0.000 1.000 x 0.250\n"
     assert json.loads(FORMATS["json"](sure))["words"] == [{"word": "x", "start": 0.0, "end": 1.0, "confidence": 0.25}]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_transcript_is_written_in_the_format_of_its_ending(tmp_path, name):
+    path = tmp_path / f"one.{name.lower()}"
+    WORDS.write(str(path))
+    assert path.read_text(encoding="utf-8") == WORDS.to(name) == FORMATS[name](WORDS)
+
+
+def test_a_transcript_prints_as_its_text():
+    assert str(PHONES) == "sil dh ax"
+
+
+def test_an_ending_or_format_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(AsrError, match=r"one\.srtt: the ending '\.srtt' is not a format: .* did you mean 'srt'\?"):
+        WORDS.write(tmp_path / "one.srtt")
+    with pytest.raises(AsrError, match="unknown format 'docx'"):
+        WORDS.to("docx")
+
+
+def test_alternatives_are_written_below_the_best_hypothesis():
+    nbest = replace(PHONES, alternatives=(replace(PHONES, text="dh ax", score=-4.0),))
+    assert nbest.to("txt") == "sil dh ax\ndh ax\n"
+    assert json.loads(nbest.to("json"))["alternatives"] == [{"text": "dh ax", "score": -4.0}]
+    assert nbest.to("srt") == PHONES.to("srt")

@@ -27,10 +27,20 @@ def test_it_names_a_corpus_and_builds_a_system(recipe):
 def test_it_lists_only_what_differs_from_the_defaults(recipe):
     import tomllib
 
-    defaults = config.Recipe().as_dict()
-    for part, settings in tomllib.loads(recipe.read_text(encoding="utf-8")).items():
-        for key, value in settings.items():
-            assert (part, key) == ("corpus", "name") or value != defaults[part][key]
+    table = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    entries = {
+        part: {key: table[part][key]}
+        for part, key in (("features", "kind"), ("encoder", "cell"))
+        if key in table.get(part, {})
+    }
+    defaults = bundle.resolve(config.parse(entries, "the entries' defaults")).flat()
+    given = config.load(recipe).flat()
+    for part, settings in table.items():
+        for key in settings:
+            assert (
+                f"{part}.{key}" in ("corpus.name", "features.kind", "encoder.cell")
+                or given[f"{part}.{key}"] != defaults[f"{part}.{key}"]
+            )
 
 
 def test_it_opens_with_its_command(recipe):

@@ -11,16 +11,16 @@ SHOWN = 5  # of the utterances that changed most
 
 
 @click.command()
-@click.argument("one", type=options.FILE)
-@click.argument("other", type=options.FILE)
-@click.option("--set", "name", default="", help="Which of the runs' results; test when left out.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, with every utterance that changed.")
-def compare(one: Path, other: Path, name: str, as_json: bool) -> None:
-    """Say which of two runs (or result files) is better on a set, or that chance may have made the difference."""
+@click.argument("run_a", type=options.FILE)
+@click.argument("run_b", type=options.FILE)
+@click.option("--set", "name", default="", help="Which of the runs' results to compare.  [default: test]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every utterance that changed.")
+def compare(run_a: Path, run_b: Path, name: str, as_json: bool) -> None:
+    """Tell which of two runs (or result files) is better on a set, or that the difference may be chance."""
     from asr.evaluation import comparison as comparing
     from asr.evaluation import results
 
-    paths = results.file(one, name or "test"), results.file(other, name or "test")
+    paths = results.file(run_a, name or "test"), results.file(run_b, name or "test")
     rows = [results.of_set(path, name) for path in paths]
     remarks = [results.remark(row["search"], row["set"]) for row in rows]
     found = comparing.run(*paths)
@@ -31,7 +31,7 @@ def compare(one: Path, other: Path, name: str, as_json: bool) -> None:
     for path, count, remark in zip(paths, (found.one, found.other), remarks, strict=True):
         output.result(f"{path}  {found.metric} {count}" + (f" ({remark})" if remark else ""))
     output.result(found.said())
-    better = {"one": f"{one} is better", "other": f"{other} is better"}.get(found.verdict, found.verdict)
+    better = {"one": f"{run_a} is better", "other": f"{run_b} is better"}.get(found.verdict, found.verdict)
     output.result(better)
     for change in found.changed[:SHOWN]:
         output.say(f"{change.id}: {change.one} and {change.other} errors of {change.total}")

@@ -9,15 +9,13 @@ from asr.cli import options, output
 from asr.errors import AsrError
 
 
-@click.command()
+@click.command(cls=options.DecoderCommand)
 @click.argument("system", type=options.FILE)
-@click.option("--set", "names", multiple=True, help="One of the corpus's sets, test when left out; may be given twice.")
-@click.option("--manifest", type=options.FILE, help="Another manifest to score on.")
-@click.option("--out", type=options.FOLDER, help="Where results go; beside the bundle when left out.")
-@options.search
-@options.weights
-@click.option("--trn", is_flag=True, help="Write NAME.ref.trn and NAME.hyp.trn too, for NIST sclite.")
-@click.option("--force", is_flag=True, help="Score a set even with weights that were chosen on it, and say so.")
+@click.option("--set", "names", multiple=True, help="One of the corpus's sets; repeatable.  [default: test]")
+@click.option("--manifest", type=options.FILE, help="Score another manifest.")
+@click.option("--out", type=options.FOLDER, help="Folder for the results.  [default: beside the bundle]")
+@click.option("--trn", is_flag=True, help="Also write NAME.ref.trn and NAME.hyp.trn, for NIST sclite.")
+@click.option("--force", is_flag=True, help="Score a set on which the decoder was tuned; the result is marked.")
 @options.DATA
 @options.DEVICE
 def evaluate(
@@ -31,21 +29,22 @@ def evaluate(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Score a run's best system, or a bundle, and write NAME.json and NAME.utterances.jsonl beside it."""
-    from asr import bundle, recognize, report
+    """Score a run's best system, or a bundle; write NAME.json and NAME.utterances.jsonl beside it."""
+    from asr import bundle, report
     from asr.evaluation import measurement as evaluation
+    from asr.support.device import choose_device
 
     if manifest and names:
-        raise AsrError(f"--manifest {manifest} and --set {names[0]}: choose one")
+        raise AsrError(f"--manifest {manifest} and --set {names[0]}: use only one")
     file = options.bundle_of(system)
     corpus = data / bundle.load(file).recipe.corpus.name
-    settings = options.settings(file, search)
+    settings = options.search(file, search)
     with output.timed("evaluation"):
         for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:
             where = (out or file.parent) / path.stem
             if manifest and not out:
                 _refuse_another(path, corpus / path.name, where.with_name(f"{where.name}.json"))
-            found = evaluation.run(file, path, where, recognize.choose_device(device), settings, force)
+            found = evaluation.run(file, path, where, choose_device(device), settings, force)
             for result in found.results:
                 output.result(f"{path.stem:<4} {result}" + (f" ({found.remark})" if found.remark else ""))
                 others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])
@@ -60,7 +59,7 @@ def evaluate(
 
 
 def _refuse_another(data: Path, own: Path, result: Path) -> None:
-    """Refuse to put a manifest's result where that of another set of the same name lies, or belongs."""
+    """Refuse to write a manifest's result over that of another set of the same name."""
     from asr.evaluation import results
     from asr.support import files
 
@@ -70,5 +69,5 @@ def _refuse_another(data: Path, own: Path, result: Path) -> None:
         known = results.read(result)["manifest_sha256"] if result.exists() else files.sha256(data)
     if files.sha256(data) != known:
         raise AsrError(
-            f"{data}: is not the '{data.stem}' whose result belongs in {result}; give another place by --out"
+            f"{data}: is not the '{data.stem}' whose result belongs in {result}; use --out for another folder"
         )

@@ -16,9 +16,9 @@ def language_model() -> None:
 @language_model.command("train")
 @click.argument("text", type=options.FILE)
 @click.argument("arpa", type=options.FILE)
-@click.option("--order", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--order", type=click.IntRange(1), default=3, show_default=True, help="n of the n-grams.")
 def lm_train(text: Path, arpa: Path, order: int) -> None:
-    """Estimate ARPA from TEXT: a sentence a line, symbols between spaces."""
+    """Estimate ARPA from TEXT: one sentence per line, symbols separated by spaces."""
     from asr import lm
 
     try:

@@ -1,68 +1,133 @@
 """Options and arguments that several commands share, and what they mean."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from asr.cli import output
-from asr.errors import InputError
+from asr.errors import InputError, choose
 from asr.evaluation.results import BEST
 
 if TYPE_CHECKING:
-    from asr.decoders import Search
+    from dataclasses import Field
+
+    from asr.decoders import DecoderSettings, Search
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path)
-DEVICE = click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1; chosen by itself when left out.")
+DEVICE = click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1.  [default: auto]")
 BUNDLE = click.option(
-    "--bundle", "system", type=FILE, default=Path("runs/espeak"), show_default=True, help="Run or bundle."
+    "--bundle", "system", type=FILE, default=Path("runs/espeak"), show_default=True, help="Run folder or bundle."
 )
-DATA = click.option("--data", type=FOLDER, default=Path("data"), show_default=True, help="Where prepared corpora lie.")
+DATA = click.option(
+    "--data", type=FOLDER, default=Path("data"), show_default=True, help="Folder with the prepared corpora."
+)
 SET = click.option(
-    "--set", "overrides", multiple=True, metavar="PART.KEY=VALUE", help="Change a setting of the recipe."
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a setting of the recipe."
 )
 
 
-def search(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a search; what `asr tune` recorded stands where none is given."""
-    options = (
-        click.option("--decoder", help="greedy, beam or lexicon; what `asr tune` recorded, or greedy, when left out."),
-        click.option("--width", type=int, help="Prefixes that the search keeps at each frame."),
-        click.option("--lm", "language", type=FILE, help="A language model's ARPA file."),
-        click.option("--lexicon", type=FILE, help="A pronouncing dictionary, TIMIT's format or CMUdict's."),
+class Named(click.Choice[str]):
+    """A key of a table; a misspelled one is answered with the nearest."""
+
+    def __init__(self, table: Mapping[str, Any], what: str) -> None:
+        super().__init__(list(table))
+        self._table, self._what = table, what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Return the key.
+
+        Raises:
+            AsrError: It is not in the table.
+        """
+        choose(self._table, value, self._what)
+        return str(value)
+
+
+class DecoderCommand(click.Command):
+    """A command with the options of a search: `--decoder`, and one for each setting of the decoders in the table.
+
+    The table is imported only when options are parsed or shown, since it needs NumPy. Settings that several decoders
+    share are one option. Each option's value is None when it is not given, and its parameter has the setting's name.
+
+    Args:
+        tuning: Whether the command is `asr tune`, which chooses the tunable settings itself.
+        nbest: Whether it can print more than one hypothesis.
+        rest: As for `click.Command`.
+    """
+
+    def __init__(self, *args: Any, tuning: bool = False, nbest: bool = False, **rest: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **rest)
+        self._tuning, self._nbest = tuning, nbest
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters and those of the decoders."""
+        from asr.decoders import DECODERS
+
+        own = super().get_params(ctx)
+        added = _decoder_options(tuple(DECODERS.items()), self._tuning, self._nbest)
+        return [*own[: len(self.params)], *added, *own[len(self.params) :]]
+
+
+@lru_cache(maxsize=8)  # click asks several times and expects the same objects
+def _decoder_options(
+    table: tuple[tuple[str, "type[DecoderSettings]"], ...], tuning: bool, nbest: bool
+) -> list[click.Parameter]:
+    from asr.support.settings import declared
+
+    default = tuned_by_default() if tuning else "as tuned, else greedy"
+    made: dict[str, click.Parameter] = {
+        "decoder": click.Option(["--decoder"], type=Named(dict(table), "decoder"), help=f"[default: {default}]")
+    }
+    for _, entry in table:
+        for name, one in declared(entry).items():
+            wanted = nbest or not one.metadata["output"]
+            if name not in made and wanted and not (tuning and one.metadata["tune"]):
+                made[name] = _option(name, one, [key for key, other in table if name in declared(other)])
+    return list(made.values())
+
+
+def _option(name: str, one: "Field[Any]", decoders: list[str]) -> click.Parameter:
+    """Return the option of a decoder's setting."""
+    from asr.decoders.hypothesis import flag
+
+    path, default = one.metadata["file"], one.default
+    said, traits = one.metadata["help"], ", ".join(decoders)
+    if default is not None:
+        traits += f"; default: {default:g}" if isinstance(default, float) else f"; default: {default}"
+    return click.Option(
+        [flag(name), name],
+        type=FILE if path else type(default),
+        default=None,
+        metavar="FILE" if path else None,
+        help=f"{said[:1].upper()}{said[1:]}.  [{traits}]",
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
-def weights(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that `asr tune` would choose."""
-    command = click.option("--bonus", type=float, help="β, for each unit or word.")(command)
-    return click.option("--weight", type=float, help="α, of the language model.")(command)
+def tuned_by_default() -> str:
+    """Return the decoder that `asr tune` tunes where none is named: the first with something to tune."""
+    from asr.decoders import DECODERS
+
+    return next(name for name, entry in DECODERS.items() if entry.tunable())
 
 
-def settings(system: Path | None, given: dict[str, Any]) -> "Search":
-    """Return how to decode: what the options say, on top of what tuning recorded for this bundle and decoder."""
-    from dataclasses import replace
+def search(system: Path, given: Mapping[str, Any]) -> "Search":
+    """Return how to decode: what the options say, on top of what tuning recorded for this bundle and decoder.
 
-    from asr.decoders.search import FILE as RECORDED
-    from asr.decoders.search import Search
-    from asr.support.files import sha256
+    Args:
+        system: The bundle's file.
+        given: The values of the options of `DecoderCommand`.
 
-    search = Search()
-    if system and (recorded := system.parent / RECORDED).exists():
-        search = Search.load(recorded)
-        if search.tuned_for != sha256(system):
-            output.say(f"{recorded}: was tuned for another bundle and is not used; run `asr tune` again")
-            search = Search()
-    changed = {key: value for key, value in given.items() if value is not None}
-    if changed.get("decoder", search.decoder) != search.decoder:
-        search = Search()
-    by_hand = bool({"weight", "bonus"} & set(changed))  # the calibration, at the least, is still what tuning chose
-    return replace(search, **changed, by_hand=by_hand)
+    Raises:
+        AsrError: An option is not one of the decoder's, or its value is invalid.
+    """
+    from asr.decoders import Search
+
+    settings = {key: value for key, value in given.items() if key != "decoder"}
+    return Search.recorded(system, output.say).changed(given.get("decoder"), settings)
 
 
 def bundle_of(system: Path) -> Path:
@@ -72,7 +137,7 @@ def bundle_of(system: Path) -> Path:
 
 
 def sentences(path: Path) -> list[list[str]]:
-    """Return a text file's lines as symbols, empty lines left out.
+    """Return a text file's lines as symbols; empty lines are omitted.
 
     Raises:
         InputError: It cannot be read as UTF-8.
@@ -80,4 +145,4 @@ def sentences(path: Path) -> list[list[str]]:
     try:
         return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); give UTF-8, a sentence a line") from error
+        raise InputError(f"{path}: cannot be read as text ({error}); pass UTF-8, one sentence per line") from error

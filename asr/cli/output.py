@@ -13,7 +13,7 @@ from asr.errors import AsrError
 from asr.support import job
 
 # Of several processes that torchrun started, one speaks.
-SPEAKS = job.place().rank == 0
+SPEAKS = job.world().rank == 0
 
 
 @contextmanager

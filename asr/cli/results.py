@@ -1,4 +1,4 @@
-"""Commands that gather results: over seeds, and for the table of recipes."""
+"""Commands that summarize results: over seeds, and in the table of recipes."""
 
 import json
 from pathlib import Path
@@ -10,15 +10,15 @@ from asr.cli import options, output
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=options.FILE)
-@click.option("--set", "names", multiple=True, help="Of their results, dev and test when left out; may be given twice.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, with every seed's rate.")
+@click.option("--set", "names", multiple=True, help="Which of their results; repeatable.  [default: dev, test]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every seed's rate.")
 def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> None:
-    """Print mean and standard deviation over runs of one recipe that differ in their seed."""
+    """Print mean and standard deviation over runs of one recipe that differ only in their seed."""
     from asr.evaluation import results
 
     found = []
     for name in names or (("dev", "test") if any(run.is_dir() for run in runs) else ("",)):  # files are of some set
-        found += results.summarise(results.of_runs(runs, name))
+        found += results.summarize(results.of_runs(runs, name))
     if as_json:
         output.result(json.dumps([one.as_dict() for one in found], ensure_ascii=False, indent=2))
         return
@@ -26,9 +26,11 @@ def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> No
         output.result(one)
 
 
-@click.command()
-@click.option("--runs", type=options.FOLDER, default=Path("runs"), show_default=True, help="Where runs lie.")
-@click.option("--recipes", type=options.FOLDER, default=Path("recipes"), show_default=True, help="Where recipes lie.")
+@click.command(hidden=True)  # it writes recipes/README.md, which only this repository has
+@click.option("--runs", type=options.FOLDER, default=Path("runs"), show_default=True, help="Folder with the runs.")
+@click.option(
+    "--recipes", type=options.FOLDER, default=Path("recipes"), show_default=True, help="Folder with the recipes."
+)
 def table(runs: Path, recipes: Path) -> None:
     """Copy the results of the recipes' runs to recipes/results, and write the table in recipes/README.md from them."""
     from asr.evaluation import table as standings

@@ -4,8 +4,11 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -13,16 +16,14 @@ from asr.cli import options, output
 from asr.errors import AsrError, InputError
 
 if TYPE_CHECKING:
-    from asr.audio import Samples
     from asr.formats import Transcript
-    from asr.recognize import Recognizer
-    from asr.support.parallel import Group
-    from asr.units import Units
+    from asr.recognize import Recognizer, Source
+    from asr.support.parallel import ProcessGroup
 
 AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
 
 
-@click.command()
+@click.command(cls=options.DecoderCommand, nbest=True)
 @click.argument("sources", nargs=-1, required=True, metavar="FILE… | DIR | MANIFEST.jsonl | -")
 @options.BUNDLE
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file, with times of every unit.")
@@ -30,8 +31,6 @@ AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au
 @click.option(
     "--output-dir", "out", type=options.FOLDER, help="Write a file for each recording here; folders are kept."
 )
-@options.search
-@options.weights
 @options.DEVICE
 def transcribe(
     sources: tuple[str, ...],
@@ -51,17 +50,18 @@ def transcribe(
     kind = "jsonl" if as_json else kind
     write = choose(FORMATS, kind or "txt", "format")
     found = _recordings(sources)
-    from asr import bundle, decoders, recognize
+    from asr import bundle, recognize
     from asr.support import files, parallel
+    from asr.support.device import choose_device
 
     file = options.bundle_of(system)
     loaded = bundle.load(file)
-    decoder = decoders.build(options.settings(file, search), loaded.units)
-    on = recognize.choose_device(device)
+    decoder = options.search(file, search).build(loaded.units)
+    on = choose_device(device)
     recognizer = recognize.Recognizer(loaded, decoder, on)
     failed = 0
     with parallel.group(on) as group:
-        for (source, below), transcript in _transcripts(recognizer, found, group):
+        for (_, below), transcript in _transcripts(recognizer, found, group):
             if transcript is None:
                 failed += 1
             elif out and group.leads:
@@ -69,33 +69,37 @@ def transcribe(
             elif kind:
                 output.result(write(transcript), end="")
             else:
-                output.result(f"{source}\t{transcript.text}")
+                for one in (transcript, *transcript.alternatives):
+                    output.result(f"{one.audio}\t{one.text}")
     if failed:
         output.say(f"asr: {failed} of {len(found)} recordings failed")
         sys.exit(InputError.status if failed == len(found) else 1)
 
 
 def _transcripts(
-    recognizer: "Recognizer", found: list[tuple[str, Path]], group: "Group"
-) -> Iterator[tuple[tuple[str, Path], "Transcript | None"]]:
+    recognizer: "Recognizer", found: "list[tuple[Source, Path]]", group: "ProcessGroup"
+) -> "Iterator[tuple[tuple[Source, Path], Transcript | None]]":
     """Yield each recording and what is said in it, in order; None where that failed, which is said.
 
-    Alone, each comes as soon as it is there; of several processes each works on its share, and then they exchange.
+    Alone, they come a batch at a time; of several processes each works on its share, and then they exchange.
     """
+    sources = [source for source, _ in found]
+    if recognizer.bundle.normaliser.kind == "speaker" and any(isinstance(source, str) for source in sources):
+        output.say("speakers are unknown: each recording is normalized by itself; a manifest names its speakers")
+    results = map(_reported, recognizer.transcribe_many(sources, return_exceptions=True, group=group))
     if group.size == 1:
-        yield from ((recording, _transcript(recognizer, recording[0])) for recording in found)
+        yield from zip(found, results, strict=True)
         return
-    mine = {str(i): _transcript(recognizer, found[i][0]) for i in range(group.rank, len(found), group.size)}
-    everything = group.merged(mine)
+    everything = group.gather({str(i): result for i, result in zip(count(group.rank, group.size), results)})
     yield from ((recording, everything[str(i)]) for i, recording in enumerate(found))
 
 
-def _transcript(recognizer: "Recognizer", source: str) -> "Transcript | None":
-    try:
-        return recognizer.transcript(source, *_read(source))
-    except AsrError as error:
-        output.error(f"asr: {error}")
+def _reported(result: "Transcript | AsrError") -> "Transcript | None":
+    """Return a transcript; print an error."""
+    if isinstance(result, AsrError):
+        output.error(f"asr: {result}")
         return None
+    return result
 
 
 @click.command()
@@ -114,22 +118,17 @@ def align(audio: Path, transcript: str, system: Path, kind: str, device: str | N
 
     write = choose(FORMATS, kind, "format")
     from asr import audio as recording
-    from asr import bundle, recognize
-    from asr.decoders import Greedy
+    from asr.recognize import load
 
-    recognizer = recognize.Recognizer(bundle.load(options.bundle_of(system)), Greedy(), recognize.choose_device(device))
+    recognizer = load(system, device or "auto")
     samples, rate = recording.read(audio)
-    symbols = _symbols(recognizer.bundle.units, transcript)
-    try:
-        segments = recognizer.align(samples, rate, symbols)
-    except InputError as error:
-        raise InputError(f"{audio}: {error}") from error
-    units = recognizer.bundle.units
-    output.result(write(Transcript(str(audio), len(samples) / rate, units.join(symbols), tuple(segments))), end="")
+    segments = recognizer.align(audio, _text(transcript))
+    text = recognizer.bundle.units.join([segment.symbol for segment in segments])
+    output.result(write(Transcript(str(audio), len(samples) / rate, text, tuple(segments))), end="")
 
 
-def _symbols(units: "Units", transcript: str) -> list[str]:
-    """Return the units of a transcript given as a .PHN file, a text file or the symbols themselves."""
+def _text(transcript: str) -> str:
+    """Return a transcript given as a .PHN file, a text file or the symbols themselves."""
     path = Path(transcript)
     text = transcript
     if path.suffix.lower() == ".phn":
@@ -139,33 +138,22 @@ def _symbols(units: "Units", transcript: str) -> list[str]:
         text = " ".join(line[2] for line in lines)
     elif path.suffix.lower() == ".txt":
         text = " ".join(" ".join(line) for line in options.sentences(path))
-    if units.kind != "characters" and set(text.split()) <= set(units.symbols):  # what `asr transcribe` prints
-        return text.split()
-    try:
-        return units.transcript(text, text.split())
-    except AsrError as error:
-        raise InputError(f"{transcript}: {error}") from error
+    return text
 
 
-def _read(source: str) -> tuple["Samples", int]:
-    """Return the samples and the rate of a file, or of standard input."""
-    from io import BytesIO
-
-    from asr import audio
-
-    if source != "-":
-        return audio.read(Path(source))
+def _standard_input() -> BinaryIO:
+    """Return standard input as a file that can seek."""
     stream = BytesIO(sys.stdin.buffer.read())
-    stream.name = "standard input"
-    return audio.read(stream)
+    stream.name = "-"
+    return stream
 
 
-def _recordings(sources: tuple[str, ...]) -> list[tuple[str, Path]]:
+def _recordings(sources: tuple[str, ...]) -> "list[tuple[Source, Path]]":
     """Return the files that the arguments name, and where each lies below its folder; folders are searched through."""
-    found: list[tuple[str, Path]] = []
+    found: list[tuple[Source, Path]] = []
     for source in sources:
         if source == "-":
-            found.append((source, Path("stdin")))
+            found.append((_standard_input(), Path("stdin")))
         elif source.endswith(".jsonl"):
             found += _listed(Path(source))
         elif source and Path(source).is_dir():
@@ -179,12 +167,20 @@ def _recordings(sources: tuple[str, ...]) -> list[tuple[str, Path]]:
     ]
 
 
-def _listed(path: Path) -> list[tuple[str, Path]]:
-    """Return the recordings of a manifest's utterances, and their ids as places that lie below any folder."""
+def _listed(path: Path) -> "list[tuple[Source, Path]]":
+    """Return a manifest's utterances, and their ids as places that lie below any folder.
+
+    Speakers of two manifests are never one speaker, as they are not when each is evaluated.
+    """
     from asr import manifest
 
-    found = ((str(utterance.audio), Path(utterance.id)) for utterance in manifest.read(path))
-    return [(audio, Path(*(part for part in id.parts if part not in ("..", id.anchor)))) for audio, id in found]
+    def place(id: Path) -> Path:
+        return Path(*(part for part in id.parts if part not in ("..", id.anchor)))
+
+    return [
+        (replace(one, speaker=one.speaker and f"{path}: {one.speaker}"), place(Path(one.id)))
+        for one in manifest.read(path)
+    ]
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ def can_align() -> bool:
     return True
 
 
-def align(log_probs: Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
+def align(log_probs: Tensor | npt.NDArray[np.floating], ids: Sequence[int]) -> list[tuple[int, int]]:
     """Return where the best path through a labelling says each id: its peak, (first, last + 1) frame.
 
     Args:
@@ -40,6 +40,7 @@ def align(log_probs: Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
         InputError: The labelling does not fit into so many frames.
         AsrError: torchaudio cannot be loaded.
     """
+    log_probs = torch.as_tensor(log_probs)
     if len(log_probs) < frames_needed(ids):
         raise InputError(f"{len(log_probs)} frames cannot hold {len(ids)} units (needs {frames_needed(ids)})")
     if not ids:

@@ -1,17 +1,19 @@
 """Prefix beam search: the most probable labelling instead of the most probable path, exactly and on ids."""
 
-import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from math import inf, isfinite
-from typing import NamedTuple
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from asr.decoders.hypothesis import Hypothesis, LogProbs
+from asr.decoders.hypothesis import Decoder, DecoderSettings, Hypothesis, LogProbs
 from asr.errors import AsrError
+from asr.support.settings import File, setting
+from asr.units import Units
 
 Ints = npt.NDArray[np.int32]
 Places = npt.NDArray[np.uint32]
@@ -20,6 +22,72 @@ Tables = tuple[Ints, Reals, Reals]  # of a language model, as `asr.lm` makes the
 
 MAX_WIDTH = 100_000
 NODES = 1 << 15  # room for prefixes to begin with; it doubles when full
+
+
+@dataclass(frozen=True)
+class BeamSettings(DecoderSettings):
+    """Settings that every beam search has.
+
+    Attributes:
+        width: K.
+        lm: Path of a language model's ARPA file.
+        weight: α.
+        bonus: β, in nats.
+        nbest: N.
+    """
+
+    width: int = setting(25, "prefixes kept at each frame", low=1, high=MAX_WIDTH)
+    lm: File = setting(None, "language model, an ARPA file (.gz allowed)", file=True)
+    weight: float = setting(
+        0.0, "weight α of the language model", high=1000, needs="lm", tune=(0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+    )
+    bonus: float = setting(
+        0.0, "bonus β added for each unit or word", low=-1000, high=1000, tune=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+    )
+    nbest: int = setting(1, "hypotheses to return, best first", low=1, high=MAX_WIDTH, output=True)
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            AsrError: A setting is invalid.
+        """
+        super().__post_init__()
+        if self.nbest > self.width:
+            raise AsrError(f"decoder '{self.name}': nbest {self.nbest} exceeds width {self.width}; raise --width")
+
+
+@dataclass(frozen=True)
+class Beam(BeamSettings):
+    """Prefix beam search over units.
+
+    Attributes:
+        top: Only the most probable units of a frame begin new prefixes; 0 for all.
+    """
+
+    name: ClassVar[str] = "beam"
+
+    top: int = setting(0, "most probable units of a frame that may begin new prefixes; 0: all")
+
+    def build(self, units: Units) -> Decoder:
+        """Return the search.
+
+        Raises:
+            AsrError: The language model cannot be read, or does not know a unit.
+        """
+        tables = None
+        if self.lm:
+            from asr import lm
+
+            tables = lm.matching(Path(self.lm), units.symbols[1:], "units").tables(units.symbols)
+        return BeamSearch(
+            width=self.width,
+            nbest=self.nbest,
+            top=self.top,
+            bonus=self.bonus,
+            language=tables,
+            weight=self.weight,
+        )
 
 
 class Fusion(NamedTuple):
@@ -74,7 +142,7 @@ class Found(NamedTuple):
     mass: Reals  # (N,), their shares of the final beam's probability
 
 
-class Beam:
+class BeamSearch:
     """Finds the labellings of greatest score = acoustic + α · language + β · length.
 
     A labelling's probability is the sum over its paths (Graves 2006, equation 3). The search keeps the `width` best
@@ -90,8 +158,6 @@ class Beam:
         width: K, how many prefixes are kept at each frame.
         nbest: How many hypotheses are returned at most; the search may find fewer.
         top: Only so many most probable units of a frame begin new prefixes, equals included; None or 0 for all.
-        threshold: Only units of at least this log-prob do. The frame's best unit always does, and live prefixes always
-            go on.
         bonus: β, for each unit, in nats.
         language: A language model's tables over the same units, `lm.tables(units.symbols)`, or None: the state after
             each unit (S, V), the unit's natural log-probability (S, V) and the end's (S,); state 0 is the start.
@@ -111,7 +177,6 @@ class Beam:
         width: int = 25,
         nbest: int = 1,
         top: int | None = None,
-        threshold: float = -inf,
         bonus: float = 0.0,
         language: Tables | None = None,
         weight: float = 0.0,
@@ -119,10 +184,9 @@ class Beam:
         _require(1 <= width <= MAX_WIDTH, f"width {width}: must be from 1 to {MAX_WIDTH}")
         _require(1 <= nbest <= width, f"nbest {nbest}: must be from 1 to the width, {width}")
         _require(top is None or top >= 0, f"top {top}: must be a number of units, or 0 for all")
-        _require(threshold < inf, f"threshold {threshold}: must be a log-prob, or -inf for none")
         _require(isfinite(bonus), f"bonus {bonus}: must be finite")
         _require(0 <= weight < inf, f"weight {weight}: must be finite and not negative")
-        self.width, self.nbest, self.top, self.threshold = width, nbest, top or 0, threshold
+        self.width, self.nbest, self.top = width, nbest, top or 0
         self.bonus, self.weight = bonus, weight
         self._rooms = threading.local()
         self._fusion = _fuse(language, weight, bonus) if language and weight else None
@@ -142,15 +206,6 @@ class Beam:
         found = self._search(values, fusion)
         return [self._hypothesis(values, fusion, found, best) for best in range(min(self.nbest, len(found.score)))]
 
-    def decode_batch(self, batch: Sequence[LogProbs]) -> list[list[Hypothesis]]:
-        """Return what a call returns for each matrix (T, V) of a batch, computed on all cores.
-
-        Raises:
-            AsrError: As a call does.
-        """
-        with ThreadPoolExecutor(_cores()) as pool:
-            return list(pool.map(self, batch))
-
     def _fusion_for(self, units: int) -> Fusion:
         """Return the language model's tables, which must be over so many units, or those of none."""
         if self._fusion is None:
@@ -165,10 +220,9 @@ class Beam:
         """Return for each frame the log-prob below which a unit begins no new prefix, (T,)."""
         units = values[:, 1:]
         count = min(self.top or units.shape[1], units.shape[1])
-        if not units.size or (self.threshold == -inf and count == units.shape[1]):
+        if not units.size or count == units.shape[1]:
             return np.full(len(values), -inf)
-        least = np.partition(units, -count, axis=1)[:, -count]
-        return np.asarray(np.minimum(np.maximum(least, self.threshold), units.max(axis=1)))
+        return np.asarray(np.partition(units, -count, axis=1)[:, -count])
 
     def _search(self, values: Reals, fusion: Fusion) -> Found:
         """Run the compiled search and rank what lives at the end."""
@@ -276,11 +330,6 @@ def _checked(log_probs: LogProbs) -> Reals:
             f"frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be a number below inf"
         )
     return values
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require(condition: bool, message: str) -> None:

@@ -4,6 +4,7 @@ Two formats are read. TIMIT's: `word  /w er1 d/`, comments after `;`, `live~v` f
 CMUdict's: `WORD  W ER1 D`, `WORD(2)` for another way to say it, comments after `;;;` or, behind an entry, `#`.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ _TIMIT = re.compile(r"(?P<word>[^\s~]+)(~\S*)?\s+/(?P<phones>[^/]*)/")
 _CMU = re.compile(r"(?P<word>\S+?)(\(\d+\))?\s+(?P<phones>[^#/]*?)(\s#.*)?")
 
 
-def read(path: Path) -> Dictionary:
+def read(path: str | os.PathLike[str]) -> Dictionary:
     """Return the words of a dictionary, in lower case, each with its pronunciations in the order of the file.
 
     The format is told by the first entry. Phones are in lower case and without stress; of equal pronunciations of a
@@ -29,7 +30,7 @@ def read(path: Path) -> Dictionary:
     Raises:
         InputError: The file is missing or holds no word; a line is no entry of its format.
     """
-    entries = [(number, line) for number, line in enumerate(_lines(path), 1) if line and not line.startswith(";")]
+    entries = [(number, line) for number, line in enumerate(_lines(Path(path)), 1) if line and not line.startswith(";")]
     if not entries:
         raise InputError(f"{path}: holds no word; give a dictionary in TIMIT's or CMUdict's format")
     timit = _TIMIT.fullmatch(entries[0][1]) is not None

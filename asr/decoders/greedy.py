@@ -1,18 +1,28 @@
 """Best-path decoding: the most probable unit of every frame, collapsed."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-from asr.decoders.hypothesis import Hypothesis, LogProbs
-from asr.units import BLANK
+from asr.decoders.hypothesis import Decoder, DecoderSettings, Hypothesis, LogProbs
+from asr.units import BLANK, Units
 
 
-class Greedy:
-    """Takes the best unit of each frame; the score is the log-probability of that one path.
+@dataclass(frozen=True)
+class Greedy(DecoderSettings):
+    """Takes the most probable unit of each frame; the score is the log-probability of that one path.
 
-    A unit's confidence is its probability in the frame where it peaks.
+    It has no settings, so it is its own decoder. A unit's confidence is its probability in the frame where it peaks.
 
     Source: A. Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2, best path decoding.
     """
+
+    name: ClassVar[str] = "greedy"
+
+    def build(self, units: Units) -> Decoder:
+        """Return the decoder."""
+        return self
 
     def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
         """Return the collapsed best path as the only hypothesis.
@@ -23,8 +33,8 @@ class Greedy:
         if not len(log_probs):
             return [Hypothesis((), 0.0)]
         path = log_probs.argmax(axis=1)
-        borders = np.flatnonzero(np.diff(path)) + 1
-        starts, ends = np.r_[0, borders], np.r_[borders, len(path)]
+        changes = np.flatnonzero(np.diff(path)) + 1
+        starts, ends = np.r_[0, changes], np.r_[changes, len(path)]
         spoken = path[starts] != BLANK
         best = log_probs.max(axis=1)
         score = float(best.sum())

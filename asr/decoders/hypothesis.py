@@ -1,11 +1,15 @@
-"""What a decoder is: log-probs in, hypotheses out, best first; NumPy only, on ids, never on text."""
+"""What a decoder is: settings that build a search; log-probs in, hypotheses out, best first; on ids, never on text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from asr.errors import AsrError
+from asr.support.settings import checked, declared, shown
+from asr.units import Units
 
 LogProbs = npt.NDArray[np.floating]
 
@@ -15,15 +19,15 @@ class Hypothesis:
     """A labelling that a decoder found.
 
     Attributes:
-        ids: The labelling (L,), blank-free.
-        score: What the decoder maximises, natural log: acoustic + α · language + β · length.
-        acoustic: What the log-probs alone give it.
-        language: What the language model alone gives it; 0 without one.
-        frames: For each id, the half-open span (first, last + 1) of frames in which it was heard.
-        confidence: For each id, an estimate of the probability that it was said; empty where none is made.
-        words: The words of the labelling; empty where the decoder knows none.
+        ids: The labelling (L,), without blanks.
+        score: What the decoder maximizes, natural log: acoustic + weight · language model + bonus · length.
+        acoustic: The log-probability given the log-probs alone.
+        language: The log-probability given the language model alone; 0 without one.
+        frames: For each id, the half-open span (first, last + 1) of frames in which it was recognized.
+        confidence: For each id, an estimate of the probability that it is correct; empty if not estimated.
+        words: The words of the labelling; empty if the decoder does not search for words.
         word_frames: For each word, the span of its units.
-        word_confidence: For each word, an estimate of the probability that it was said.
+        word_confidence: For each word, an estimate of the probability that it is correct.
     """
 
     ids: tuple[int, ...]
@@ -43,8 +47,67 @@ class Decoder(Protocol):
     def __call__(self, log_probs: LogProbs) -> list[Hypothesis]: ...  # noqa: D102
 
 
+@dataclass(frozen=True)
+class DecoderSettings:
+    """What an entry of `asr.decoders.DECODERS` is: a frozen dataclass of one decoder's settings, checked when made.
+
+    A subclass declares each setting as a field with `asr.support.settings.setting`: its default, its limits, its help
+    text, and the values that `asr tune` tries. The command line, `asr tune`, result files and the report read them from
+    there. A setting named `lm` is the path of a language model's ARPA file, and `asr tune` estimates one where none is
+    given.
+
+    Attributes:
+        name: Its key in the table.
+        scores_words: Whether the decoder recognizes words, which are then scored; otherwise units are.
+    """
+
+    name: ClassVar[str]
+    scores_words: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check every setting; convert paths.
+
+        Raises:
+            AsrError: A value has the wrong type or is out of range, or a setting is useless without another.
+        """
+        for name, one in declared(self).items():
+            value = getattr(self, name)
+            if one.metadata["required"] and value is None:
+                raise AsrError(f"decoder '{self.name}': needs a {name}; add {flag(name)} FILE ({one.metadata['help']})")
+            value = checked(one.default, value, one.metadata, f"decoder '{self.name}': {name} {shown(value)}")
+            object.__setattr__(self, name, value)
+        for name, one in declared(self).items():
+            needed = one.metadata["needs"]
+            if needed and getattr(self, needed) is None and getattr(self, name) != one.default:
+                what = f"decoder '{self.name}': {name} {getattr(self, name):g} has no effect without {needed}"
+                raise AsrError(f"{what}; add {flag(needed)} FILE")
+
+    def build(self, units: Units) -> Decoder:
+        """Return the decoder with these settings, for a system's units.
+
+        Raises:
+            AsrError: A file cannot be used, or does not fit the units.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def takes_lm(cls) -> bool:
+        """Whether it can use a language model."""
+        return "lm" in declared(cls)
+
+    @classmethod
+    def tunable(cls) -> dict[str, tuple[Any, ...]]:
+        """Return the settings that `asr tune` chooses, each with the values that it tries."""
+        return {name: one.metadata["tune"] for name, one in declared(cls).items() if one.metadata["tune"]}
+
+
+def flag(name: str) -> str:
+    """Return the command line's option for a setting."""
+    return f"--{name.replace('_', '-')}"
+
+
 def collapse(path: Sequence[int]) -> tuple[int, ...]:
-    """Return the labelling of a path: repeats become one, then blanks go.
+    """Return the labelling of a path: repeated units are merged, then blanks are removed.
 
     Source: A. Graves et al., "Connectionist temporal classification", ICML 2006, section 3.1, the map B.
     """

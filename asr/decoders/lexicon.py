@@ -1,22 +1,25 @@
 """Word search: the words of a lexicon that a labelling spells or pronounces, with a language model over words."""
 
-import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from asr.decoders import lexicon_net
-from asr.decoders.hypothesis import Hypothesis, LogProbs
+from asr import lm
+from asr.decoders import dictionary, lexicon_net
+from asr.decoders.beam import MAX_WIDTH, BeamSettings
+from asr.decoders.hypothesis import Decoder, Hypothesis, LogProbs
 from asr.decoders.lexicon_net import AFTER, BETWEEN, Net
 from asr.errors import AsrError
 from asr.lm import LanguageModel, NoLM
 from asr.lm.automaton import Automaton
-from asr.units import BLANK
+from asr.support.settings import File, setting
+from asr.units import BLANK, Units
 
 if TYPE_CHECKING:
     from asr.decoders import lexicon_kernels
@@ -25,8 +28,48 @@ Ints = npt.NDArray[np.int32]
 Reals = npt.NDArray[np.float64]
 
 UNKNOWN = "<unk>"  # the name of a word that is not in the lexicon
-MAX_WIDTH = 100_000
 NODES = 1 << 14  # room for prefixes and for words to begin with; it doubles when full
+
+
+@dataclass(frozen=True)
+class Lexicon(BeamSettings):
+    """Beam search over the words of a pronouncing dictionary.
+
+    Attributes:
+        lexicon: Path of the dictionary, TIMIT's format or CMUdict's.
+        unknown: What each unit of a word outside the dictionary adds to the score, in nats; 0: there are no such words.
+    """
+
+    name: ClassVar[str] = "lexicon"
+    scores_words: ClassVar[bool] = True
+
+    lexicon: File = setting(None, "pronouncing dictionary in TIMIT's or CMUdict's format", file=True, required=True)
+    unknown: float = setting(
+        0.0, "score of each unit of a word outside the lexicon, below 0; 0: no such words", low=-1e6, high=0.0
+    )
+
+    def build(self, units: Units) -> Decoder:
+        """Return the search.
+
+        Raises:
+            AsrError: A file cannot be read, the dictionary has a symbol that is not a unit, or the language model does
+                not know a word and has no `<unk>`.
+        """
+        assert self.lexicon is not None
+        words = dictionary.read(Path(self.lexicon))
+        if units.kind == "characters":
+            words = dictionary.spelled(words)
+        return LexiconSearch(
+            pronunciations=dictionary.in_units(words, units, str(self.lexicon)),
+            language=lm.matching(Path(self.lm), list(words), f"words of {self.lexicon}") if self.lm else None,
+            weight=self.weight,
+            bonus=self.bonus,
+            free=dictionary.silences(units),
+            separator=dictionary.separator(units),
+            unknown=self.unknown or None,
+            width=self.width,
+            nbest=self.nbest,
+        )
 
 
 class Chains(NamedTuple):
@@ -79,7 +122,7 @@ class Found(NamedTuple):
     mass: Reals  # (N,), their shares of the final beam's probability
 
 
-class Lexicon:
+class LexiconSearch:
     """Finds the pairs of words and labelling of greatest score = acoustic + α · language + β · words.
 
     A labelling holds words when it is their pronunciations one after another, one of each, with free units anywhere.
@@ -157,16 +200,6 @@ class Lexicon:
         values = _checked(log_probs, int(self._net.units.max()))
         found = self._search(values)
         return [self._hypothesis(values, found, best) for best in range(min(self.nbest, len(found.score)))]
-
-    def decode_batch(self, batch: Sequence[LogProbs]) -> list[list[Hypothesis]]:
-        """Return what a call returns for each matrix (T, V) of a batch, computed on all cores.
-
-        Raises:
-            AsrError: As a call does.
-        """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        with ThreadPoolExecutor(cores) as pool:
-            return list(pool.map(self, batch))
 
     def _build(
         self,

@@ -1,6 +1,6 @@
-"""The doctor: names bad data before training and bad training after.
+"""The doctor: finds problems in data before training, and in a run after it.
 
-A check is a function from what is examined to findings, and one line in a table here.
+A check is a function from the data or the run to findings, and one line in a table here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from asr.doctor import sets, signals, training
 from asr.doctor.finding import SEVERITIES, Finding
-from asr.doctor.recordings import Data
-from asr.doctor.runs import Run
+from asr.doctor.recordings import ExaminedData
+from asr.doctor.runs import ExaminedRun
 
 Subject = TypeVar("Subject")
 Check = Callable[[Subject], Iterable[Finding]]
 
-DATA_CHECKS: dict[str, Check[Data]] = {
+DATA_CHECKS: dict[str, Check[ExaminedData]] = {
     "unreadable": signals.unreadable,
     "truncated": signals.truncated,
     "not-finite": signals.not_finite,
@@ -39,7 +39,7 @@ DATA_CHECKS: dict[str, Check[Data]] = {
     "texts": sets.texts,
 }
 
-RUN_CHECKS: dict[str, Check[Run]] = {
+RUN_CHECKS: dict[str, Check[ExaminedRun]] = {
     "damaged": training.damaged,
     "weights": training.weights,
     "started": training.started,
@@ -60,6 +60,6 @@ RUN_CHECKS: dict[str, Check[Run]] = {
 
 
 def examine(subject: Subject, checks: Mapping[str, Check[Subject]]) -> list[Finding]:
-    """Return what the checks find, the worst severity first."""
-    found = [replace(finding, check=name) for name, check in checks.items() for finding in check(subject)]
-    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+    """Return the findings of all checks, the most severe first."""
+    findings = [replace(finding, check=name) for name, check in checks.items() for finding in check(subject)]
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -1,4 +1,4 @@
-"""Findings as people and as programs read them."""
+"""Findings as a table and as JSON."""
 
 import textwrap
 from collections import Counter
@@ -10,19 +10,19 @@ import click
 
 from asr.doctor.finding import SEVERITIES, Finding
 
-NAMED = 2  # ids in the table; all of them stand in the JSON
-COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+MAX_IDS = 2  # in the table; the JSON has all of them
+COLORS = {"error": "red", "warning": "yellow", "note": "blue"}
 
 
-def table(findings: Sequence[Finding], width: int | None = None, colour: bool = False) -> str:
-    """Return one row a finding: severity, check, set, how many, the first few, what is wrong and what to do.
+def table(findings: Sequence[Finding], width: int | None = None, color: bool = False) -> str:
+    """Return one row per finding: severity, check, set, number of ids, the first ids, the problem and the remedy.
 
     Args:
-        findings: As they shall stand.
-        width: Columns to wrap the last one in; None keeps each finding on one line.
-        colour: Colour the severity.
+        findings: In the order of the rows.
+        width: Terminal columns, in which the last column is wrapped; None keeps each finding on one line.
+        color: Whether to color the severity.
     """
-    rows = [(f.severity, f.check, f.set, str(len(f.ids)) if f.ids else "", _first(f.ids)) for f in findings]
+    rows = [(f.severity, f.check, f.set, str(len(f.ids)) if f.ids else "", _first_ids(f.ids)) for f in findings]
     widths = [max(len(row[column]) for row in rows) for column in range(5)] if rows else []
     lines = []
     for finding, row in zip(findings, rows, strict=True):
@@ -30,10 +30,10 @@ def table(findings: Sequence[Finding], width: int | None = None, colour: bool = 
             cell.rjust(w) if i == 3 else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         head = "  ".join(cells) + "  "
-        said = _wrapped(f"{finding.what}; {finding.remedy}", len(head), width)
-        if colour:
-            head = click.style(head[: widths[0]], fg=COLOURS[finding.severity]) + head[widths[0] :]
-        lines.append(head + said)
+        text = _wrapped(f"{finding.what}; {finding.remedy}", len(head), width)
+        if color:
+            head = click.style(head[: widths[0]], fg=COLORS[finding.severity]) + head[widths[0] :]
+        lines.append(head + text)
     return "\n".join(lines)
 
 
@@ -44,7 +44,7 @@ def tally(findings: Iterable[Finding]) -> str:
 
 
 def as_dict(subjects: Iterable[str], checks: Iterable[str], findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return findings for programs: which checks were made of what, how many found something, and what."""
+    """Return the findings for JSON: the subjects, the checks made, the number of each severity, the findings."""
     counts = Counter(finding.severity for finding in findings)
     return {
         "subjects": list(subjects),
@@ -54,8 +54,8 @@ def as_dict(subjects: Iterable[str], checks: Iterable[str], findings: Sequence[F
     }
 
 
-def _first(ids: Sequence[str]) -> str:
-    return " ".join(ids[:NAMED]) + (" …" if len(ids) > NAMED else "")
+def _first_ids(ids: Sequence[str]) -> str:
+    return " ".join(ids[:MAX_IDS]) + (" …" if len(ids) > MAX_IDS else "")
 
 
 def _wrapped(text: str, indent: int, width: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What the data checks know of a corpus: every recording listened to once, and nothing of it kept but a few numbers."""
+"""The measurements that the data checks rely on: every recording is read once, and only a few numbers are kept."""
 
 import hashlib
 import os
@@ -18,22 +18,22 @@ from asr.manifest import Utterance
 from asr.phones import PHONES_61
 from asr.units import Units
 
-STEP = 1 / 32_768  # one of 16 bits
-CROWDED = 4  # times as many samples at the top as a step below; 2.4 in the worst of whole waves, a pure tone
-LOUD = 0.05  # of full scale; what is flat below it is silence and not a clipped wave
-BLOCK = 400  # samples looked at together: 25 ms at 16 kHz
-LOST = 3  # blocks that a lost byte spoils at the least; one alone may be chance
-FEW = 10  # blocks, too few to tell loud from quiet
+STEP = 1 / 32_768  # quantization step of 16 bits
+PEAK_CROWDING = 4  # times as many samples at the peak as a step below; 2.4 in the worst unclipped wave, a pure tone
+MIN_CLIPPED_PEAK = 0.05  # of full scale; a wave that is flat below this is silence, not clipped
+BLOCK = 400  # samples: 25 ms at 16 kHz
+MIN_SHIFTED_BLOCKS = 3  # a lost byte spoils at least so many; a single one may be chance
+MIN_BLOCKS = 10  # needed to tell loud ones from quiet ones
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
-    """What an utterance shall come out as.
+class Reference:
+    """An utterance's transcript as symbols.
 
     Attributes:
-        symbols: In the recipe's units, or its own where there is no recipe; empty where something is wrong.
-        unknown: Its symbols that are no units.
-        fault: Why there is none, if not for unknown symbols.
+        symbols: In the recipe's units, or phones or letters if there is no recipe; empty if the transcript is invalid.
+        unknown: Its symbols that are not units.
+        fault: Why there is no transcript, unless because of unknown symbols.
     """
 
     symbols: tuple[str, ...] = ()
@@ -43,32 +43,32 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One utterance and what its audio is like.
+    """One utterance and measurements of its audio.
 
     Attributes:
-        set: Whose it is.
-        utterance: As the manifest has it.
-        transcript: What it shall come out as.
-        fault: Why the audio cannot be read; then all below is 0.
-        rate: Hz.
-        samples: How many it holds.
-        level: RMS around the mean, 1 is full scale.
-        swing: How many times louder its loud blocks (one of 20 is above) are than its quiet ones (one of 20 is below).
-        offset: The mean.
-        clipped: Share of samples within a flat top or bottom of the wave.
-        shifted: Share of blocks that are smoother when read from the other byte of each 16-bit sample.
-        newlines: Whether a carriage return is missing among its bytes, as after a conversion of line ends.
-        digest: Of the samples.
+        set: The set it belongs to.
+        utterance: Its entry in the manifest.
+        reference: Its transcript.
+        fault: Why the audio cannot be read; all fields below are 0 then.
+        rate: Sampling rate, Hz.
+        samples: Number of samples.
+        level: RMS around the mean; full scale is 1.
+        loudness_ratio: Level of loud blocks (95th percentile) over that of quiet ones (5th percentile).
+        offset: The mean (DC offset).
+        clipped: Fraction of samples within a flat top or bottom of the wave.
+        shifted: Fraction of blocks that are smoother when every 16-bit sample is read one byte later.
+        newlines: Whether no byte is a carriage return, as after a conversion of line endings.
+        digest: Hash of the samples.
     """
 
     set: str
     utterance: Utterance
-    transcript: Transcript
+    reference: Reference
     fault: InputError | None = None
     rate: int = 0
     samples: int = 0
     level: float = 0.0
-    swing: float = 0.0
+    loudness_ratio: float = 0.0
     offset: float = 0.0
     clipped: float = 0.0
     shifted: float = 0.0
@@ -77,23 +77,23 @@ class Recording:
 
     @property
     def id(self) -> str:
-        """The utterance's."""
+        """The utterance's id."""
         return self.utterance.id
 
     @property
     def seconds(self) -> float:
-        """What the file holds, which the manifest's seconds ought to be."""
+        """Duration of the audio, which the manifest should agree with."""
         return self.samples / self.rate
 
 
 @dataclass(frozen=True)
-class Data:
-    """The sets of a corpus, listened to.
+class ExaminedData:
+    """The sets of a corpus, measured.
 
     Attributes:
-        sets: Their names, in order.
-        recordings: All of theirs.
-        recipe: What will be trained on them; None where only manifests are looked at.
+        sets: Names of the sets, in order.
+        recordings: Of all sets.
+        recipe: The recipe that will be trained on them; None if only manifests are checked.
     """
 
     sets: tuple[str, ...]
@@ -101,20 +101,20 @@ class Data:
     recipe: Recipe | None = None
 
     @property
-    def heard(self) -> list[Recording]:
-        """The recordings whose audio could be read."""
+    def readable(self) -> list[Recording]:
+        """The recordings whose audio can be read."""
         return [recording for recording in self.recordings if not recording.fault]
 
 
-def listen(sets: Mapping[str, Sequence[Utterance]], recipe: Recipe | None = None) -> Data:
-    """Return what all recordings are like; threads read them, and each is forgotten once it is measured.
+def examine_data(sets: Mapping[str, Sequence[Utterance]], recipe: Recipe | None = None) -> ExaminedData:
+    """Measure all recordings, in several threads and without keeping the audio in memory.
 
     Args:
         sets: The utterances by set.
-        recipe: What will be trained on them, if anything.
+        recipe: The recipe that will be trained on them, if any.
 
     Raises:
-        AsrError: The recipe names units that do not exist.
+        AsrError: The recipe's units are unknown.
     """
     from tqdm import tqdm
 
@@ -122,50 +122,50 @@ def listen(sets: Mapping[str, Sequence[Utterance]], recipe: Recipe | None = None
     units = Units.of(settings.kind, settings.alphabet, settings.drop) if settings else None
     names = [name for name, utterances in sets.items() for _ in utterances]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        done = pool.map(measure, names, chain.from_iterable(sets.values()), repeat(units))
-        recordings = list(tqdm(done, "listen", len(names), unit="utt", disable=None))
-    return Data(tuple(sets), recordings, recipe)
+        results = pool.map(measure, names, chain.from_iterable(sets.values()), repeat(units))
+        recordings = list(tqdm(results, "read", len(names), unit="utt", disable=None))
+    return ExaminedData(tuple(sets), recordings, recipe)
 
 
-def transcript(utterance: Utterance, units: Units | None) -> Transcript:
-    """Return an utterance's transcript.
+def reference(utterance: Utterance, units: Units | None) -> Reference:
+    """Return an utterance's transcript as symbols.
 
     Args:
-        utterance: Any.
-        units: Of the recipe. None takes the phones where there are some, else the letters, whatever they are.
+        utterance: From a manifest.
+        units: The recipe's. With None, any phones or, without phones, any letters are accepted.
     """
     phones = [phone.symbol for phone in utterance.phones]
     if units is None:
         symbols = tuple(phones or (c for c in utterance.text.lower() if not c.isspace()))
-        return Transcript(symbols) if symbols else Transcript(fault="has neither phones nor text")
+        return Reference(symbols) if symbols else Reference(fault="has neither phones nor text")
     try:
-        return Transcript(tuple(units.transcript(utterance.text, phones)))
+        return Reference(tuple(units.transcript(utterance.text, phones)))
     except AsrError as error:
         if units.kind == "characters":
-            said, known = set(utterance.text.strip()) - set(units.drop), set(units.symbols)
-            unknown = {c for c in said if not {c, c.lower()} & known}
+            used, known = set(utterance.text.strip()) - set(units.drop), set(units.symbols)
+            unknown = {c for c in used if not {c, c.lower()} & known}
         else:
             unknown = set(phones) - set(PHONES_61)
-        return Transcript(unknown=tuple(sorted(unknown)), fault="" if unknown else str(error).partition(";")[0])
+        return Reference(unknown=tuple(sorted(unknown)), fault="" if unknown else str(error).partition(";")[0])
 
 
 def measure(name: str, utterance: Utterance, units: Units | None = None) -> Recording:
-    """Return what an utterance of the set `name` is like."""
-    said = transcript(utterance, units)
+    """Read an utterance of the set `name` and return its measurements."""
+    transcript = reference(utterance, units)
     try:
         samples, rate = audio.read(utterance.audio)
     except InputError as error:
-        return Recording(name, utterance, said, error)
-    steps = np.clip(samples / STEP, -32_768, 32_767).astype("<i2")  # exact for what was recorded in 16 bits
+        return Recording(name, utterance, transcript, error)
+    steps = np.clip(samples / STEP, -32_768, 32_767).astype("<i2")  # exact for 16-bit audio
     offset = float(samples.mean(dtype=np.float64))
     return Recording(
         name,
         utterance,
-        said,
+        transcript,
         rate=rate,
         samples=len(samples),
         level=float(np.sqrt(max(0.0, np.square(samples, dtype=np.float64).mean() - offset**2))),
-        swing=_swing(samples),
+        loudness_ratio=_loudness_ratio(samples),
         offset=offset,
         clipped=_flat(samples) + _flat(-samples),
         shifted=_shifted(steps),
@@ -174,47 +174,46 @@ def measure(name: str, utterance: Utterance, units: Units | None = None) -> Reco
     )
 
 
-def _swing(samples: Samples) -> float:
-    """Return how many times louder loud blocks are than quiet ones; infinity where they are few or quite silent."""
+def _loudness_ratio(samples: Samples) -> float:
+    """Return the level of loud blocks over that of quiet ones; infinite for short recordings and digital silence."""
     count = len(samples) // BLOCK
-    if count < FEW:
+    if count < MIN_BLOCKS:
         return np.inf
     quiet, loud = np.quantile(samples[: count * BLOCK].reshape(count, BLOCK).std(axis=1), [0.05, 0.95])
     return float(loud / quiet) if quiet else (np.inf if loud else 1.0)
 
 
 def _flat(samples: Samples) -> float:
-    """Return the share of samples that stand at the recording's own highest value, both neighbours too.
+    """Return the fraction of samples at the recording's highest value whose neighbors are at it too.
 
-    Its own, not full scale: a wave that was clipped once stays flat when it is made quieter. In few bits every wave has
-    flat tops, but then as many samples stand a step below.
+    Its own highest value, not full scale: a clipped wave stays flat when its volume is lowered. At low resolution
+    every wave has flat tops, but then about as many samples are one step below them.
     """
     peak = float(samples.max())
-    if peak < LOUD:
+    if peak < MIN_CLIPPED_PEAK:
         return 0.0
     top = samples >= peak - 1.5 * STEP
     below = samples[~top]
     second = float(below.max()) if len(below) else -1.0
-    if top.sum() < CROWDED * (below >= second - 1.5 * STEP).sum():
+    if top.sum() < PEAK_CROWDING * (below >= second - 1.5 * STEP).sum():
         return 0.0
     return float((top[1:-1] & top[:-2] & top[2:]).sum()) / len(samples)
 
 
 def _shifted(steps: npt.NDArray[np.int16]) -> float:
-    """Return the share of blocks that make a smoother wave when each 16-bit sample begins a byte later.
+    """Return the fraction of blocks that become smoother when every 16-bit sample is read one byte later.
 
-    Speech read from the wrong byte is loud noise: its high bytes are the low ones of what was said. The other way
-    round, noise that is none becomes speech again, and its steps from sample to sample shrink many times; a wave that
-    was right can only get rougher, whatever was recorded. Where the lowest bits never change, it was recorded in fewer
-    than 16, and its bytes tell nothing.
+    After a lost byte, speech is loud noise: the high byte of every sample is the low byte of another. Read one byte
+    later, such noise is speech again, with far smaller steps from sample to sample; an intact wave can only get
+    rougher. If the lowest bits never change, it was recorded with fewer than 16 bits, and nothing can be told.
     """
     count = (len(steps) - 1) // BLOCK
     if not count or not np.bitwise_or.reduce(steps ^ steps[0]) & 15:
         return 0.0
-    other = steps.view(np.uint8)[1:-1].view("<i2")
-    rough, smooth = (_roughness(values[: count * BLOCK].reshape(count, BLOCK)) for values in (steps, other))
-    worse = 4 * smooth < rough
-    return float(worse.mean()) if worse.sum() >= LOST else 0.0
+    shifted = steps.view(np.uint8)[1:-1].view("<i2")
+    rough, smooth = (_roughness(values[: count * BLOCK].reshape(count, BLOCK)) for values in (steps, shifted))
+    smoother = 4 * smooth < rough
+    return float(smoother.mean()) if smoother.sum() >= MIN_SHIFTED_BLOCKS else 0.0
 
 
 def _roughness(blocks: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
@@ -222,9 +221,9 @@ def _roughness(blocks: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
 
 
 def _newlines(steps: npt.NDArray[np.int16]) -> bool:
-    """Say whether no byte is 13, a carriage return, though its neighbours among the numbers, odd and even, are many.
+    """Return whether no byte is 13, a carriage return, although the values around it (11, 12, 14, 15) are frequent.
 
-    A copy in text mode makes a newline of each. By chance it would happen once in exp(50) recordings.
+    A copy in text mode turns each into a newline. By chance this happens once in exp(50) recordings.
     """
     counts = np.bincount(steps.view(np.uint8), minlength=256)
     return bool(counts[13] == 0 and counts[[11, 12, 14, 15]].min() >= 50)

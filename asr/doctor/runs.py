@@ -1,6 +1,5 @@
-"""What the run checks know of a run: its records, its files, and what its best system does on the dev set."""
+"""What the run checks rely on: a run's records and files, and the output of its best system on the dev set."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -25,57 +24,57 @@ if TYPE_CHECKING:
 
     from asr.bundle import Bundle
 
-FULL = 0.99  # of what a gate lets through, from which on it hardly reacts any more
+SATURATION = 0.99  # absolute output of a hidden unit from which on it hardly responds to its input
 
 
 @dataclass(frozen=True)
-class Layer:
-    """What a layer's units do over all frames of the dev set.
+class LayerActivity:
+    """Statistics of a layer's hidden units over all frames of the dev set.
 
     Attributes:
-        spread: (2H,), the standard deviation of each one's output.
-        full: (2H,), the share of frames in which it is above `FULL`, up to 1, or below −`FULL`.
+        spread: (2H,), the standard deviation of each hidden unit's output.
+        saturated: (2H,), the fraction of frames in which its absolute output is between `SATURATION` and 1.
     """
 
     spread: npt.NDArray[np.float64]
-    full: npt.NDArray[np.float64]
+    saturated: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Output:
-    """What the best system writes on the dev set, by best path.
+class DevOutput:
+    """The best system's output on the dev set, by greedy decoding.
 
     Attributes:
-        written: How often it writes each unit.
-        wanted: How often the references hold each.
-        blank: Share of frames whose best unit is blank.
-        layers: From the first.
+        written: Count of each unit in the hypotheses.
+        wanted: Count of each unit in the references.
+        blank: Fraction of frames whose most probable unit is blank.
+        layers: From the first to the last.
     """
 
     written: Counter[str]
     wanted: Counter[str]
     blank: float
-    layers: Sequence[Layer]
+    layers: Sequence[LayerActivity]
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run's folder, read.
+class ExaminedRun:
+    """The contents of a run's folder.
 
     Attributes:
-        folder: Where it is.
-        recipe: What was trained.
-        epochs: The rows of epochs.jsonl; older ones lack keys.
-        finished: Whether nothing was left to do.
+        folder: The folder.
+        recipe: The run's recipe.
+        epochs: The rows of epochs.jsonl; rows of older versions lack keys.
+        finished: Whether training is complete.
         busy: Whether a process is training it now.
-        faults: Files that cannot be used, and why.
-        broken: The best system's tensors that hold what is no number.
-        moved: How far its weights are from where the seed put them, relative to their length there; None if unknown.
-        changed: Sets whose manifest is not the one that was trained on, each with what became of it.
-        stale: Results of another bundle than the best.
-        unread: Results that cannot be read, and why.
-        output: What the best system does on dev; None where that cannot be told.
-        unheard: Why it cannot.
+        faults: Checkpoints and bundles that cannot be loaded, with the reason.
+        broken: The best system's tensors with non-finite values.
+        change: Of its weights since initialization, relative to the norm of the initial ones; None if unknown.
+        changed: Sets whose manifest has changed since training, with the reason.
+        stale: Results of a bundle other than the best.
+        unread: Results that cannot be read, with the reason.
+        output: The best system's output on the dev set; None if there is none.
+        undecoded: Why there is no output.
     """
 
     folder: Path
@@ -85,27 +84,27 @@ class Run:
     busy: bool = False
     faults: Mapping[str, str] = field(default_factory=dict)
     broken: Sequence[str] = ()
-    moved: float | None = None
+    change: float | None = None
     changed: Mapping[str, str] = field(default_factory=dict)
     stale: Sequence[str] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
-    output: Output | None = None
-    unheard: str = ""
+    output: DevOutput | None = None
+    undecoded: str = ""
 
 
-def read(folder: Path, data: Path, device: "torch.device") -> Run:
-    """Return what is known of a run; its best system decodes the dev set, where that still can be read.
+def read(folder: Path, data: Path, device: "torch.device") -> ExaminedRun:
+    """Read a run's folder, and decode the dev set, if it can still be read, with its best system.
 
     Args:
-        folder: What training wrote.
-        data: Where prepared corpora lie.
-        device: Where the network runs.
+        folder: Written by `asr train`.
+        data: The folder of the prepared corpora.
+        device: The device to decode on.
 
     Raises:
-        AsrError: The folder holds no run, or a recipe or records that cannot be read.
+        AsrError: The folder does not contain a run, or its recipe or records cannot be read.
     """
     if not (folder / RECIPE).is_file():
-        raise InputError(f"{folder}: holds no {RECIPE}; give a folder that `asr train` wrote")
+        raise InputError(f"{folder}: contains no {RECIPE}; pass a folder written by `asr train`")
     recipe = config.load(folder / RECIPE)
     faults: dict[str, str] = {}
     rows = results.epochs(folder)
@@ -114,13 +113,13 @@ def read(folder: Path, data: Path, device: "torch.device") -> Run:
     corpus = data / recipe.corpus.name
     broken = _broken(system) if system else ()
     stale, unread = _results(folder)
-    output, unheard = None, ""
+    output, undecoded = None, ""
     if system and not broken:
         try:
             output = _output(system, corpus / "dev.jsonl", device)
         except AsrError as error:
-            unheard = str(error)
-    return Run(
+            undecoded = str(error)
+    return ExaminedRun(
         folder=folder,
         recipe=recipe,
         epochs=rows,
@@ -128,28 +127,29 @@ def read(folder: Path, data: Path, device: "torch.device") -> Run:
         busy=files.held(folder / LOCK),
         faults=faults,
         broken=broken,
-        moved=_moved(system) if system and not broken else None,
+        change=_change(system) if system and not broken else None,
         changed=_changed(facts.get("data", {}), corpus),
         stale=stale,
         unread=unread,
         output=output,
-        unheard=unheard,
+        undecoded=undecoded,
     )
 
 
 def _complete(recipe: Recipe, rows: Sequence[Row]) -> bool:
-    """Say whether as many epochs are recorded as the recipe asks for, where no checkpoint is left to tell."""
-    since = next((i for i, row in enumerate(reversed(rows)) if row.get("best")), 0)
+    """Return whether the recorded epochs complete the recipe, if no checkpoint is left to say so."""
+    rates = [row["dev"]["rate"] for row in rows if "rate" in row.get("dev", {})]
+    since = len(rates) - 1 - rates.index(min(rates)) if rates else 0
     return len(rows) >= recipe.training.epochs or 0 < recipe.training.patience <= since
 
 
 def _newest_facts(folder: Path, faults: dict[str, str]) -> Mapping[str, Any]:
-    """Return what is known of the run where it stands last; name the checkpoints that are damaged."""
+    """Return the facts of the newest readable checkpoint; add the damaged ones to `faults`."""
     from asr import bundle
     from asr.support import tensors
     from asr.training import checkpoint
 
-    for path in checkpoint.found(folder):
+    for path in checkpoint.paths(folder):
         try:
             facts: Mapping[str, Any] = tensors.read(path, bundle.FORMAT)[0]["facts"]
         except BundleError as error:
@@ -177,29 +177,27 @@ def _broken(system: "Bundle") -> tuple[str, ...]:
     return tuple(name for name, tensor in system.model.state_dict().items() if not tensor.isfinite().all())
 
 
-def _moved(system: "Bundle") -> float:
-    from asr import bundle
+def _change(system: "Bundle") -> float:
+    from asr.training import verdict
 
-    start = bundle.build(system.recipe, system.normaliser.statistics).model.state_dict()
-    apart = sum(float((tensor - start[name]).square().sum()) for name, tensor in system.model.state_dict().items())
-    return math.sqrt(apart / sum(float(tensor.square().sum()) for tensor in start.values()))
+    return verdict.weight_change(system)
 
 
-def _changed(learned: Mapping[str, str], corpus: Path) -> dict[str, str]:
-    """Return the sets that are not what was trained on any more."""
+def _changed(trained: Mapping[str, str], corpus: Path) -> dict[str, str]:
+    """Return the sets whose manifest is missing or has changed since training, with the reason."""
     changed = {}
-    manifests = {name: digest for name, digest in learned.items() if name != "features"}
+    manifests = {name: digest for name, digest in trained.items() if name != "features"}
     for name, digest in manifests.items():
         path = corpus / f"{name}.jsonl"
         if not path.is_file():
-            changed[name] = f"{path} is gone"
+            changed[name] = f"{path} is missing"
         elif files.sha256(path) != digest:
-            changed[name] = f"{path} is not what was trained on"
+            changed[name] = f"{path} has changed since training"
     return changed
 
 
 def _results(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the results that another bundle gave than the one that lies beside them, and those that cannot be read."""
+    """Return the results of a bundle other than the best, and those that cannot be read, with the reason."""
     best = folder / BEST
     digest = files.sha256(best) if best.is_file() else None
     stale, unread = [], {}
@@ -214,28 +212,28 @@ def _results(folder: Path) -> tuple[list[str], dict[str, str]]:
     return stale, unread
 
 
-class _Watch:
-    """Sums of a layer's outputs, collected as it runs."""
+class _ActivityHook:
+    """A forward hook that accumulates statistics of a layer's outputs."""
 
     def __init__(self) -> None:
-        self.count, self.sums = 0, np.zeros((3, 1))  # of values, squares, and values above FULL
+        self.count, self.sums = 0, np.zeros((3, 1))  # of values, squares and saturated values
 
     def __call__(self, _: "nn.Module", arguments: "tuple[Tensor, Tensor]", output: "Tensor") -> None:
-        """Add a batch's outputs, (B, T, 2H), less its padding."""
+        """Add a batch's outputs, (B, T, 2H), without the padding."""
         values = output.detach().cpu().double().numpy()
         inside = np.arange(values.shape[1]) < arguments[1].cpu().numpy()[:, None]  # (B, T)
         frames = values[inside]  # (N, 2H)
-        full = (abs(frames) >= FULL) & (abs(frames) <= 1)
+        saturated = (abs(frames) >= SATURATION) & (abs(frames) <= 1)
         self.count += len(frames)
-        self.sums = self.sums + np.stack([frames.sum(0), np.square(frames).sum(0), full.sum(0)])
+        self.sums = self.sums + np.stack([frames.sum(0), np.square(frames).sum(0), saturated.sum(0)])
 
-    def layer(self) -> Layer:
-        mean, square, full = self.sums / self.count
-        return Layer(np.sqrt(np.maximum(square - mean**2, 0)), full)
+    def activity(self) -> LayerActivity:
+        mean, square, saturated = self.sums / self.count
+        return LayerActivity(np.sqrt(np.maximum(square - mean**2, 0)), saturated)
 
 
-def _output(system: "Bundle", dev: Path, device: "torch.device") -> Output:
-    """Return what a system does on a dev set."""
+def _output(system: "Bundle", dev: Path, device: "torch.device") -> DevOutput:
+    """Decode a dev set and return the output's statistics."""
     from asr import recognize
     from asr.decoders import Greedy
     from asr.units import BLANK
@@ -243,13 +241,13 @@ def _output(system: "Bundle", dev: Path, device: "torch.device") -> Output:
     data = recognize.dataset(system, dev)
     recognizer = recognize.Recognizer(system, Greedy(), device)
     written: Counter[str] = Counter()
-    watches = [_Watch() for _ in system.model.cells]
+    hooks = [_ActivityHook() for _ in system.model.cells]
     blanks = 0
     with ExitStack() as stack:
-        for cell, watch in zip(system.model.cells, watches, strict=True):
-            stack.callback(cell.register_forward_hook(watch).remove)
+        for cell, hook in zip(system.model.cells, hooks, strict=True):
+            stack.callback(cell.register_forward_hook(hook).remove)
         for _, log_probs in recognizer.emissions(data):
             written.update(system.units.names(recognizer.decoder(log_probs)[0].ids))
             blanks += int((log_probs.argmax(axis=1) == BLANK).sum())
     wanted = Counter(symbol for target in data.targets for symbol in system.units.names(target))
-    return Output(written, wanted, blanks / int(data.lengths.sum()), [watch.layer() for watch in watches])
+    return DevOutput(written, wanted, blanks / int(data.lengths.sum()), [hook.activity() for hook in hooks])

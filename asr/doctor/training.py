@@ -1,135 +1,139 @@
-"""Checks on a run: did it learn, did it learn the right thing, and does what lies there belong together?
+"""Checks on a run: did it learn, did it learn the right thing, and do its files belong together?
 
-Its limits were chosen by looking at two runs that went well, on the synthetic twin and on the TIMIT sample.
+The limits were chosen on two good runs, on the synthetic corpus and on the TIMIT sample; the comment at each limit
+gives the extreme value found there.
 """
 
 import math
 from collections.abc import Iterator
 from statistics import median
 
-from asr.doctor.finding import Finding, listed
-from asr.doctor.runs import Run
+from asr.doctor.finding import Finding
+from asr.doctor.runs import ExaminedRun
+from asr.errors import first_few
 from asr.evaluation.results import BEST, Row
 from asr.units import Units
 
-STILL = 0.01  # a sound run moves the weights by several times their length, its first epoch by more than a tenth
-MUTE = 0.1  # units written per reference unit
-OFTEN = 10  # references that hold a unit, from which on never writing it is no accident
-CONSTANT = 0.01  # spread of a unit's output; 0.31 was the least of 160 units
-STUCK = 0.95  # share of frames in which a unit is at its limit; 0.36 was the most
-MANY = 0.1  # of a layer's units
-EXPLODED = 10.0  # times a usual epoch's gradient; it varies by 2 once the plateau of blanks is left behind
-HUGE = 1e4  # mean gradient of an epoch; 26 and 35 were the most in both, once the plateau was left behind
-SPIKE = 100.0  # times a usual epoch's gradient, in one step; 7 was the most
-RISEN = 1.1  # times the lowest dev loss
-WORSE = 1.05  # times the lowest dev rate; 1.03 at the end of both runs
-GAIN = 0.05  # relative gain in the last tenth of a run; at most 0 in both
+MIN_CHANGE = 0.01  # of the weights, relative; a good run changes them several times over, its first epoch by a tenth
+MIN_OUTPUT = 0.1  # output units per reference unit
+MIN_OCCURRENCES = 10  # in the references, from which on it is a warning if a unit is never output
+MIN_SPREAD = 0.01  # of a hidden unit's output; 0.31 was the least of 160
+MAX_SATURATED = 0.95  # fraction of frames; 0.36 was the most
+MAX_UNHEALTHY = 0.1  # fraction of a layer's hidden units; a note up to here, a warning above
+MAX_GRADIENT_RATIO = 10.0  # epoch's gradient over the median one; 2 was the most after the initial plateau of blanks
+MAX_GRADIENT = 1e4  # mean of an epoch; 26 and 35 were the most, after the plateau
+MAX_SPIKE_RATIO = 100.0  # largest gradient of a step over the median epoch's; 7 was the most
+MAX_LOSS_RATIO = 1.1  # final dev loss over the lowest
+MAX_RATE_RATIO = 1.05  # final dev error rate over the lowest; 1.03 in both
+MAX_LATE_GAIN = 0.05  # relative improvement in the last tenth of a run; at most 0 in both
 
 PLATEAU = (
-    "CTC first learns that blank is the safest answer in every frame, because nothing tells it yet where a unit lies, "
-    "and only many steps lift the units out of that plateau. Give it more of them (smaller training.batch, more "
-    "epochs), more to see (features.deltas = 2, training.noise = 0.3) or a learning rate 3 times lower or higher; "
-    "shortest utterances first, which helps too, is what every run does"
+    "CTC first learns that blank is the safest output in every frame, and needs many steps to leave that plateau: use "
+    "more of them (smaller training.batch, more training.epochs), richer inputs (features.deltas = 2, training.noise = "
+    "0.3), or a learning rate 3 times lower or higher"
 )
 
 
-def damaged(run: Run) -> Iterator[Finding]:
+def damaged(run: ExaminedRun) -> Iterator[Finding]:
     """Find bundles and checkpoints that cannot be loaded."""
     for name, reason in run.faults.items():
         if name == BEST:
-            yield Finding("error", "", (name,), reason, f"{name}: {reason}", "train again; the same command goes on")
+            yield Finding("error", "", (name,), reason, f"{name}: {reason}", "train again with the same command")
         else:
             what = f"checkpoint {name} {reason}"
-            yield Finding("warning", "", (name,), reason, what, "nothing; training goes on from the one before it")
+            yield Finding("warning", "", (name,), reason, what, "nothing; training resumes from the one before it")
 
 
-def weights(run: Run) -> Iterator[Finding]:
-    """Find weights that are no numbers."""
+def weights(run: ExaminedRun) -> Iterator[Finding]:
+    """Find non-finite weights."""
     if run.broken:
-        what = f"weights that are no numbers: {listed(run.broken)}"
+        what = f"non-finite weights (NaN or Inf): {first_few(run.broken)}"
         yield Finding(
             "error", "", tuple(run.broken), len(run.broken), what, "lower training.learning_rate; train again"
         )
 
 
-def started(run: Run) -> Iterator[Finding]:
-    """Find learning that never started: weights that are where the seed put them."""
-    if run.moved is not None and run.moved < STILL:
-        what = f"learning never started: the weights moved by {100 * run.moved:.2g} % of their length"
-        remedy = f"raise training.learning_rate (it was {run.recipe.training.learning_rate:g}), or train for longer"
-        yield Finding("error", "train", (), run.moved, what, remedy)
+def started(run: ExaminedRun) -> Iterator[Finding]:
+    """Find runs whose weights hardly differ from their initial values."""
+    if run.change is not None and run.change < MIN_CHANGE:
+        what = f"training never started: weights changed by {100 * run.change:.2g} % (relative norm)"
+        remedy = f"raise training.learning_rate (now {run.recipe.training.learning_rate:g}), or train longer"
+        yield Finding("error", "train", (), run.change, what, remedy)
 
 
-def guessing(run: Run) -> Iterator[Finding]:
-    """Find systems that know no more than that there are units."""
+def guessing(run: ExaminedRun) -> Iterator[Finding]:
+    """Find systems that are no better than guessing."""
     rows, symbols = _scored(run), len(_units(run)) - 1
-    written, wanted = _written(run)
-    if rows and rows[-1]["loss"] >= math.log(symbols) and written >= MUTE * wanted and not any(started(run)):
-        what = f"a loss of {rows[-1]['loss']:.3g} nats a unit, no better than guessing ({math.log(symbols):.3g})"
-        remedy = "lower training.learning_rate, or train for longer; see that transcripts belong to their audio"
+    written, wanted = _output_length(run)
+    if rows and rows[-1]["loss"] >= math.log(symbols) and written >= MIN_OUTPUT * wanted and not any(started(run)):
+        what = f"a loss of {rows[-1]['loss']:.3g} nats per unit, no better than guessing ({math.log(symbols):.3g})"
+        remedy = "lower training.learning_rate, or train longer; check that transcripts and audio belong together"
         yield Finding("error", "train", (), rows[-1]["loss"], what, remedy)
 
 
-def blank(run: Run) -> Iterator[Finding]:
-    """Find systems that write nothing."""
-    written, wanted = _written(run)
-    if wanted and written < MUTE * wanted:
-        what = f"blank is nearly all it writes: {written} units where the references hold {wanted}"
+def blank(run: ExaminedRun) -> Iterator[Finding]:
+    """Find systems that output almost nothing but blank."""
+    written, wanted = _output_length(run)
+    if wanted and written < MIN_OUTPUT * wanted:
+        what = f"outputs almost nothing but blank: {written} units for {wanted} in the references"
         yield Finding("error", "dev", (), written / wanted, what, PLATEAU)
 
 
-def units(run: Run) -> Iterator[Finding]:
-    """Find units that references hold and that are never written."""
-    written, expected = _written(run)
-    if not run.output or written < MUTE * expected:
-        return  # `blank` says it
+def units(run: ExaminedRun) -> Iterator[Finding]:
+    """Find units of the references that are never output."""
+    written, expected = _output_length(run)
+    if not run.output or written < MIN_OUTPUT * expected:
+        return  # reported by `blank`
     wanted = run.output.wanted
-    dead = sorted((u for u in wanted if not run.output.written[u]), key=lambda u: -wanted[u])
-    if dead:
-        most = wanted[dead[0]]
-        what = f"units never written on dev: {listed([f'{unit!r} ({wanted[unit]} times)' for unit in dead])}"
-        remedy = "train for longer; if train holds few of them, record more or fold them into others"
-        yield Finding("warning" if most >= OFTEN else "note", "dev", tuple(dead), most, what, remedy)
+    missing = sorted((u for u in wanted if not run.output.written[u]), key=lambda u: -wanted[u])
+    if missing:
+        most = wanted[missing[0]]
+        what = f"units never output on dev: {first_few([f'{unit!r} ({wanted[unit]} times)' for unit in missing])}"
+        remedy = "train longer; if they are rare in train, record more or merge them with others"
+        yield Finding("warning" if most >= MIN_OCCURRENCES else "note", "dev", tuple(missing), most, what, remedy)
 
 
-def hidden(run: Run) -> Iterator[Finding]:
-    """Find units of the network that never change, or are nearly always at their limit."""
+def hidden(run: ExaminedRun) -> Iterator[Finding]:
+    """Find hidden units with constant or nearly always saturated output."""
     for number, layer in enumerate(run.output.layers if run.output else (), 1):
-        dead = [f"{number}:{i}" for i, spread in enumerate(layer.spread) if spread < CONSTANT]
-        stuck = [f"{number}:{i}" for i, share in enumerate(layer.full) if share > STUCK and layer.spread[i] >= CONSTANT]
-        for ids, how in ((dead, "never change"), (stuck, "are at their limit in nearly all frames")):
+        constant = {i for i, spread in enumerate(layer.spread) if spread < MIN_SPREAD}
+        saturated = {i for i, fraction in enumerate(layer.saturated) if fraction > MAX_SATURATED} - constant
+        for group, how in ((constant, "are constant"), (saturated, "are saturated in nearly all frames")):
+            ids = [f"{number}:{i}" for i in sorted(group)]
             if ids:
-                severity = "warning" if len(ids) > MANY * len(layer.spread) else "note"
-                what = f"{len(ids)} of {len(layer.spread)} hidden units of layer {number} {how}: {listed(ids)}"
+                severity = "warning" if len(ids) > MAX_UNHEALTHY * len(layer.spread) else "note"
+                what = f"{len(ids)} of {len(layer.spread)} hidden units of layer {number} {how}: {first_few(ids)}"
                 remedy = "lower training.learning_rate; a few are harmless"
                 yield Finding(severity, "dev", tuple(ids), len(ids) / len(layer.spread), what, remedy)
 
 
-def loss(run: Run) -> Iterator[Finding]:
-    """Find epochs whose loss is no number."""
+def loss(run: ExaminedRun) -> Iterator[Finding]:
+    """Find epochs with a non-finite loss."""
     if odd := [row for row in run.epochs if not _finite(row.get("loss", 0)) or not _finite(row.get("dev_loss", 0))]:
-        what = f"loss that is no number in {len(odd)} of {len(run.epochs)} epochs, first in {odd[0]['epoch']}"
+        what = f"non-finite loss in {len(odd)} of {len(run.epochs)} epochs, first in epoch {odd[0]['epoch']}"
         yield Finding("error", "train", _numbers(odd), len(odd), what, "lower training.learning_rate; train again")
 
 
-def skipped(run: Run) -> Iterator[Finding]:
-    """Find steps that were not taken, because loss or gradient were no numbers."""
+def skipped(run: ExaminedRun) -> Iterator[Finding]:
+    """Find steps that were skipped because of a non-finite loss or gradient."""
     rows = [row for row in run.epochs if row.get("skipped")]
     if rows:
         count = sum(row["skipped"] for row in rows)
-        what = f"{count} steps skipped, in {len(rows)} of {len(run.epochs)} epochs: loss or gradient were no numbers"
-        remedy = "see what training said of them; mend those utterances, or lower training.learning_rate"
+        what = f"{count} steps skipped, in {len(rows)} of {len(run.epochs)} epochs: non-finite loss or gradient"
+        remedy = "fix the utterances that training reported for them, or lower training.learning_rate"
         yield Finding("warning", "train", _numbers(rows), count, what, remedy)
 
 
-def gradients(run: Run) -> Iterator[Finding]:
-    """Find gradients that explode; they are large by nature only until the plateau of blanks is left behind."""
+def gradients(run: ExaminedRun) -> Iterator[Finding]:
+    """Find exploding gradients; large ones are normal only on the initial plateau of blanks."""
     rows = [row for row in run.epochs[len(run.epochs) // 4 :] if _finite(row.get("gradient_norm", math.nan))]
     if not rows:
         return
     usual = max(median(row["gradient_norm"] for row in rows), run.recipe.training.clip)
-    limit = min(EXPLODED * usual, HUGE)
-    odd = [row for row in rows if row["gradient_norm"] > limit or row.get("gradient_norm_max", 0) > SPIKE * usual]
+    limit = min(MAX_GRADIENT_RATIO * usual, MAX_GRADIENT)
+    odd = [
+        row for row in rows if row["gradient_norm"] > limit or row.get("gradient_norm_max", 0) > MAX_SPIKE_RATIO * usual
+    ]
     if odd:
         most = max(max(row["gradient_norm"], row.get("gradient_norm_max", 0)) for row in odd)
         what = f"gradients exploded in {len(odd)} epochs: up to {most:.3g}, usually {usual:.3g}"
@@ -138,8 +142,8 @@ def gradients(run: Run) -> Iterator[Finding]:
         yield Finding("warning", "train", _numbers(odd), most, what, remedy)
 
 
-def overfit(run: Run) -> Iterator[Finding]:
-    """Find a dev set that gets worse while the training set gets better."""
+def overfit(run: ExaminedRun) -> Iterator[Finding]:
+    """Find a dev loss or error rate that rises while the training loss falls."""
     rows = _scored(run)
     if len(rows) < 5:
         return
@@ -147,90 +151,88 @@ def overfit(run: Run) -> Iterator[Finding]:
     values = [row["dev_loss"] if key == "dev_loss" else row["dev"]["rate"] for row in rows]
     rates = [row["dev"]["rate"] for row in rows]
     lowest = min(range(len(rows)), key=values.__getitem__)
-    rises = values[-1] > RISEN * values[lowest] and rows[-1]["loss"] < rows[lowest]["loss"]
+    rises = values[-1] > MAX_LOSS_RATIO * values[lowest] and rows[-1]["loss"] < rows[lowest]["loss"]
     if rises and len(rows) - 1 - lowest >= max(3, len(rows) // 5):
-        worse = rates[-1] > WORSE * min(rates)
+        worse = rates[-1] > MAX_RATE_RATIO * min(rates)
         name, first = "loss" if key == "dev_loss" else "error rate", rows[lowest]
         what = f"the dev {name} rose from {values[lowest]:.3g} in epoch {first['epoch']} to {values[-1]:.3g}, while "
-        what += f"training's loss fell from {first['loss']:.3g} to {rows[-1]['loss']:.3g}"
-        what += "" if worse else "; the error rate did not suffer"
-        remedy = "more data, training.noise, encoder.dropout or a smaller network; fewer epochs"
+        what += f"the training loss fell from {first['loss']:.3g} to {rows[-1]['loss']:.3g}"
+        what += "" if worse else "; the error rate did not rise"
+        remedy = "use more data, training.noise, encoder.dropout, a smaller network or fewer epochs"
         yield Finding("warning" if worse else "note", "dev", _numbers(rows[lowest:][:1]), values[-1], what, remedy)
 
 
-def best(run: Run) -> Iterator[Finding]:
-    """Find runs whose best epoch is long ago: the rest of the time was spent for nothing."""
+def best(run: ExaminedRun) -> Iterator[Finding]:
+    """Find runs whose best epoch is long past: all training after it was in vain."""
     rows = _scored(run)
-    place = min(range(len(rows)), key=lambda i: rows[i]["dev"]["rate"], default=0)
-    since = len(rows) - 1 - place
+    index = min(range(len(rows)), key=lambda i: rows[i]["dev"]["rate"], default=0)
+    since = len(rows) - 1 - index
     if since >= 10 and since > len(rows) / 2:
-        what = f"epoch {rows[place]['epoch']} of {len(rows)} was the best; the {since} after it gained nothing"
-        remedy = "fewer epochs, so that the learning rate falls sooner, or training.patience"
-        yield Finding("note", "dev", _numbers(rows[place:][:1]), since, what, remedy)
+        what = f"epoch {rows[index]['epoch']} of {len(rows)} was the best; the {since} after it brought no improvement"
+        remedy = "use fewer epochs, so that the learning rate falls sooner, or training.patience"
+        yield Finding("note", "dev", _numbers(rows[index:][:1]), since, what, remedy)
 
 
-def improving(run: Run) -> Iterator[Finding]:
-    """Find runs that were still getting better when they ended."""
+def improving(run: ExaminedRun) -> Iterator[Finding]:
+    """Find runs that were still improving when they ended."""
     rates = [row["dev"]["rate"] for row in _scored(run)]
     last = max(2, len(rates) // 10)
     if not run.finished or len(rates) < 2 * last:
         return
     before, after = min(rates[:-last]), min(rates[-last:])
-    if after < (1 - GAIN) * before:
-        what = f"still improving at the end: {100 * before:.1f} to {100 * after:.1f} % in the last {last} epochs"
-        yield Finding("note", "dev", (), 1 - after / before, what, "more training.epochs, or a larger network")
+    if after < (1 - MAX_LATE_GAIN) * before:
+        what = f"still improving at the end: from {100 * before:.1f} to {100 * after:.1f} % in the last {last} epochs"
+        yield Finding("note", "dev", (), 1 - after / before, what, "use more training.epochs, or a larger network")
 
 
-def unfinished(run: Run) -> Iterator[Finding]:
-    """Find runs that stopped before their end."""
+def unfinished(run: ExaminedRun) -> Iterator[Finding]:
+    """Find runs that are not finished."""
     if run.finished:
         return
     what = f"{len(run.epochs)} of {run.recipe.training.epochs} epochs are done"
     if run.busy:
-        yield Finding("note", "", (), len(run.epochs), f"{what}, and a process is at work on them", "wait for it")
+        yield Finding("note", "", (), len(run.epochs), f"{what}; training is in progress", "wait for it")
     else:
-        yield Finding(
-            "warning", "", (), len(run.epochs), what, "give the same `asr train` command: it goes on from here"
-        )
+        yield Finding("warning", "", (), len(run.epochs), what, "rerun the same `asr train` command to resume")
 
 
-def data(run: Run) -> Iterator[Finding]:
-    """Find sets that are not what was trained on, or can no longer be read."""
+def data(run: ExaminedRun) -> Iterator[Finding]:
+    """Find sets that have changed since training, or can no longer be read."""
     if run.changed:
-        what, remedy = "; ".join(run.changed.values()), "give --data, or train again on what lies there now"
+        what, remedy = "; ".join(run.changed.values()), "pass the right --data, or train again on the changed data"
         yield Finding("warning", ", ".join(run.changed), (), len(run.changed), what, remedy)
-    elif run.unheard:
-        what, _, remedy = run.unheard.rpartition("; ")
+    elif run.undecoded:
+        what, _, remedy = run.undecoded.rpartition("; ")
         yield Finding("warning", "dev", (), what, f"the dev set cannot be decoded: {what}", remedy)
 
 
-def results(run: Run) -> Iterator[Finding]:
-    """Find results that another system gave, or that cannot be read."""
+def results(run: ExaminedRun) -> Iterator[Finding]:
+    """Find results of another bundle, or that cannot be read."""
     for name, reason in run.unread.items():
-        yield Finding("warning", "", (name,), reason, f"{name}: {reason}", "give `asr evaluate` again")
+        yield Finding("warning", "", (name,), reason, f"{name}: {reason}", "run `asr evaluate` again")
     if run.stale:
-        what = f"results of another bundle than the best: {listed(run.stale)}"
-        yield Finding("warning", "", tuple(run.stale), len(run.stale), what, "give `asr evaluate` again")
+        what = f"results of a bundle other than the best: {first_few(run.stale)}"
+        yield Finding("warning", "", tuple(run.stale), len(run.stale), what, "run `asr evaluate` again")
 
 
-def _written(run: Run) -> tuple[int, int]:
-    """Return how many units are written on dev and how many are wanted: by the best system, or by the last epoch."""
+def _output_length(run: ExaminedRun) -> tuple[int, int]:
+    """Return the number of units output on dev and in its references: by the best system, else by the last epoch."""
     if run.output:
         return run.output.written.total(), run.output.wanted.total()
     rows = _scored(run)
     if not rows:
         return 0, 0
     count = rows[-1]["dev"]
-    said = count.get("hits", 0) + count.get("substitutions", 0)
-    return said + count.get("insertions", 0), said + count.get("deletions", 0)
+    both = count.get("hits", 0) + count.get("substitutions", 0)
+    return both + count.get("insertions", 0), both + count.get("deletions", 0)
 
 
-def _units(run: Run) -> Units:
+def _units(run: ExaminedRun) -> Units:
     settings = run.recipe.units
     return Units.of(settings.kind, settings.alphabet, settings.drop)
 
 
-def _scored(run: Run) -> list[Row]:
+def _scored(run: ExaminedRun) -> list[Row]:
     """Return the epochs that have a loss and a dev error rate."""
     return [row for row in run.epochs if _finite(row.get("loss", math.nan)) and "rate" in row.get("dev", {})]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from asr import bundle, ctc, decoders, manifest, recognize
+from asr import bundle, ctc, manifest, recognize
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Hypothesis, Search
@@ -21,9 +21,9 @@ from asr.recognize import Recognizer
 from asr.scoring import calibration, conventions, trn
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.scoring.calibration import Reliability
-from asr.scoring.conventions import Score
+from asr.scoring.conventions import ConventionScore
 from asr.support import files, parallel, seeds
-from asr.support.parallel import Group
+from asr.support.parallel import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Result:
         reliability: Of the confidences; None where the decoder gives none.
     """
 
-    scores: list[Score]
+    scores: list[ConventionScore]
     reliability: Reliability | None = None
 
     @property
@@ -123,17 +123,17 @@ def run(
     files.folder(out.parent)  # before the work, so that a place that cannot be written is known at once
     search = search or Search()
     loaded = bundle.load(system)
-    recognizer = Recognizer(loaded, decoders.build(search, loaded.units), device)
+    recognizer = Recognizer(loaded, search.build(loaded.units), device)
     provenance.refuse_tuned(search, data, force)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
     with parallel.group(device) as group:
-        dataset = group.first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
+        dataset = group.leader_first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
         hypotheses, found = _decoded(recognizer, dataset, utterances, group)
     seconds = time.perf_counter() - begin
 
     units = loaded.units
     scored = [_result(loaded, units.kind, in_units(units, dataset, hypotheses), utterances, hypotheses)]
-    if search.lexicon:
+    if search.decoder.scores_words:
         words = in_words(list(utterances.values()), hypotheses)
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
     proof = provenance.of(source, system, data, loaded, search, device)
@@ -147,7 +147,7 @@ def run(
 
 
 def _decoded(
-    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: Group
+    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: ProcessGroup
 ) -> tuple[dict[str, Hypothesis], Borders | None]:
     """Return the best hypothesis of each utterance, by id, and where borders lie; several processes share the work."""
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
@@ -156,7 +156,7 @@ def _decoded(
     for id, log_probs in recognizer.emissions(dataset, group):
         placed = borders.of(recognizer, log_probs, targets[id], utterances[id]) if align else None
         mine[id] = recognizer.decoder(log_probs)[0], placed
-    found = group.merged(mine)
+    found = group.gather(mine)
     hypotheses = {id: hypothesis for id, (hypothesis, _) in found.items()}
     return hypotheses, borders.joined([placed for _, placed in found.values() if placed])
 

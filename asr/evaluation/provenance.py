@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from asr.bundle import Bundle
 from asr.decoders import Search
 from asr.errors import AsrError
 from asr.support import files
+from asr.support.settings import declared
 
 HERE = Path(__file__).resolve()
 
@@ -52,40 +52,44 @@ def of(
 
 
 def searched(search: Search, data: Path) -> dict[str, Any]:
-    """Return how a set was decoded, and on what the weights were chosen.
+    """Return how a set was decoded, and on what the decoder's settings were tuned.
 
-    `tuned_on_set` names the manifest beside `data` on which they were. `tuned_here` marks weights chosen on this very
-    set, as is usual for dev; `tuned_on_test` such weights on any other set; `by_hand` weights that were named by hand,
-    even on top of recorded ones, or of which nobody recorded where they come from.
+    `tuned_on_set` names the manifest beside `data` on which they were. `tuned_here` marks settings tuned on this very
+    set, as is usual for dev; `tuned_on_test` such settings on any other set; `by_hand` settings that `asr tune` would
+    choose and that were set by hand, even on top of tuned ones.
     """
-    row = {key: value for key, value in asdict(search).items() if value not in (None, "") and key != "by_hand"}
-    row |= {key: row[key].name for key in ("language", "lexicon") if key in row}
-    row["tuned_on"] = search.tuned_on
+    row = search.as_dict()
+    for name, one in declared(search.decoder).items():
+        if one.metadata["file"] and name in row:
+            row[name] = Path(row[name]).name
     if search.tuned_on:
         sets = {files.sha256(path): path.stem for path in sorted(data.parent.glob("*.jsonl"))}
         row["tuned_on_set"] = sets.get(search.tuned_on, "")
         if search.tuned_on == files.sha256(data):
             row["tuned_here" if is_dev(data) else "tuned_on_test"] = True
-    if search.by_hand or (not search.tuned_on and (search.weight or search.bonus)):
+    chosen = (
+        getattr(search.decoder, name) != declared(search.decoder)[name].default for name in search.decoder.tunable()
+    )
+    if search.by_hand or (not search.tuned_on and any(chosen)):
         row["by_hand"] = True
     return row
 
 
 def is_dev(data: Path) -> bool:
-    """Return whether a manifest is there to choose on: whether it is called dev, or dev-something."""
+    """Return whether a manifest is a development set: whether it is called dev, or dev-something."""
     return data.stem.split("-")[0] == "dev"
 
 
 def refuse_tuned(search: Search, data: Path, force: bool) -> None:
-    """Refuse to score a set on which the search's own weights were chosen, unless it is there to choose on.
+    """Refuse to score a set on which the decoder's settings were tuned, unless it is a development set.
 
     Raises:
-        AsrError: They were, and nobody forces it.
+        AsrError: They were, and `force` is false.
     """
     if search.tuned_on and not is_dev(data) and search.tuned_on == files.sha256(data) and not force:
         raise AsrError(
-            f"{data}: the parameters of the decoder '{search.decoder}' were chosen on this very set; "
-            "choose them on dev (`asr tune`), or give --force, and the result will say so"
+            f"{data}: the settings of the decoder '{search.decoder.name}' were tuned on this set; "
+            "tune on dev (`asr tune`), or pass --force, and the result will be marked"
         )
 
 

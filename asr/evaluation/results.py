@@ -10,7 +10,7 @@ from typing import Any
 from asr import config
 from asr.errors import AsrError, InputError
 
-BEST, EPOCHS, RECIPE, LOCK = "best.safetensors", "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
+BEST, EPOCHS, RECIPE, LOCK = config.BEST, "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
 
 COUNTS = ("hits", "substitutions", "deletions", "insertions", "errors", "total")
 SCORED = ("set", "metric", "rate", "interval", *COUNTS, "utterances", "speakers", "convention", "conventions")
@@ -49,7 +49,9 @@ def read(path: Path) -> Row:
     if missing or not row["conventions"]:
         missing = missing or ["conventions"]
         raise InputError(f"{path}: no result, or an old one ('{missing[0]}' is missing); run `asr evaluate` again")
-    return dict(row)
+    from asr.decoders.search import upgraded
+
+    return dict(row) | {"search": upgraded(row["search"])}
 
 
 def of_set(path: Path, name: str) -> Row:
@@ -142,6 +144,25 @@ def remark(search: Mapping[str, Any], name: str) -> str:
     return "; ".join(said for mark, said in marks.items() if search.get(mark))
 
 
+# keys of a result's `search` that are not settings of the decoder
+RESERVED = {"decoder", "calibration", "tuned_on", "tuned_for", "tuned_on_set", "tuned_here", "tuned_on_test", "by_hand"}
+
+
+def settings_of(search: Row) -> list[tuple[str, Any]]:
+    """Return the decoder's settings in a result's `search`, by name."""
+    return [(name, value) for name, value in search.items() if name not in RESERVED and value is not None]
+
+
+def decoding(search: Row) -> str:
+    """Return a result's `search` in a phrase, such as `beam, width 25, weight 0.5`; what is 0 is omitted."""
+    settings = (
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in settings_of(search)
+        if value
+    )
+    return ", ".join([search["decoder"], *settings])
+
+
 def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
     """Return the results of several runs on a set, by file.
 
@@ -154,7 +175,9 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
             the seed.
     """
     kept = [place / RECIPE for place in places if (place / RECIPE).exists()]
-    recipes = [(path, config.load(path)) for path in kept]
+    from asr import bundle  # torch, which other commands that read results do not need
+
+    recipes = [(path, bundle.resolve(config.load(path))) for path in kept]
     for path, recipe in recipes[1:]:
         apart = [line for line in config.differences(recipes[0][1], recipe) if not line.startswith("training.seed:")]
         if apart:
@@ -213,7 +236,7 @@ class Summary:
         return row | {"mean": self.mean, "deviation": self.deviation, "rates": self.rates, "remark": self.remark}
 
 
-def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
+def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
     """Return what several seeds of one recipe come to on one set, by convention, the headline first.
 
     Args:
@@ -229,11 +252,12 @@ def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
             raise InputError(f"{place}: {remark(row['search'], row['set'])}; tune on dev and evaluate again")
     seeds = {one["seed"]: first}
     for place, row in others:
-        for key, what in _ALIKE.items():
-            if _value(row, key) != _value(one, key):
+        mine, wanted = _alike(row), _alike(one)
+        for what in mine | wanted:
+            if mine.get(what) != wanted.get(what):
                 raise InputError(
-                    f"{place}: {what} is not that of {first} ({_value(row, key)} and {_value(one, key)}); "
-                    "summarise runs that differ in their seed alone"
+                    f"{place}: {what} is not that of {first} ({mine.get(what)} and {wanted.get(what)}); "
+                    "summarize runs that differ only in their seed"
                 )
         if row["seed"] in seeds:
             raise InputError(f"{place}: has the seed of {seeds[row['seed']]}, {row['seed']}; give each seed once")
@@ -241,23 +265,21 @@ def summarise(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
     return [_summary(list(found.values()), place) for place in range(len(one["conventions"]))]
 
 
-_ALIKE = {
-    "manifest_sha256": "the set",
-    "decoder": "the decoder",
-    "width": "the search's width",
-    "language": "the language model",
-    "lexicon": "the lexicon",
-    "remark": "how the weights were chosen",
-    "conventions": "what it writes",
-}
+def _alike(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what must be the same in the results of several seeds; what `asr tune` chooses differs by seed."""
+    from asr.decoders import DECODERS
 
-
-def _value(row: Mapping[str, Any], key: str) -> str:
-    if key == "conventions":
-        return ", ".join(f"{c['metric']} {c['name']}" for c in row["conventions"])
-    if key == "remark":
-        return remark(row["search"], row["set"]) or "nothing to remark"
-    return str(row[key] if key in row else row["search"].get(key))
+    search = row["search"]
+    entry = DECODERS.get(search["decoder"])
+    tuned = entry.tunable() if entry else {}
+    settings = {f"the decoder's {name}": str(value) for name, value in settings_of(search) if name not in tuned}
+    return {
+        "the set": row["manifest_sha256"],
+        "the decoder": search["decoder"],
+        **settings,
+        "how the settings were chosen": remark(search, row["set"]) or "not by hand or on this set",
+        "what is scored": ", ".join(f"{c['metric']} {c['name']}" for c in row["conventions"]),
+    }
 
 
 def _summary(rows: Sequence[Mapping[str, Any]], place: int) -> Summary:

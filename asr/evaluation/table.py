@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from asr import config
+from asr import bundle, config
 from asr.errors import AsrError, InputError
 from asr.evaluation import results
 from asr.support import files
@@ -69,7 +69,7 @@ def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
 
 def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
     """Return why a run's results cannot stand for its recipe; nothing where they can."""
-    apart = config.differences(config.load(recipe), config.load(run / "recipe.toml"))
+    apart = config.differences(*(bundle.resolve(config.load(path)) for path in (recipe, run / "recipe.toml")))
     if others := [line for line in apart if not line.startswith("training.seed:")]:
         return f"differs from {recipe} ({others[0]})"
     for name, row in rows.items():
@@ -118,7 +118,7 @@ def _row(recipe: Path, folder: Path) -> list[str]:
     found = {name: _results(folder, name) for name in SETS}
     if not found["test"]:
         return [name, _about(recipe), *["–"] * (1 + len(COLUMNS)), "no result stands here"]
-    dev, test = (results.summarise(rows) if rows else [] for rows in found.values())
+    dev, test = (results.summarize(rows) if rows else [] for rows in found.values())
     return [name, _about(recipe), _cell(dev, found["dev"], COLUMNS[0])] + [
         *(_cell(test, found["test"], column) for column in COLUMNS),
         _measured(found["test"]),

@@ -9,25 +9,23 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from asr import bundle, decoders, lm, manifest, recognize
+from asr import bundle, lm, manifest, recognize
 from asr.batch import Dataset
 from asr.bundle import Bundle
-from asr.decoders import Greedy, Hypothesis
+from asr.decoders import DecoderSettings, Greedy, Hypothesis
 from asr.decoders.hypothesis import LogProbs
 from asr.decoders.search import FILE, Search
 from asr.errors import AsrError
 from asr.evaluation import provenance
 from asr.evaluation.transcripts import by_units, by_words, confidences, words
-from asr.lm import Ngram, Perplexity
+from asr.lm import Perplexity
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
 from asr.scoring import alignment, calibration
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.support import files
+from asr.support.settings import declared
 from asr.units import Units
-
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # α
-BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0)  # β
 
 
 @dataclass(frozen=True)
@@ -82,11 +80,13 @@ def run(
     """
     path = corpus / f"{on}.jsonl"
     if not provenance.is_dev(path) and not force:
-        raise AsrError(f"{path}: is not there to choose on; choose on dev, or give --force and give up {on} as a test")
+        raise AsrError(
+            f"{path}: is not a development set; tune on dev, or pass --force (results on {on} will be marked as tuned)"
+        )
     loaded = bundle.load(system)
-    decoders.build(search, loaded.units)  # before the work, so that a bad setting is known at once
-    if order and not search.language and search.decoder != "greedy":
-        search = replace(search, language=_estimated(loaded, corpus, search, order, system.parent))
+    search.build(loaded.units)  # before the work, so that an invalid setting is reported at once
+    if order and search.decoder.takes_lm() and not lm_of(search):
+        search = search.changed(given={"lm": _estimated(loaded, corpus, search, order, system.parent)})
     data = recognize.dataset(loaded, path)
     emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
@@ -94,7 +94,7 @@ def run(
     best = replace(best, tuned_on=files.sha256(path), tuned_for=files.sha256(system))
     hypotheses = _decoded(dev, best)
     aligned = _aligned(dev, best, hypotheses)
-    sure, right = confidences(dev.units, aligned, hypotheses, best.decoder == "lexicon")
+    sure, right = confidences(dev.units, aligned, hypotheses, best.decoder.scores_words)
     best = replace(best, calibration=calibration.fit(sure, right))
     before = calibration.reliability(sure, right).error
     after = calibration.reliability(best.calibration(sure), right).error
@@ -106,7 +106,7 @@ def run(
 def _estimated(loaded: Bundle, corpus: Path, search: Search, order: int, out: Path) -> Path:
     """Estimate a language model on the training transcripts, and return the ARPA file it was written to."""
     utterances = manifest.read(corpus / "train.jsonl")
-    if search.decoder == "lexicon":
+    if search.decoder.scores_words:
         path, vocabulary = out / f"words-{order}.arpa.gz", None
         sentences = [words(utterance) for utterance in utterances]
     else:
@@ -120,39 +120,65 @@ def _transcript(units: Units, utterance: Utterance) -> list[str]:
     return units.transcript(utterance.text, [phone.symbol for phone in utterance.phones])
 
 
+def lm_of(search: Search) -> Path | None:
+    """Return the language model's file; None where there is none, or the decoder cannot use one."""
+    path = getattr(search.decoder, "lm", None)
+    return Path(path) if path else None
+
+
+def trials(decoder: DecoderSettings) -> list[DecoderSettings]:
+    """Return a decoder with every combination of the values to try; a setting that has no effect keeps its default."""
+    fields = declared(decoder)
+    values = {
+        name: tried
+        for name, tried in decoder.tunable().items()
+        if not (needs := fields[name].metadata["needs"]) or getattr(decoder, needs) is not None
+    }
+    return [replace(decoder, **dict(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
+
+
 def _best(dev: _Dev, search: Search) -> Search:
-    """Return the search with the weights that make fewest errors; of equals the smallest weights."""
-    if search.decoder == "greedy":
-        return search
-    grid = [replace(search, weight=a, bonus=b) for a, b in product(WEIGHTS if search.language else (0.0,), BONUSES)]
+    """Return the search with the settings that make fewest errors; of equals the smallest settings."""
+    grid = [replace(search, decoder=decoder) for decoder in trials(search.decoder)]
+    if len(grid) == 1:
+        return grid[0]
     errors = [
         alignment.total(_aligned(dev, trial, _decoded(dev, trial))).errors
         for trial in tqdm(grid, desc="tune", unit="trial", leave=False, disable=None)
     ]
-    return min(zip(errors, grid, strict=True), key=lambda row: (row[0], row[1].weight, abs(row[1].bonus)))[1]
+    return min(zip(errors, grid, strict=True), key=lambda row: (row[0], *_size(row[1].decoder)))[1]
+
+
+def _size(decoder: DecoderSettings) -> list[int]:
+    """Return how far each tunable setting is from its default among the values to try, in order of declaration."""
+    fields = declared(decoder)
+    return [
+        abs(values.index(getattr(decoder, name)) - values.index(fields[name].default))
+        for name, values in decoder.tunable().items()
+    ]
 
 
 def _decoded(dev: _Dev, search: Search) -> dict[str, Hypothesis]:
-    """Return each utterance's best hypothesis; the search leaves the GIL, so threads share the work."""
-    decoder = decoders.build(search, dev.units)
+    """Return each utterance's best hypothesis; the search releases the GIL, so threads share the work."""
+    decoder = search.build(dev.units)
     with ThreadPoolExecutor() as threads:
         found = threads.map(lambda log_probs: decoder(log_probs)[0], dev.emissions.values())
         return dict(zip(dev.emissions, found, strict=True))
 
 
 def _aligned(dev: _Dev, search: Search, hypotheses: Mapping[str, Hypothesis]) -> dict[str, Alignment]:
-    if search.decoder == "lexicon":
+    if search.decoder.scores_words:
         return by_words(dev.utterances, hypotheses)
     return by_units(dev.units, dev.data, hypotheses)
 
 
 def _perplexity(dev: _Dev, search: Search) -> Perplexity | None:
-    if not search.language:
+    path = lm_of(search)
+    if path is None:
         return None
-    model: Ngram = lm.read(search.language)
     sentences: Sequence[list[str]] = (
         [words(utterance) for utterance in dev.utterances]
-        if search.decoder == "lexicon"
+        if search.decoder.scores_words
         else [_transcript(dev.units, utterance) for utterance in dev.utterances]
     )
-    return lm.perplexity(model, sentences)
+    return lm.perplexity(lm.read(path), sentences)

@@ -29,10 +29,14 @@ class Deltas:
         self._features, self._order = features, order
         self.rate, self.window, self.shift = features.rate, features.window, features.shift
         self.dimension = features.dimension * (1 + order)
-        self.settings: Mapping[str, Any] = {**features.settings, "deltas": order}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every setting by name, and the kind."""
+        return {**self._features.settings, "deltas": self._order}
 
     def __call__(self, samples: Samples) -> Matrix:
-        """Return the features (T, F) of some samples (S,), the Δ right of what they were taken of.
+        """Return the features (T, F) of some samples (S,), each Δ to the right of what it was taken of.
 
         Raises:
             InputError: As the features appended to.

@@ -1,10 +1,9 @@
 """Log-mel filterbank energies in NumPy, as Kaldi defines them."""
 
-import math
 import threading
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,71 +11,55 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.audio import Samples
 from asr.errors import AsrError, InputError
-from asr.features.framing import Matrix, count, multiply, need
+from asr.features.framing import Framed, Matrix, count, multiply, need
 from asr.support import seeds
+from asr.support.settings import setting
 
 FULL_SCALE = 32_768.0  # Kaldi works on 16-bit steps; ours lie in [−1, 1]
 FLOOR = np.finfo(np.float32).eps  # what Kaldi raises energies to before the logarithm
 BLOCK = 1 << 17  # samples of padded frames at a time: 256 frames at 16 kHz stay in a cache, and keep threads apart
 
 
-class Fbank:
+@dataclass(kw_only=True, eq=False)
+class Fbank(Framed):
     """Log-mel filterbank energies: (S,) samples in [−1, 1] → (T, F), natural log of power in 16-bit steps.
 
     Each frame: mean removed, pre-emphasis, Povey window, power spectrum over the next power of two, triangular filters
     equally wide in mel, floor, logarithm. Only whole windows count, so a frame depends on its own samples alone.
 
-    Args:
-        rate: Of the samples, Hz.
-        window: Seconds.
-        shift: Seconds.
+    Attributes:
         mels: Filters.
         low: Lower edge of the first filter, Hz.
         high: Upper edge of the last one, Hz; 0 is half the rate.
-        preemphasis: What of each sample is taken from the next.
+        preemphasis: The share of each sample that is subtracted from the next.
         dither: Standard deviation of Gaussian noise added to the samples, in 16-bit steps. The noise follows from the
             samples, so the same recording gives the same features.
-        energy: Put the log energy of the frame, taken before pre-emphasis and window, at column 0.
+        energy: Put the log energy of the frame, taken before pre-emphasis and window, in column 0.
 
     Raises:
-        AsrError: A setting makes no sense, or so many filters are wanted that one sees no frequency.
+        AsrError: A setting is invalid, or there are so many filters that one contains no frequency.
 
     Source: Kaldi, src/feat/feature-window.cc, mel-computations.cc and feature-fbank.cc; the mel scale is that of
         S. Young et al., "The HTK Book", section 5.4, eq. 5.13.
     """
 
-    def __init__(
-        self,
-        *,
-        rate: int = 16_000,
-        window: float = 0.025,
-        shift: float = 0.010,
-        mels: int = 23,
-        low: float = 20.0,
-        high: float = 0.0,
-        preemphasis: float = 0.97,
-        dither: float = 0.0,
-        energy: bool = False,
-    ) -> None:
-        self.settings: Mapping[str, Any] = {
-            "kind": "fbank",
-            "rate": rate,
-            "window": window,
-            "shift": shift,
-            "mels": mels,
-            "low": low,
-            "high": high,
-            "preemphasis": preemphasis,
-            "dither": dither,
-            "energy": energy,
-        }
-        _check(rate, window, shift, preemphasis, dither)
-        self.rate, self.window, self.shift = rate, window, shift
-        self.dimension = mels + int(energy)
-        self._width, self._step = count(window, rate), count(shift, rate)
+    kind: ClassVar[str] = "fbank"
+
+    mels: int = setting(23, "mel filters", low=1, high=1024)
+    low: float = setting(20.0, "lower edge of the first filter in Hz", high=192_000)
+    high: float = setting(0.0, "upper edge of the last filter in Hz; 0: half the rate", high=192_000)
+    preemphasis: float = setting(0.97, "share of each sample subtracted from the next", high=1)
+    dither: float = setting(0.0, "standard deviation of added noise, in 16-bit steps", high=32_768)
+    energy: bool = setting(False, "log energy in column 0")
+
+    def __post_init__(self) -> None:
+        """Check the settings and prepare window and filters."""
+        super().__post_init__()
+        self.dimension = self.mels + int(self.energy)
+        self._width, self._step = count(self.window, self.rate), count(self.shift, self.rate)
         self._weights = povey(self._width)[1:] * FULL_SCALE
-        self._filters = mel_filters(mels, _points(self._width), rate, low, high).astype(np.float32)
-        self._preemphasis, self._dither, self._energy = preemphasis, dither, energy
+        filters = mel_filters(self.mels, _points(self._width), self.rate, self.low, self.high)
+        self._filters = filters.astype(np.float32)
 
     def __call__(self, samples: Samples) -> Matrix:
         """Return the feature vectors (T, F), T = 1 + (S − width) // step.
@@ -86,11 +69,11 @@ class Fbank:
 
         Raises:
             InputError: They are fewer than one window, not finite, or so large that their power overflows.
-            AsrError: They are no vector of floats.
+            AsrError: They are not a vector of floats.
         """
         samples = self._checked(samples)
         total = 1 + (len(samples) - self._width) // self._step
-        features = np.empty((total, self.dimension), np.float32)
+        features = np.empty((total, self.mels + int(self.energy)), np.float32)
         space = _SPACES.of(self._width, self._step)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             for start in range(0, total, space.rows):
@@ -110,17 +93,17 @@ class Fbank:
         n, length = len(out), (len(out) - 1) * self._step + self._width
         mine, emphasised = space.samples[:length], space.emphasised[: length - 1]
         mine[:] = samples[:length]
-        np.multiply(mine[:-1], -self._preemphasis, out=emphasised)
+        np.multiply(mine[:-1], -self.preemphasis, out=emphasised)
         emphasised += mine[1:]
         means = space.frames[:n].mean(axis=1, keepdims=True)
         windowed = space.padded[:n, : self._width - 1]
-        np.subtract(space.emphasised_frames[:n], (1 - self._preemphasis) * means, out=windowed)
+        np.subtract(space.emphasised_frames[:n], (1 - self.preemphasis) * means, out=windowed)
         windowed *= self._weights
         parts = np.fft.rfft(space.padded[:n], out=space.spectrum[:n]).view(np.float64)  # real, imaginary, real, …
         parts *= parts
         power = np.add(parts[:, 0::2], parts[:, 1::2], out=space.power[:n], casting="same_kind")
-        multiply(power, self._filters, out=out[:, int(self._energy) :])
-        if self._energy:
+        multiply(power, self._filters, out=out[:, int(self.energy) :])
+        if self.energy:
             centred = space.frames[:n] - means
             out[:, 0] = np.einsum("tn,tn->t", centred, centred) * FULL_SCALE**2
 
@@ -132,12 +115,12 @@ class Fbank:
             length, window = 1000 * len(samples) / self.rate, 1000 * self.window
             raise InputError(
                 f"{len(samples)} samples ({length:g} ms) are shorter than one window of {self._width} ({window:g} ms); "
-                "leave the recording out or use a longer one"
+                "omit the recording or use a longer one"
             )
-        if self._dither:
+        if self.dither:
             samples = np.ascontiguousarray(samples, np.float32)
             noise = seeds.generator(zlib.crc32(samples.data), "dither").standard_normal(len(samples), np.float32)
-            samples = samples + np.float32(self._dither / FULL_SCALE) * noise
+            samples = samples + np.float32(self.dither / FULL_SCALE) * noise
         return samples
 
 
@@ -196,14 +179,11 @@ def mel_filters(mels: int, points: int, rate: int, low: float, high: float) -> n
         high: Upper edge of the last one, Hz; 0 is half the rate.
 
     Raises:
-        AsrError: The edges do not lie between 0 and half the rate, or a filter lies between two frequencies.
+        AsrError: The edges are not between 0 and half the rate, or a filter is between two frequencies.
     """
     top = high or rate / 2
-    need(
-        0 < top <= rate / 2, "high", high, f"must lie above 0 and at most at {rate / 2:g} Hz, half the rate; 0 is that"
-    )
-    need(0 <= low < top, "low", low, f"must lie at 0 Hz or above and below {top:g} Hz, where the last filter ends")
-    need(mels >= 1, "mels", mels, "at least one filter is needed; Kaldi takes 23")
+    need(0 < top <= rate / 2, "high", high, f"must be above 0 and at most {rate / 2:g} Hz, half the rate; 0 is that")
+    need(0 <= low < top, "low", low, f"must be at least 0 Hz and below {top:g} Hz, where the last filter ends")
     edges = np.linspace(mel(low), mel(top), mels + 2)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     frequencies = mel(np.arange(points // 2 + 1) * (rate / points))[:, None]
@@ -214,7 +194,7 @@ def mel_filters(mels: int, points: int, rate: int, low: float, high: float) -> n
         not len(empty),
         "mels",
         mels,
-        f"filter {empty.min(initial=mels)} sees none of {points // 2} frequencies; take fewer",
+        f"filter {empty.min(initial=mels)} contains none of {points // 2} frequencies; use fewer",
     )
     return filters
 
@@ -222,11 +202,3 @@ def mel_filters(mels: int, points: int, rate: int, low: float, high: float) -> n
 def mel(frequency: Any) -> Any:  # noqa: ANN401 (a number gives a number, an array an array)
     """Return frequencies in mel: 1127 ln(1 + f / 700)."""
     return 1127.0 * np.log1p(np.asarray(frequency) / 700.0)
-
-
-def _check(rate: int, window: float, shift: float, preemphasis: float, dither: float) -> None:
-    need(rate > 0, "rate", rate, "must be above 0 Hz; speech is recorded at 16000")
-    need(0 < window < math.inf and count(window, rate) >= 2, "window", window, "give seconds, such as 0.025")
-    need(0 < shift < math.inf and count(shift, rate) >= 1, "shift", shift, "give seconds, such as 0.01")
-    need(0 <= preemphasis <= 1, "preemphasis", preemphasis, "must lie between 0 (none) and 1; Kaldi takes 0.97")
-    need(0 <= dither < math.inf, "dither", dither, "must be 0 (none) or above; Kaldi's own default is 1")

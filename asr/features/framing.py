@@ -1,18 +1,21 @@
-"""What a kind of features is: samples in, one vector a frame out."""
+"""What a kind of features is: samples in, one vector per frame out."""
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from asr.audio import Samples
 from asr.errors import AsrError
+from asr.support.settings import checked, declared, setting, shown
 
 Matrix = npt.NDArray[np.float32]  # (T, F)
 
 TILE = 8  # rows of one product: few enough for one thread and for one pass of a BLAS's innermost loop
+MAX_WIDTH = 1 << 16  # samples in a window
 
 
 class Features(Protocol):
@@ -20,7 +23,7 @@ class Features(Protocol):
 
     Attributes:
         rate: Of the samples it takes, Hz.
-        window: What one frame sees, seconds.
+        window: Length of a frame, seconds.
         shift: From one frame to the next, seconds.
         dimension: F.
         settings: Every setting by name, and the kind: equal settings give equal features.
@@ -30,13 +33,56 @@ class Features(Protocol):
     window: float
     shift: float
     dimension: int
-    settings: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...  # noqa: D102
 
     def __call__(self, samples: Samples) -> Matrix: ...  # noqa: D102
 
 
+@dataclass(kw_only=True, eq=False)
+class Framed:
+    """What kinds of features have in common: a dataclass whose fields are its settings, checked when it is made.
+
+    A subclass declares its own settings as fields with `asr.support.settings.setting`, sets `dimension` in
+    `__post_init__`, and is called with samples.
+
+    Attributes:
+        kind: Its key in `asr.features.KINDS`.
+        dimension: F.
+        rate: Of the samples, Hz.
+        window: Seconds.
+        shift: Seconds, at most a window.
+    """
+
+    kind: ClassVar[str]
+    dimension: int = field(init=False, default=0)
+    rate: int = setting(16_000, "sampling rate in Hz; other recordings are resampled", low=100, high=384_000)
+    window: float = setting(0.025, "length of a frame in seconds", above=0, high=10)
+    shift: float = setting(0.010, "from one frame to the next in seconds", above=0, high=10)
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            AsrError: A value has the wrong type or is out of range.
+        """
+        for name, one in declared(self).items():
+            value = getattr(self, name)
+            setattr(self, name, checked(one.default, value, one.metadata, f"features: {name} = {shown(value)}"))
+        width, step = count(self.window, self.rate), count(self.shift, self.rate)
+        need(2 <= width <= MAX_WIDTH, "window", self.window, f"must be from 2 to {MAX_WIDTH} samples, and is {width}")
+        need(step >= 1, "shift", self.shift, f"is less than a sample at {self.rate} Hz; use seconds, such as 0.01")
+        need(self.shift <= self.window, "shift", self.shift, f"must not exceed the window, {self.window:g} s")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every setting by name, and the kind."""
+        return {"kind": self.kind, **{name: getattr(self, name) for name in declared(self)}}
+
+
 def frames(samples: int, rate: int, window: float, shift: float) -> int:
-    """Return T, how many whole windows fit: 1 + (S − width) // step, or 0; nothing is padded.
+    """Return T, the number of whole windows that fit: 1 + (S − width) // step, or 0; nothing is padded.
 
     Args:
         samples: S.
@@ -51,7 +97,7 @@ def frames(samples: int, rate: int, window: float, shift: float) -> int:
 
 
 def count(seconds: float, rate: int) -> int:
-    """Return how many whole samples fit into a duration, which may have been rounded a little below them."""
+    """Return how many whole samples fit into a duration, which may have been rounded down a little."""
     return math.floor(seconds * rate + 1e-6)
 
 
@@ -79,7 +125,7 @@ def _tiles(rows: Matrix) -> Matrix:
 
 
 def need(valid: bool, setting: str, value: object, remedy: str) -> None:
-    """Refuse a setting that makes no sense.
+    """Refuse an invalid setting.
 
     Raises:
         AsrError: `valid` is not true.

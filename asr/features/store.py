@@ -196,7 +196,7 @@ def room() -> int:
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # elsewhere, or `max`
             limits.append(int(Path(path).read_text()))
-    return min(limits) // 4 // job.place().local_size
+    return min(limits) // 4 // job.world().local_size
 
 
 def _key(utterances: Sequence[Utterance], features: Features) -> str:

@@ -7,6 +7,8 @@ import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asr.errors import AsrError
+
 Lengths = TypeVar("Lengths", int, npt.NDArray[np.int64], Tensor)
 
 
@@ -20,6 +22,16 @@ class Frontend(nn.Module):
 
     dimension: int
     stride: int
+
+
+def require(valid: bool, setting: str, value: object, remedy: str) -> None:
+    """Refuse a setting that makes no sense.
+
+    Raises:
+        AsrError: `valid` is false.
+    """
+    if not valid:
+        raise AsrError(f"[frontend]: {setting} = {value!r}: {remedy}")
 
 
 def strided(lengths: Lengths, stride: int) -> Lengths:

@@ -8,7 +8,7 @@ convolutional networks for end-to-end speech recognition", ICASSP 2017 (before L
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asr.frontends.base import Frontend, masked, strided
+from asr.frontends.base import Frontend, masked, require, strided
 
 KERNEL = 3  # frames and filters that a convolution sees
 POOLED = 2  # filters that become one after each convolution
@@ -30,9 +30,13 @@ class Convolution(Frontend):
     """
 
     def __init__(
-        self, features: int, blocks: int, *, stride: int, channels: int, depth: int, dropout: float = 0.0
+        self, features: int, blocks: int, *, stride: int = 2, channels: int = 16, depth: int = 2, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        require(1 <= stride <= 16, "stride", stride, "must be at least 1 and at most 16")
+        require(1 <= channels <= 4096, "channels", channels, "must be at least 1 and at most 4096")
+        require(1 <= depth <= 16, "depth", depth, "must be at least 1 and at most 16")
+        require(0 <= dropout <= 0.95, "dropout", dropout, "must be at least 0 and at most 0.95")
         self._blocks, filters = blocks, features // blocks
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         for layer in range(depth):

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from asr.frontends.base import Frontend, grouped, strided
+from asr.frontends.base import Frontend, grouped, require, strided
 
 
 class Pooling(Frontend):
@@ -14,8 +14,9 @@ class Pooling(Frontend):
         stride: Frames to a group.
     """
 
-    def __init__(self, features: int, blocks: int, *, stride: int) -> None:
+    def __init__(self, features: int, blocks: int, *, stride: int = 2) -> None:
         super().__init__()
+        require(1 <= stride <= 16, "stride", stride, "must be at least 1 and at most 16")
         self.dimension, self.stride = features, stride
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ Source: H. Sak et al., "Fast and accurate recurrent neural network acoustic mode
 
 from torch import Tensor
 
-from asr.frontends.base import Frontend, grouped, strided
+from asr.frontends.base import Frontend, grouped, require, strided
 
 
 class Stacking(Frontend):
@@ -18,8 +18,9 @@ class Stacking(Frontend):
         stride: Frames to a group.
     """
 
-    def __init__(self, features: int, blocks: int, *, stride: int) -> None:
+    def __init__(self, features: int, blocks: int, *, stride: int = 2) -> None:
         super().__init__()
+        require(1 <= stride <= 16, "stride", stride, "must be at least 1 and at most 16")
         self.dimension, self.stride = features * stride, stride
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

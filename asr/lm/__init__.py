@@ -5,9 +5,10 @@ sentence. `NoLM` has the same verbs and no opinion. Scores are natural logs; ARP
 """
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -210,26 +211,55 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
     return Ngram.of(symbols, kneser_ney.estimate(encoded, len(symbols), order, start=0))
 
 
-def read(path: Path) -> Ngram:
+def read(path: str | os.PathLike[str]) -> Ngram:
     """Return the model of an ARPA file; gunzipped if its name ends in .gz.
 
     Raises:
         InputError: As `arpa.read`, or `<s>` or `</s>` is missing.
     """
-    symbols, grams = arpa.read(path)
+    symbols, grams = arpa.read(Path(path))
     try:
         return Ngram.of(symbols, grams)
     except AsrError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def write(lm: Ngram, path: Path) -> None:
+def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
+    """Return the model of an ARPA file for a search over some symbols; the file read last is kept.
+
+    Args:
+        path: The file.
+        symbols: What the search is over.
+        what: What they are, for messages: `units`, `words of FILE`.
+
+    Raises:
+        InputError: As `read`, or the model knows none of the symbols.
+    """
+    stat = path.stat() if path.exists() else None
+    model = _kept(path, stat and (stat.st_mtime_ns, stat.st_size))
+    known = set(model.symbols)
+    lacking = [symbol for symbol in symbols if symbol not in known]
+    if lacking and len(lacking) == len(symbols):
+        own = next((symbol for symbol in model.symbols if symbol not in (START, END, *UNKNOWN)), "")
+        raise InputError(
+            f"{path}: knows none of the {len(symbols)} {what}, such as '{symbols[0]}', while it has '{own}'; "
+            "check upper and lower case, or pass another language model"
+        )
+    return model
+
+
+@lru_cache(maxsize=1)  # `asr tune` builds some fifty searches with one model
+def _kept(path: Path, stamp: tuple[int, int] | None) -> Ngram:
+    return read(path)
+
+
+def write(lm: Ngram, path: str | os.PathLike[str]) -> None:
     """Write a model as an ARPA file, whole or not at all; gzipped if its name ends in .gz.
 
     Raises:
         AsrError: As `arpa.write`.
     """
-    arpa.write(path, lm.symbols, lm.grams)
+    arpa.write(Path(path), lm.symbols, lm.grams)
 
 
 def perplexity(lm: Ngram, sentences: Iterable[Sequence[str]]) -> Perplexity:

@@ -94,7 +94,7 @@ def _same(path: Path, digest: str, what: str) -> None:
 
 def _examples(results: Results, loaded: Bundle, path: Path) -> Iterator[Example]:
     utterances = {utterance.id: utterance for utterance in read(path)}
-    recognizer = Recognizer(loaded, Greedy(), recognize.choose_device("cpu"))
+    recognizer = Recognizer(loaded, Greedy(), "cpu")
     chosen = choose(results)
     dataset = recognize.dataset(loaded, path)  # the whole set: where speakers are normalised, one needs all they said
     log_probs = dict(recognizer.emissions(dataset, only=np.array([dataset.ids.index(one.id) for one in chosen])))

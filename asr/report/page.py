@@ -8,9 +8,10 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asr import config
+from asr import bundle, config
 from asr.config import Recipe
 from asr.errors import AsrError
+from asr.evaluation import results
 from asr.evaluation.results import Row, remark
 from asr.report import charts, confusions, evaluated, groups
 from asr.report.confusions import CLASS, Confusions, Symbol
@@ -175,16 +176,7 @@ def _facts(found: Results) -> list[tuple[str, str]]:
     result = found.result
     symbols = {"PER": "phones", "CER": "characters", "WER": "words"}[result["metric"]]
     facts = [("utterances", result["utterances"]), ("speakers", result["speakers"]), (symbols, result["total"])]
-    return [(name, _whole(value)) for name, value in facts] + [("decoder", _search(result))]
-
-
-def _search(result: Row) -> str:
-    """Return how the set was decoded; a greedy decoder has no settings."""
-    search = result["search"]
-    if search["decoder"] == "greedy":
-        return "greedy"
-    names = {"width": "width", "language": "LM", "lexicon": "lexicon", "weight": "α", "bonus": "β"}
-    return ", ".join([search["decoder"], *(f"{names[key]} {search[key]}" for key in names if search.get(key))])
+    return [(name, _whole(value)) for name, value in facts] + [("decoder", results.decoding(result["search"]))]
 
 
 def _learned(found: Results) -> str:
@@ -218,13 +210,9 @@ def _matrix(counted: Confusions) -> list[Row]:
 
 def _changed(recipe: Recipe) -> list[tuple[str, Any, Any]]:
     """Return which settings differ from the defaults: name, default, value."""
-    default = Recipe().as_dict()
-    return [
-        (f"{part}.{key}", default[part][key], value)
-        for part, settings in recipe.as_dict().items()
-        for key, value in settings.items()
-        if value != default[part][key]
-    ]
+    default = bundle.resolve(Recipe()).flat()
+    settings = bundle.resolve(recipe).flat()
+    return [(key, default.get(key, "–"), value) for key, value in settings.items() if value != default.get(key)]
 
 
 def _witnesses(result: Row) -> list[tuple[str, str]]:

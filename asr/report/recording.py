@@ -82,8 +82,8 @@ def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path) -> None
     from asr import bundle, recognize
     from asr.decoders import Greedy
 
-    recognizer = recognize.Recognizer(bundle.load(system), Greedy(), recognize.choose_device("cpu"))
-    probabilities = np.exp(recognizer.log_probs(samples, rate))
+    recognizer = recognize.Recognizer(bundle.load(system), Greedy(), "cpu")
+    probabilities = np.exp(recognizer.log_probs((samples, rate)))
     units = recognizer.bundle.units
     rows = list(_rows(units.symbols, probabilities.max(axis=0)))
     centres = np.asarray(recognizer.seconds([frame + 0.5 for frame in range(len(probabilities))]))

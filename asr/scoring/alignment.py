@@ -1,4 +1,4 @@
-"""Error rates: aligned counts, their rate over a corpus, and how far chance may have moved it.
+"""Error rates: aligned counts, their rate over a corpus, and its confidence interval.
 
 The rate is (S + D + I) / N over the whole set, never a mean of per-utterance rates. Utterances are matched by id: a
 missing hypothesis counts as deletions, an extra one is an error.
@@ -7,6 +7,7 @@ missing hypothesis counts as deletions, an extra one is an error.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,6 @@ from asr.errors import InputError
 from asr.scoring import bootstrap
 
 Symbols = Sequence[str]
-# jiwer aligns characters; each distinct symbol of a pair becomes one character of a private Unicode plane, so phones,
-# words and characters (the space too) are aligned alike.
-_PLANE = 0xF0000
 
 
 @dataclass(frozen=True)
@@ -106,41 +104,34 @@ def kind(reference: str | None, hypothesis: str | None) -> str:
 def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozenset()) -> Alignment:
     """Return a cheapest alignment of two symbol sequences.
 
-    Every error costs 1 and jiwer aligns, except where symbols may be missed: their deletion costs nothing, which moves
-    the cheapest alignment, and no library has such a price for single symbols.
+    Every error costs 1, and rapidfuzz aligns, as it does for jiwer. Symbols that may be missed need our own alignment:
+    deleting them costs nothing, which moves the cheapest alignment, and no library has a price for single symbols.
+
+    >>> print(align("sh iy hh ae".split(), "sh hh ae d".split()))
+    sh iy hh ae *
+    sh *  hh ae d
 
     Args:
         reference: What was said.
-        hypothesis: What was recognised.
+        hypothesis: What was recognized.
         free: Symbols of the reference that may be missed.
     """
     if not free.isdisjoint(reference):
         return _align_free(reference, hypothesis, free)
-    import jiwer
+    from rapidfuzz.distance import Levenshtein  # takes 40 ms, which importing this need not pay
 
-    codes = {symbol: chr(_PLANE + i) for i, symbol in enumerate(dict.fromkeys([*reference, *hypothesis]))}
-    as_characters = jiwer.ReduceToListOfListOfChars()
-    output = jiwer.process_characters(
-        ["".join(codes[s] for s in reference)],
-        ["".join(codes[s] for s in hypothesis)],
-        reference_transform=as_characters,
-        hypothesis_transform=as_characters,
-    )
     pairs: list[tuple[str | None, str | None]] = []
-    for chunk in output.alignments[0]:
-        left: list[str | None] = list(reference[chunk.ref_start_idx : chunk.ref_end_idx])
-        right: list[str | None] = list(hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx])
-        length = max(len(left), len(right))
-        left += [None] * (length - len(left))
-        right += [None] * (length - len(right))
-        pairs += zip(left, right, strict=True)
+    for step in Levenshtein.opcodes(reference, hypothesis):
+        left = reference[step.src_start : step.src_end]
+        right = hypothesis[step.dest_start : step.dest_end]
+        pairs += zip_longest(left, right)  # both sides of a replacement are as long; a deletion has no right side
     return Alignment(tuple(pairs), free)
 
 
 def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -> Alignment:
     """Return a cheapest alignment where deleting a free symbol costs nothing, row by row of the textbook's table.
 
-    Of N rows it keeps about √N, and makes the others again on its way back: an hour's table would take 10 GB.
+    It stores about √N of N rows and recomputes the others on its way back: an hour's table would take 10 GB.
     """
     said = np.array([*hypothesis, ""], dtype=object)[:-1]
     place = np.arange(len(said) + 1)
@@ -192,10 +183,12 @@ def align_all(
         InputError: There is no reference, or a hypothesis has none.
     """
     if not references:
-        raise InputError("no reference to score against; give a set that holds utterances")
+        raise InputError("no references: nothing to score against; pass at least one")
     extra = sorted(set(hypotheses) - set(references))
     if extra:
-        raise InputError(f"{extra[0]}: has a hypothesis and no reference ({len(extra)} such); score the same set")
+        raise InputError(
+            f"{extra[0]}: has a hypothesis but no reference ({len(extra)} such); score the same set on both sides"
+        )
     return {id: align(reference, hypotheses.get(id, ()), free) for id, reference in references.items()}
 
 
@@ -210,7 +203,7 @@ def known(ids: Iterable[str], speakers: Mapping[str, str]) -> bool:
 
 
 def by_speaker(alignments: Mapping[str, Alignment], speakers: Mapping[str, str]) -> dict[str, ErrorCount]:
-    """Return the counts of each speaker, by name; of each utterance, by id, where not all speakers are known."""
+    """Return the counts of each speaker, by name; or of each utterance, by id, if a speaker is unknown."""
     counts: dict[str, ErrorCount] = {}
     named = known(alignments, speakers)
     for id in sorted(alignments):
@@ -224,9 +217,8 @@ def interval(
 ) -> tuple[float, float] | None:
     """Return the 95 % bootstrap interval of the error rate, resampling speakers since errors cluster in them.
 
-    Where not all speakers are known it resamples utterances, and is too narrow by as much as errors cluster.
-
-    None where it cannot be known: one speaker, no errors (`asr.bootstrap.interval` says when).
+    If a speaker is unknown it resamples utterances, and is too narrow by as much as errors cluster. None where it
+    cannot be estimated, for example from one speaker (`asr.scoring.bootstrap.interval` says when).
 
     Args:
         alignments: By utterance id.

@@ -20,6 +20,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -112,18 +113,25 @@ def kind_of(references: Mapping[str, Symbols]) -> str:
 
 
 def plain(words: Symbols) -> list[str]:
-    """Return words in lower case and without punctuation; what is nothing else is left out."""
-    bare = ("".join(c for c in word.lower() if c.isalnum() or c in "'-") for word in words)
+    """Return words in lower case and without punctuation; a word that is nothing else is omitted.
+
+    Letters, marks and numbers are kept (Unicode's categories L, M and N): vowels are marks in Hindi, Tamil and Arabic.
+    Text that looks alike is alike (Unicode's canonical composition, NFC).
+
+    >>> plain(["She", "said:", "“Don't!”", "–", "किताब"])
+    ['she', 'said', "don't", 'किताब']
+    """
+    bare = ("".join(c for c in composed(word.lower()) if c in "'-" or category(c)[0] in "LMN") for word in words)
     return [word for word in bare if word]
 
 
-def spelled(words: Mapping[str, Symbols]) -> dict[str, list[str]]:
-    """Return the characters of every utterance's words, one space between two words."""
-    return {id: list(" ".join(symbols)) for id, symbols in words.items()}
+def composed(text: str) -> str:
+    """Return text in Unicode's canonical composition, NFC, in which what looks alike is alike."""
+    return text if text.isascii() else normalize("NFC", text)
 
 
 @dataclass(frozen=True)
-class Score:
+class ConventionScore:
     """A set scored by one convention.
 
     Attributes:
@@ -173,7 +181,7 @@ def scores(
     hypotheses: Mapping[str, Symbols],
     speakers: Mapping[str, str],
     generator: np.random.Generator,
-) -> list[Score]:
+) -> list[ConventionScore]:
     """Return a set's scores by every convention that its symbols allow, the headline first.
 
     Args:
@@ -186,18 +194,19 @@ def scores(
     Raises:
         AsrError: The kind is unknown, there is no reference, a hypothesis has none, or a symbol is none of the kind.
     """
-    found: list[Score] = []
+    found: list[ConventionScore] = []
     resampled = "speakers" if alignment.known(references, speakers) else "utterances"
     for name, convention in choose(CONVENTIONS, kind, "kind of symbols").items():
         if convention.mean:
-            rate, interval = _mean(found[0].alignments, speakers, generator)
-            alignments = found[0].alignments
-            found.append(Score(name, metric(kind), convention.title, rate, interval, resampled, alignments, None))
-            continue
-        compared, recognised = _compared(convention, references), _compared(convention, hypotheses)
-        alignments = alignment.align_all(compared, recognised, convention.free)
-        count, interval = alignment.total(alignments), alignment.interval(alignments, speakers, generator)
-        found.append(Score(name, metric(kind), convention.title, count.rate, interval, resampled, alignments, count))
+            alignments, count = found[0].alignments, None
+            rate, interval = _mean(alignments, speakers, generator)
+        else:
+            compared, recognized = _compared(convention, references), _compared(convention, hypotheses)
+            alignments = alignment.align_all(compared, recognized, convention.free)
+            count, interval = alignment.total(alignments), alignment.interval(alignments, speakers, generator)
+            rate = count.rate
+        title = convention.title
+        found.append(ConventionScore(name, metric(kind), title, rate, interval, resampled, alignments, count))
     return found
 
 

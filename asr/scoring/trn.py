@@ -1,13 +1,14 @@
-"""NIST's transcript format, trn: an utterance a line, symbols between spaces, its id in brackets at the end.
+"""NIST's transcript format, trn: one utterance per line, symbols separated by spaces, then its id in parentheses.
 
-sclite gives some characters a meaning: `{a / b}` are alternatives, `(a)` may be left out, `@` is nothing, a `*` at the
-end of a word and what follows a `;` are cut off. None of them is scored here, so they are refused, in what is read and
-in what is written: both scorers then read the same. sclite also folds case unless it is told `-s`; here nothing does
-but `asr score --kind words`.
+Some characters are markup for sclite: `{a / b}` are alternatives, `(a)` is optional, `@` is nothing, a `*` at a word's
+end and everything after a `;` are cut off. They are not supported here and therefore refused, both when reading and
+when writing, so that both scorers read the same. sclite also ignores case unless it is run with `-s`; here only
+`asr score --kind words` does.
 
 Source: NIST SCTK, doc/infmts.htm, "trn".
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,43 +16,45 @@ from pathlib import Path
 from asr.errors import InputError
 from asr.support import files
 
-_LINE = re.compile(r"(?P<text>.*)\((?P<id>[^()\s]+)\)\s*")
 _SPECIAL = re.compile(r"[(){};]|^@$|.\*$|\s|^$")
 
 
-def read(path: Path) -> dict[str, list[str]]:
+def read(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     """Return the symbols of every utterance, by id.
 
     Raises:
-        InputError: The file cannot be read, holds no utterance or one twice, or says something that is not scored.
+        InputError: The file cannot be read, contains no utterance, a duplicate id, or markup that is not supported.
     """
+    path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as trn ({error}); give lines such as `sh iy (speaker-1)`") from error
+        raise InputError(f"{path}: cannot be read as trn ({error}); write lines such as `sh iy (speaker-1)`") from error
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(";;"):
             continue
-        if not (match := _LINE.fullmatch(line)):
-            raise InputError(f"{path}:{number}: '{line.strip()[-40:]}' ends without an id; write it as (speaker-1)")
-        id, symbols = match["id"], match["text"].split()
+        text, id = _parts(line.rstrip())
+        if not id:
+            raise InputError(f"{path}:{number}: '{line.strip()[-40:]}' has no id; end the line with (speaker-1)")
+        symbols = text.split()
         if id in found:
-            raise InputError(f"{path}:{number}: the id '{id}' stands twice; ids must be unique")
+            raise InputError(f"{path}:{number}: duplicate id '{id}'; rename one of them")
         _refuse(f"{path}:{number} ({id})", symbols)
         found[id] = symbols
     if not found:
-        raise InputError(f"{path}: holds no utterance; give lines such as `sh iy (speaker-1)`")
+        raise InputError(f"{path}: contains no utterances; write lines such as `sh iy (speaker-1)`")
     return found
 
 
-def write(path: Path, utterances: Mapping[str, Sequence[str]]) -> None:
+def write(path: str | os.PathLike[str], utterances: Mapping[str, Sequence[str]]) -> None:
     """Write the symbols of every utterance, by id.
 
     Raises:
-        InputError: An id or a symbol would not be read back as it is.
+        InputError: An id or a symbol cannot be represented in trn.
         AsrError: The file cannot be written.
     """
+    path = Path(path)
     for id, symbols in utterances.items():
         _refuse(f"{path} ({id})", [id, *symbols])
     lines = (" ".join([*utterances[id], f"({id})"]) for id in sorted(utterances))
@@ -59,24 +62,43 @@ def write(path: Path, utterances: Mapping[str, Sequence[str]]) -> None:
 
 
 def speaker(id: str) -> str:
-    """Return the speaker that sclite takes an id to name: what stands before the first `-`, or else the first `_`.
+    """Return the speaker that sclite reads from an id: what precedes the first `-`, or else the first `_`.
 
     An id with neither is a speaker of its own.
+
+    >>> speaker("fana1-si2287")
+    'fana1'
     """
     return id.partition("-" if "-" in id else "_")[0] or id
 
 
 def named(id: str, name: str) -> str:
-    """Return an id from which `speaker` reads this name, without what would end it; the id itself where it does.
+    """Return an id for trn from which `speaker` reads this name, without its spaces, hyphens and underscores.
 
-    Where there is no name, what would end one is replaced, so that none is read.
+    An id that names its speaker already keeps its form; without a name, hyphens and underscores become points, so that
+    none is read. Spaces and what is markup in trn become underscores.
+
+    >>> named("sx12 (1)", "Ann Lee")
+    'AnnLee-sx12__1_'
     """
+    id, name = re.sub(r"[\s(){};]", "_", id), re.sub(r"[(){};]", "", name)
     plain = re.sub(r"[-_\s]", "", name)
     if not plain:
         return re.sub(r"[-_]", ".", id)
     return id if speaker(id) == plain else f"{plain}-{id}"
 
 
+def _parts(line: str) -> tuple[str, str]:
+    """Return a line's text and its id, which may contain pairs of parentheses: files are called "rec_(1).wav"."""
+    depth = 0
+    for start in range(len(line) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(line[start], 0)
+        if not depth:
+            break
+    id = line[start + 1 : -1] if depth == 0 and line.endswith(")") else ""
+    return line[:start], "" if re.search(r"\s", id) else id
+
+
 def _refuse(where: str, symbols: Sequence[str]) -> None:
     if odd := [symbol for symbol in symbols if _SPECIAL.search(symbol)]:
-        raise InputError(f"{where}: '{odd[0]}' means something else to sclite, or nothing here; give plain symbols")
+        raise InputError(f"{where}: '{odd[0]}' is empty or trn markup, which is not supported; use plain symbols")

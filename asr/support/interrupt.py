@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, noticed where it suits us: the first is noted, the second acts at once."""
+"""Deferred Ctrl-C and SIGTERM: the first is recorded for the caller to act on, the second acts at once."""
 
 import signal
 import threading
@@ -11,30 +11,30 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
-class Caught:
-    """What was asked of us while we were busy.
+class Interrupt:
+    """The signal received while signals were deferred.
 
     Attributes:
-        number: The signal's; 0 while there was none.
+        number: The signal's number; 0 if none was received.
     """
 
     number: int = 0
 
     @property
     def name(self) -> str:
-        """The signal's name, for people."""
+        """The signal's name, for messages."""
         return "Ctrl-C" if self.number == signal.SIGINT else signal.Signals(self.number).name
 
 
 @contextmanager
-def caught() -> Iterator[Caught]:
-    """Note the first SIGINT or SIGTERM instead of acting on it; a second one acts at once.
+def deferred() -> Iterator[Interrupt]:
+    """Record the first SIGINT or SIGTERM instead of acting on it; a second one acts at once.
 
-    Python lets only its main thread do so; in another nothing is noted, and signals go where they went.
+    Python allows signal handlers in its main thread only; in any other thread, signals are not deferred.
     """
-    note = Caught()
+    received = Interrupt()
     if threading.current_thread() is not threading.main_thread():
-        yield note
+        yield received
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
@@ -42,13 +42,13 @@ def caught() -> Iterator[Caught]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def first(number: int, _: FrameType | None) -> None:
-        note.number = number
+    def record(number: int, _: FrameType | None) -> None:
+        received.number = number
         restore()
 
     for number in SIGNALS:
-        signal.signal(number, first)
+        signal.signal(number, record)
     try:
-        yield note
+        yield received
     finally:
         restore()

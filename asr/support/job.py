@@ -1,17 +1,17 @@
-"""Which of the processes that `torchrun` started together this one is; alone where it started none."""
+"""The processes that `torchrun` started together, and which of them this one is."""
 
 import os
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
-    """One process's place in its job.
+class World(NamedTuple):
+    """The processes of one job, as this process sees them.
 
     Attributes:
-        rank: Its number, from 0.
-        size: Processes of the job, on all machines.
-        local_rank: Its number on this machine.
-        local_size: Processes on this machine.
+        rank: This process's number, from 0.
+        size: Number of processes, on all machines.
+        local_rank: This process's number on its machine.
+        local_size: Number of processes on this machine.
     """
 
     rank: int = 0
@@ -20,8 +20,8 @@ class Place(NamedTuple):
     local_size: int = 1
 
 
-def place() -> Place:
-    """Return this process's place; variables of these names that others left lying about are not believed."""
+def world() -> World:
+    """Return the world that `torchrun` set up; a single process without it, whatever RANK or WORLD_SIZE say."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return Place()
-    return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+        return World()
+    return World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))

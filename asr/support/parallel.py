@@ -1,10 +1,10 @@
-"""Several processes that work as one, on one machine or many, as `torchrun` starts them; alone, nothing of it costs.
+"""Data-parallel training: several processes started by `torchrun`, on one machine or many; a single one pays nothing.
 
-Each holds a replica of the model and takes its share of every batch; one sum over all gradients makes them one step.
-The sum is one flat tensor, since even 3 × 250 units have no more than 4 M parameters: nothing is gained by overlapping
-buckets with the backward pass, and a mean over ranks, as torch's wrapper takes, is wrong where shares are unequal. The
-step is that of one process, but for dropout, whose masks each process draws itself. After a failure `torchrun` may
-start the processes again, on one machine; they meet under a new name and go on from the last checkpoint.
+Each process has a replica of the model and its share of every batch; one sum over all gradients makes them one step.
+The sum is one flat tensor: 3 × 250 hidden units have no more than 4 M parameters, so overlapping buckets with the
+backward pass gains nothing, and a mean over ranks, as DistributedDataParallel takes, is wrong where shares are unequal.
+The step equals that of a single process, except for dropout, whose masks each process draws itself. After a failure
+`torchrun` may restart the processes, on one machine; they meet under a new name and resume from the last checkpoint.
 """
 
 import itertools
@@ -28,12 +28,12 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """The processes of one job.
 
     Attributes:
         rank: This process's number, from 0.
-        size: How many there are.
+        size: Number of processes.
     """
 
     rank: int = 0
@@ -41,7 +41,7 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Whether this is the leader, the one process that writes files and messages."""
         return self.rank == 0
 
     def say(self, line: str) -> None:
@@ -49,11 +49,11 @@ class Group:
         if self.leads:
             print(line, file=sys.stderr, flush=True)
 
-    def add(self, values: Sequence[Tensor]) -> None:
+    def all_reduce(self, values: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in place.
 
         Args:
-            values: Tensors of one type and device, of the same shapes everywhere.
+            values: Tensors of one dtype and device, with the same shapes in every process.
         """
         if self.size == 1:
             return
@@ -62,20 +62,20 @@ class Group:
         for value, part in zip(values, torch.split(flat, [value.numel() for value in values]), strict=True):
             value.copy_(part.view_as(value))
 
-    def merged(self, mine: Mapping[str, Value]) -> dict[str, Value]:
-        """Return what all processes hold, by key, the same in each."""
+    def gather(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the values of all processes by key, the same in each process."""
         if self.size == 1:
-            return dict(mine)
+            return dict(values)
         parts: list[dict[str, Value]] = [{}] * self.size
-        distributed.all_gather_object(parts, dict(mine))
+        distributed.all_gather_object(parts, dict(values))
         return {key: value for part in parts for key, value in part.items()}
 
-    def first(self, work: Callable[[], Value]) -> Value:
-        """Return what work gives; the leader does it before the others, and what stops the leader stops all.
+    def leader_first(self, work: Callable[[], Value]) -> Value:
+        """Return the result of `work`, called by the leader first and then by the others; its error stops all.
 
         Raises:
-            AsrError: Work's own, in the leader.
-            SystemExit: In the others, with the status of the leader's error, which it tells.
+            AsrError: The leader's own error, in the leader.
+            SystemExit: In the others, with the exit status of the leader's error.
         """
         fault: AsrError | None = None
         if self.leads:
@@ -83,50 +83,55 @@ class Group:
                 result = work()
             except AsrError as error:
                 fault = error
-        fault = self.merged({"fault": fault} if self.leads else {})["fault"]
+        fault = self.gather({"fault": fault} if self.leads else {})["fault"]
         if fault:
             raise fault if self.leads else SystemExit(fault.status)
         return result if self.leads else work()
 
-    def led(self, work: Callable[[], object]) -> None:
-        """Let the leader do something and the others wait until it is done; raises what `first` does."""
-        self.first(work if self.leads else lambda: None)
+    def leader_only(self, work: Callable[[], object]) -> None:
+        """Call `work` in the leader while the others wait; raises what `leader_first` does."""
+        self.leader_first(work if self.leads else lambda: None)
 
 
-ALONE = Group()
-PATIENCE = timedelta(hours=12)  # the others wait while the leader computes a large corpus's features
-_GROUPS = itertools.count()  # joined by this process
+ALONE = ProcessGroup()
+TIMEOUT = timedelta(hours=12)  # the others wait while the leader computes the features of a large corpus
+_GROUP_NUMBERS = itertools.count()  # of the groups that this process joined
 
 
 @contextmanager
-def group(device: torch.device) -> Iterator[Group]:
-    """Join the processes that `torchrun` started together with this one; without it, be alone.
+def group(device: torch.device) -> Iterator[ProcessGroup]:
+    """Join the processes that `torchrun` started together with this one; without `torchrun`, yield a group of one.
 
     Args:
-        device: Where this process computes; NCCL connects CUDA devices, gloo the rest.
+        device: This process's device; NCCL connects CUDA devices, gloo all others.
+
+    Raises:
+        AsrError: Another process of the group ended or cannot be reached.
     """
-    if job.place().size == 1:
+    if job.world().size == 1:
         yield ALONE
         return
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.set_device(device)  # where NCCL exchanges objects
     store, rank, size = next(rendezvous("env://"))
-    # Neither processes that were started again nor a second group may find the addresses of those that are gone.
-    attempt = distributed.PrefixStore(f"{os.environ['TORCHELASTIC_RESTART_COUNT']}.{next(_GROUPS)}", store)  # type: ignore[attr-defined]
+    # Neither restarted processes nor a second group may find the addresses of processes that are gone.
+    attempt = distributed.PrefixStore(f"{os.environ['TORCHELASTIC_RESTART_COUNT']}.{next(_GROUP_NUMBERS)}", store)  # type: ignore[attr-defined]
     distributed.init_process_group(
         "nccl" if cuda else "gloo",
         store=attempt,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         rank=rank,
         world_size=size,
         device_id=device if cuda else None,
     )
     try:
-        yield Group(distributed.get_rank(), distributed.get_world_size())
+        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
     except RuntimeError as error:
         if not re.search(r"gloo|nccl|connection", str(error), re.IGNORECASE):
             raise
-        raise AsrError(f"another of {size} processes ended ({str(error).splitlines()[0]}); see its message") from error
+        raise AsrError(
+            f"another of the {size} processes ended ({str(error).splitlines()[0]}); see its own message for the cause"
+        ) from error
     finally:
         distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Randomness: one stream per (seed, purpose, epoch, step), so that any step can be repeated on its own."""
+"""Randomness: one stream per (seed, purpose, epoch, step), so that any step can be reproduced on its own."""
 
 import zlib
 
@@ -11,16 +11,16 @@ def derive(seed: int, purpose: str, *position: int) -> np.random.SeedSequence:
     Args:
         seed: The run's seed.
         purpose: What the stream is for: `batches`, `noise`, `weights`, …
-        position: Epoch, and step within it, where the stream belongs to one.
+        position: The epoch and the step within it, if the stream belongs to one.
     """
     return np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *position])
 
 
 def generator(seed: int, purpose: str, *position: int) -> np.random.Generator:
-    """Return NumPy's generator for one stream."""
+    """Return a NumPy generator for one stream."""
     return np.random.default_rng(derive(seed, purpose, *position))
 
 
 def integer(seed: int, purpose: str, *position: int) -> int:
-    """Return one 63-bit seed for a library that takes an integer, such as torch."""
+    """Return a 63-bit seed for a library that takes an integer, such as torch."""
     return int(derive(seed, purpose, *position).generate_state(1, np.uint64)[0] >> 1)

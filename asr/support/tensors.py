@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -25,14 +24,14 @@ def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[s
     Args:
         path: The file.
         format: What it is, and in which version.
-        header: What JSON can say.
+        header: What JSON can represent.
         tensors: By name.
 
     Raises:
-        AsrError: It cannot be written, or a tensor holds what is no number.
+        AsrError: It cannot be written, or a tensor contains NaN or Inf.
     """
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
-        raise AsrError(f"{path}: {broken[0]} holds what is no number; not saved, what was there before stands")
+        raise AsrError(f"{path}: {broken[0]} contains NaN or Inf; not saved, the previous file is unchanged")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(header, ensure_ascii=False)
     metadata = {"format": format, "header": text, "sha256": _digest(plain, text)}
@@ -52,10 +51,15 @@ def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """
     metadata, tensors = _read(path)
     if metadata.get("format") != format:
-        raise BundleError(f"{path}: is no '{format}' ({metadata.get('format')!r}); give a file that training wrote")
+        raise BundleError(
+            f"{path}: is not an '{format}' file ({metadata.get('format')!r}); pass a file written by `asr train`"
+        )
     if metadata.get("sha256") != _digest(tensors, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
-    header: dict[str, Any] = json.loads(metadata["header"])
+    try:
+        header: dict[str, Any] = dict(json.loads(metadata["header"]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: its header is damaged ({error}); copy it again or train again") from error
     return header, tensors
 
 
@@ -64,9 +68,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safetensors.safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise BundleError(f"{path}: no such bundle; train first, or give the path of a .safetensors file") from None
+        raise BundleError(f"{path}: no such bundle; train first, or pass the path of a .safetensors file") from None
     except (OSError, safetensors.SafetensorError) as error:
-        raise BundleError(f"{path}: damaged or no bundle ({error}); copy it again or train again") from error
+        raise BundleError(f"{path}: not a bundle, or damaged ({error}); copy it again or train again") from error
 
 
 def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
@@ -74,5 +78,5 @@ def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(np.ascontiguousarray(tensor.numpy()).data)
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)  # NumPy has no bfloat16
     return digest.hexdigest()

@@ -1,7 +1,7 @@
-"""Checkpoints: a bundle that also holds what training needs to go on as if nothing had happened.
+"""Checkpoints: bundles that also contain everything needed to resume bit-exactly.
 
-The optimiser's state lies beside the weights, the place in the run in the header. There is no generator to keep: every
-random stream follows from (seed, purpose, epoch, step).
+The optimizer's state is stored beside the weights, the progress in the header. There is no generator state to store:
+every random stream follows from (seed, purpose, epoch, step).
 """
 
 import re
@@ -19,21 +19,21 @@ from asr.bundle import BESIDE, Bundle
 from asr.errors import BundleError
 from asr.support import tensors
 
-KEPT = 2  # should the newest be damaged, there is one before it
+KEPT = 2  # the newest may be damaged, and the one before it takes its place
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
 
 @dataclass
-class Sums:
-    """What an epoch has added up so far.
+class EpochSums:
+    """Sums over the steps of an epoch so far.
 
     Attributes:
         loss: Nats.
-        units: In the transcripts.
-        norm: Of the gradients, before clipping.
-        largest: The largest of them.
-        skipped: Steps that were not taken because loss or gradient were no numbers.
-        seconds: Spent.
+        units: Number of target units.
+        norm: Gradient norms before clipping.
+        largest: The largest of these norms, not a sum.
+        skipped: Steps skipped because of a non-finite loss or gradient.
+        seconds: Time spent.
     """
 
     loss: float = 0.0
@@ -46,22 +46,22 @@ class Sums:
 
 @dataclass
 class Progress:
-    """Where a run stands; all of it is JSON.
+    """How far a run has come; serializable as JSON.
 
     Attributes:
-        epoch: Of the next step, from 0.
+        epoch: Epoch of the next step, from 0.
         step: The next step in its epoch, from 0.
-        sums: Of this epoch.
-        records: One row for each epoch that is over.
+        sums: Over the current epoch.
+        records: One row for each finished epoch.
         best: The lowest dev error rate so far; None before the first.
-        since_best: Epochs without a better one.
-        streak: Steps skipped in a row.
-        finished: Whether nothing is left to do.
+        since_best: Epochs since the error rate was last improved.
+        streak: Consecutive steps skipped.
+        finished: Whether training is complete.
     """
 
     epoch: int = 0
     step: int = 0
-    sums: Sums = field(default_factory=Sums)
+    sums: EpochSums = field(default_factory=EpochSums)
     records: list[dict[str, Any]] = field(default_factory=list)
     best: float | None = None
     since_best: int = 0
@@ -69,9 +69,9 @@ class Progress:
     finished: bool = False
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Progress":
-        """Return what `asdict` made a row of."""
-        return cls(**{**row, "sums": Sums(**row["sums"])})
+    def from_dict(cls, row: Mapping[str, Any]) -> "Progress":
+        """Return the progress that `dataclasses.asdict` turned into a row."""
+        return cls(**{**row, "sums": EpochSums(**row["sums"])})
 
     def __str__(self) -> str:
         return f"epoch {self.epoch + 1}, step {self.step}"
@@ -79,12 +79,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that verified.
+    """A checkpoint file whose checksum is right.
 
     Attributes:
-        path: Its path.
-        header: What it says.
-        tensors: What it holds.
+        path: The file.
+        header: The header's JSON.
+        tensors: The weights, and the optimizer's state.
     """
 
     path: Path
@@ -93,71 +93,72 @@ class Checkpoint:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known of its making."""
+        """The bundle's facts, such as seed, data and environment."""
         facts: dict[str, Any] = self.header["facts"]
         return facts
 
     @property
     def progress(self) -> Progress:
-        """Where its run stands.
+        """How far the run had come.
 
         Raises:
-            BundleError: It is of another version.
+            BundleError: It was written by an incompatible version.
         """
         try:
-            return Progress.of(self.header["progress"])
+            return Progress.from_dict(self.header["progress"])
         except (KeyError, TypeError) as error:
             raise BundleError(
-                f"{self.path}: was made by another version ({error}); remove it to start again"
+                f"{self.path}: was written by an incompatible version ({error}); delete it to start over"
             ) from error
 
     def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """Put weights and the optimiser's state in place.
+        """Load the weights and the optimizer's state.
 
         Raises:
-            BundleError: They are of another version.
+            BundleError: It was written by an incompatible version.
         """
         model.load_state_dict(bundle.restore(self.path, self.header, self.tensors).model.state_dict())
-        states = {place: _own(self.tensors, name) for place, (name, _) in enumerate(model.named_parameters())}
+        states = {
+            index: _parameter_state(self.tensors, name) for index, (name, _) in enumerate(model.named_parameters())
+        }
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": {k: v for k, v in states.items() if v}, "param_groups": groups})
 
 
-def save(folder: Path, name: int, system: Bundle, optimizer: Optimizer, progress: Progress) -> Path:
-    """Write a checkpoint, then delete all but the last two, and return its path.
+def save(folder: Path, step: int, system: Bundle, optimizer: Optimizer, progress: Progress) -> Path:
+    """Write a checkpoint, delete all but the last two, and return its path.
 
     Args:
-        folder: The run's.
-        name: A number that grows: steps taken.
-        system: What is trained.
+        folder: The run's folder.
+        step: Number of steps taken in the run; part of the file's name.
+        system: The bundle being trained.
         optimizer: Of the model's parameters.
-        progress: Where the run stands.
+        progress: How far the run has come.
 
     Raises:
-        AsrError: It cannot be written, or a weight is no number; what was there before stands.
+        AsrError: It cannot be written, or a weight is non-finite; previous files are unchanged.
     """
-    state = _state(system.model, optimizer)
-    path = folder / f"step-{name:08}.safetensors"
-    system.save(path, {"progress": asdict(progress)}, state)
-    mine = [other for other in found(folder) if other.name <= path.name]  # what is numbered above is not our past
-    for other in set(found(folder)) - set(mine[:KEPT]):
-        other.unlink(missing_ok=True)
+    path = folder / f"step-{step:08}.safetensors"
+    system.save(path, {"progress": asdict(progress)}, _optimizer_state(system.model, optimizer))
+    earlier = [file for file in paths(folder) if file.name <= path.name]  # higher numbers are from an abandoned run
+    for file in set(paths(folder)) - set(earlier[:KEPT]):
+        file.unlink(missing_ok=True)
     return path
 
 
-def found(folder: Path) -> list[Path]:
-    """Return a run's checkpoints, newest first."""
+def paths(folder: Path) -> list[Path]:
+    """Return a run's checkpoint files, newest first."""
     numbered = {int(match[1]): path for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name))}
     return [numbered[number] for number in sorted(numbered, reverse=True)]
 
 
 def newest(folder: Path, say: Callable[[str], None] | None = None) -> Checkpoint | None:
-    """Return the newest checkpoint that verifies; a damaged one is named and passed over."""
-    for path in found(folder):
+    """Return the newest undamaged checkpoint; damaged ones are reported and skipped."""
+    for path in paths(folder):
         try:
             return Checkpoint(path, *tensors.read(path, bundle.FORMAT))
         except BundleError as error:
-            (say or _say)(f"{error}; the checkpoint before it is tried")
+            (say or _say)(f"{error}; trying the checkpoint before it")
     return None
 
 
@@ -165,8 +166,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return the optimiser's state by key and parameter; empty before its first step."""
+def _optimizer_state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return the optimizer's state as flat tensors named `training.KEY.PARAMETER`; empty before its first step."""
     return {
         f"{BESIDE}{key}.{name}": value
         for name, parameter in model.named_parameters()
@@ -174,7 +175,7 @@ def _state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     }
 
 
-def _own(values: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Return one parameter's state by key."""
+def _parameter_state(values: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return one parameter's optimizer state by key."""
     parts = {key: key.removeprefix(BESIDE).partition(".") for key in values if key.startswith(BESIDE)}
     return {part[0]: values[key] for key, part in parts.items() if part[2] == name}

@@ -1,5 +1,6 @@
-"""One optimiser step: forward, CTC, backward, one sum over processes, clip, AdamW; or, on a bad batch, none."""
+"""One optimizer step: forward, CTC, backward, all-reduce, clip, AdamW; a step with a non-finite loss is skipped."""
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -15,40 +16,52 @@ from asr.config import Training
 from asr.errors import AsrError, choose
 from asr.model import Model
 from asr.support import seeds
-from asr.support.parallel import Group
+from asr.support.parallel import ProcessGroup
 from asr.training import schedule
 
-OVERFLOW = "finite loss, a gradient that is no number"
+NON_FINITE_GRADIENT = "finite loss, non-finite gradient"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def dtype(settings: Training, device: torch.device) -> torch.dtype:
+    """Return the floating-point type of the network's matrix products.
+
+    Raises:
+        AsrError: The precision is unknown, or the device does not support it.
+    """
+    precision = choose(PRECISIONS, settings.precision, "precision")
+    if precision != torch.float32 and device.type != "cuda":
+        raise AsrError(f"training.precision = '{settings.precision}': needs CUDA; use float32 on {device}")
+    return precision
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a step stands in its run.
+    """Where a step is in its run.
 
     Attributes:
         epoch: From 0.
-        step: In the epoch, from 0.
-        number: In the run, from 0.
+        step: Within the epoch, from 0.
+        global_step: Within the run, from 0.
         utterances: In the batch, over all processes.
     """
 
     epoch: int
     step: int
-    number: int
+    global_step: int
     utterances: int
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a step, the same in all processes.
+    """The result of a step, the same in all processes except for `suspects`.
 
     Attributes:
         loss: Of the batch, nats.
         norm: Of the gradient, before clipping.
-        taken: Whether the weights were changed; they are not where loss or gradient are no numbers.
+        taken: Whether the weights were updated; they are not if loss or gradient are non-finite.
         stop: Whether a process was asked to stop.
-        suspects: If the step was not taken, the utterances of this process that caused it, each with what is wrong.
+        suspects: If the step was skipped, the utterances of this process that caused it, each with the reason.
     """
 
     loss: float
@@ -59,18 +72,18 @@ class Outcome:
 
 
 class Learner:
-    """A model and its optimiser.
+    """A model with its optimizer.
 
     Args:
-        model: What learns, on its device.
+        model: On its device.
         settings: The recipe's `[training]`.
-        steps: Of the whole run.
+        steps: Number of steps in the run.
         device: The model's.
         group: The processes that take each step together.
-        augment: What is done to the features first.
+        augment: Applied to the features of every batch.
 
     Raises:
-        AsrError: The precision does not exist, or the device has it not.
+        AsrError: The precision is unknown, or the device does not support it.
     """
 
     def __init__(
@@ -79,7 +92,7 @@ class Learner:
         settings: Training,
         steps: int,
         device: torch.device,
-        group: Group,
+        group: ProcessGroup,
         augment: Augmentation = UNCHANGED,
     ) -> None:
         self.model, self.settings, self.steps, self.device, self.group = model, settings, steps, device, group
@@ -87,39 +100,36 @@ class Learner:
         self.optimizer = AdamW(
             model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        precision = choose(PRECISIONS, settings.precision, "precision")
-        if precision != torch.float32 and device.type != "cuda":
-            raise AsrError(f"training.precision = '{settings.precision}': needs CUDA; leave it out on {device}")
-        self._autocast = precision != torch.float32
+        self._autocast = dtype(settings, device) != torch.float32
         if settings.deterministic and device.type == "cuda":
             torch.use_deterministic_algorithms(True)
 
-    def rate(self, number: int) -> float:
-        """Return the learning rate of a step, by its number in the run."""
-        return schedule.one_cycle(number, self.steps, self.settings.learning_rate, self.settings.warmup)[0]
+    def rate(self, global_step: int) -> float:
+        """Return the learning rate of a step of the run."""
+        return schedule.one_cycle(global_step, self.steps, self.settings.learning_rate, self.settings.warmup)[0]
 
     def step(self, batch: Batch | None, position: Position, stop: bool = False) -> Outcome:
-        """Learn from one batch.
+        """Update the weights on one batch.
 
         Args:
-            batch: This process's share of it, on the device; None where it has none.
-            position: Where the step stands.
-            stop: Whether this process was asked to stop; the others are told.
+            batch: This process's share of the batch, on the device; None if it has none.
+            position: Where the step is in the run.
+            stop: Whether this process was asked to stop; the step tells the other processes.
         """
         self.optimizer.zero_grad()
         losses = torch.zeros(0, device=self.device) if batch is None else self._losses(batch, position)
         if batch is not None:
             (losses.sum() / position.utterances).backward()  # type: ignore[no-untyped-call]
         gradients = [self._gradient(parameter) for parameter in self.model.parameters()]
-        told = torch.tensor([float(losses.detach().sum()), float(stop)], device=self.device)
-        self.group.add([*gradients, told])
-        norm = clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        loss, asked, length = [*told.tolist(), norm.item()]
-        taken = bool(torch.isfinite(torch.tensor([loss, length])).all())
+        shared = torch.tensor([float(losses.detach().sum()), float(stop)], device=self.device)
+        self.group.all_reduce([*gradients, shared])
+        norm = clip_grad_norm_(self.model.parameters(), self.settings.clip).item()
+        loss, stops = shared.tolist()
+        taken = math.isfinite(loss) and math.isfinite(norm)
         if taken:
-            self._update(position.number)
+            self._update(position.global_step)
         suspects = {} if taken or batch is None else _suspects(batch, losses)
-        return Outcome(loss, length, taken, asked > 0, suspects)
+        return Outcome(loss, norm, taken, stops > 0, suspects)
 
     def _losses(self, batch: Batch, position: Position) -> Tensor:
         """Return each utterance's loss, (B,)."""
@@ -131,7 +141,7 @@ class Learner:
             with torch.autocast("cuda", torch.bfloat16) if self._autocast else nullcontext():
                 log_probs, lengths = self.model(inputs, batch.lengths)
         if settings.deterministic:
-            log_probs = log_probs.cpu()  # CUDA's own loss adds up its gradient in any order
+            log_probs = log_probs.cpu()  # CUDA's CTC loss sums its gradient in no fixed order
         losses = ctc.loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)
         return losses.to(self.device)
 
@@ -140,19 +150,20 @@ class Learner:
             parameter.grad = torch.zeros_like(parameter)
         return parameter.grad
 
-    def _update(self, number: int) -> None:
-        """Take the optimiser's step at the schedule's rate and momentum."""
-        rate, momentum = schedule.one_cycle(number, self.steps, self.settings.learning_rate, self.settings.warmup)
+    def _update(self, global_step: int) -> None:
+        """Take an optimizer step at the schedule's rate and momentum."""
+        settings = self.settings
+        rate, momentum = schedule.one_cycle(global_step, self.steps, settings.learning_rate, settings.warmup)
         for group in self.optimizer.param_groups:
             group["lr"], group["betas"] = rate, (momentum, group["betas"][1])
         self.optimizer.step()
 
 
 def _suspects(batch: Batch, losses: Tensor) -> dict[str, str]:
-    """Return the utterances that made a batch unusable: those that hold no numbers, or whose loss is none, or all."""
+    """Return the utterances behind a skipped step: those with non-finite features, else a non-finite loss, else all."""
     finite = torch.isfinite(batch.features).all(dim=2).all(dim=1).tolist()
-    odd = {id: "features that are no numbers" for id, fine in zip(batch.ids, finite, strict=True) if not fine}
-    if not odd:
-        values = zip(batch.ids, losses.tolist(), strict=True)
-        odd = {id: f"loss {value}" for id, value in values if not abs(value) < float("inf")}
-    return odd or dict.fromkeys(batch.ids, OVERFLOW)
+    if not all(finite):
+        return {id: "non-finite features" for id, fine in zip(batch.ids, finite, strict=True) if not fine}
+    values = dict(zip(batch.ids, losses.tolist(), strict=True))
+    culprits = {id: f"loss {value}" for id, value in values.items() if not math.isfinite(value)}
+    return culprits or dict.fromkeys(batch.ids, NON_FINITE_GRADIENT)

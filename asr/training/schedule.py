@@ -1,22 +1,22 @@
-"""The learning rate over a run, as a function of the step alone, so that there is no state to keep or to lose."""
+"""The learning-rate schedule, a function of the step alone: there is no state to save or to lose."""
 
 import math
 
-START, END = 1 / 25, 1 / 250_000  # of the highest rate
+START, END = 1 / 25, 1 / 250_000  # as fractions of the highest rate
 MOMENTUM = (0.95, 0.85)  # at the lowest rate, at the highest
 
 
 def one_cycle(step: int, steps: int, highest: float, warmup: float) -> tuple[float, float]:
-    """Return the learning rate and the momentum (Adam's β₁) of a step: up to the highest rate and down to almost none.
+    """Return the learning rate and the momentum (Adam's β₁) of a step under the one-cycle schedule.
 
     Args:
         step: From 0.
-        steps: Of the whole run.
-        highest: Learning rate.
-        warmup: Share of all steps in which the rate rises.
+        steps: Number of steps in the run.
+        highest: The highest learning rate.
+        warmup: Fraction of all steps in which the rate rises.
 
     Source: L. N. Smith and N. Topin, "Super-convergence: very fast training of neural networks using large learning
-    rates", 2018, section 3; in cosines, and with the bounds, of `torch.optim.lr_scheduler.OneCycleLR`.
+    rates", 2018, section 3; with cosine annealing and the bounds of `torch.optim.lr_scheduler.OneCycleLR`.
     """
     top = warmup * (steps + 1) - 1
     if step <= top:
@@ -26,6 +26,6 @@ def one_cycle(step: int, steps: int, highest: float, warmup: float) -> tuple[flo
     return highest * (1 + (END - 1) * fall), MOMENTUM[1] + (MOMENTUM[0] - MOMENTUM[1]) * fall
 
 
-def _cosine(share: float) -> float:
-    """Return the way from 0 to 1 along half a cosine."""
-    return (1 - math.cos(math.pi * share)) / 2
+def _cosine(fraction: float) -> float:
+    """Return a half cosine that rises from 0 to 1 as `fraction` does."""
+    return (1 - math.cos(math.pi * fraction)) / 2

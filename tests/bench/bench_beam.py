@@ -10,13 +10,14 @@ import argparse
 import importlib.util
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from compiling import first_calls
 
-from asr.decoders.beam import Beam
+from asr.decoders.beam import BeamSearch
 from asr.decoders.hypothesis import collapse
 
 WIDTHS = (10, 25, 50, 100)
@@ -120,13 +121,13 @@ def language(g, units, states):
 
 
 def row(name, log_probs, width, repeats):
-    ours = Beam(width=width)
+    ours = BeamSearch(width=width)
     best = ours(log_probs)[0]
     here = seconds(lambda: ours(log_probs), repeats)
     cells = [f"{name:>8}{log_probs.shape[1]:4}{width:5}{1e3 * here:9.3f}"]
     g = np.random.default_rng(0)
     units = log_probs.shape[1]
-    fused = Beam(width=width, language=language(g, units, units * units), weight=0.5)
+    fused = BeamSearch(width=width, language=language(g, units, units * units), weight=0.5)
     cells.append(f"{seconds(lambda: fused(log_probs), repeats) / here:8.2f}")
     for peer in (flashlight(log_probs, width, 0), flashlight(log_probs, width, 10), pyctcdecode(log_probs, width)):
         if peer is None:
@@ -141,8 +142,8 @@ def row(name, log_probs, width, repeats):
 def compilation():
     """Return the seconds of a process's first call, without and with compiled code on disk, Numba's import included."""
     program = (
-        "import time, numpy as np; from asr.decoders.beam import Beam; x = np.zeros((5, 4), np.float32);"
-        "t = time.perf_counter(); Beam()(x); print(time.perf_counter() - t)"
+        "import time, numpy as np; from asr.decoders.beam import BeamSearch; x = np.zeros((5, 4), np.float32);"
+        "t = time.perf_counter(); BeamSearch()(x); print(time.perf_counter() - t)"
     )
     return first_calls(program)
 
@@ -151,9 +152,10 @@ def scaling(width, repeats):
     """Return how many times faster a batch is than its utterances one by one."""
     g = np.random.default_rng(0)
     batch = [spiky(g, 62) for _ in range(64)]
-    search = Beam(width=width)
+    search = BeamSearch(width=width)
     alone = seconds(lambda: [search(log_probs) for log_probs in batch], repeats)
-    return alone / seconds(lambda: search.decode_batch(batch), repeats)
+    with ThreadPoolExecutor() as threads:
+        return alone / seconds(lambda: list(threads.map(search, batch)), repeats)
 
 
 def main():

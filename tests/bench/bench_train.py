@@ -175,7 +175,7 @@ def epoch_row(size: Size, data: Dataset, device: torch.device, width: int) -> No
 def espeak(corpus: Path, device: torch.device) -> None:
     """Print the speed of the default recipe's epochs."""
     recipe = config.load(Path("recipes/espeak.toml"))
-    utterances, store = recognize.load(bundle.build_features(recipe.features), corpus / "train.jsonl")
+    utterances, store = recognize.stored(bundle.build_features(recipe.features), corpus / "train.jsonl")
     system = bundle.build(recipe, None)
     data = batch.dataset(utterances, store, system.normaliser, system.units).to(device)
     ours = Learner(system.model.to(device), recipe.training, 1_000_000, device, ALONE)

@@ -93,7 +93,7 @@ def start(corpus: Path, out: Path, often: float = 60.0, before: Callable[[], Non
     with open(corpus.parent / "said", "w") as log:
         os.dup2(log.fileno(), 2)
     torch.set_num_threads(1)
-    loop.OFTEN = often
+    loop.CHECKPOINT_SECONDS = often
     status = 70
     try:
         before()
@@ -214,7 +214,7 @@ def poison(steps: set[int], kind: str, value: float) -> None:
     real = Learner._losses
 
     def losses(self, batch, position):
-        if position.number not in steps:
+        if position.global_step not in steps:
             return real(self, batch, position)
         if kind == "features":
             batch.features[0, 0, 0] = value
@@ -241,7 +241,7 @@ def filled(corpus, folder, whole, seconds, generator, times) -> Counter:
             status = finished(start(corpus, out, 0.0))
             found["told"] += status == 2 and "No space left on device" in (folder / "said").read_text()
             found["unreadable checkpoints"] += unreadable(out)
-            found[f"checkpoints left {len(checkpoint.found(out))}"] += 1
+            found[f"checkpoints left {len(checkpoint.paths(out))}"] += 1
             subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True)
             found["resumed"] += finished(start(corpus, out)) == 0
             found["equal"] += state(out) == whole
@@ -287,7 +287,7 @@ def torchrun(corpus: Path, out: Path) -> subprocess.Popen:
 def work(corpus: Path, out: Path) -> None:
     """Be one of those processes."""
     torch.set_num_threads(1)
-    loop.OFTEN = 0.0
+    loop.CHECKPOINT_SECONDS = 0.0
     loop.run(RECIPE, corpus, out, CPU)
 
 

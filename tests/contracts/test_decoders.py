@@ -1,22 +1,33 @@
 """What every decoder of the table promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from asr.decoders import DECODERS, Hypothesis, Search, build
+from asr.cli.options import DecoderCommand
+from asr.decoders import DECODERS, Hypothesis, Search
+from asr.errors import AsrError
+from asr.evaluation.results import RESERVED
+from asr.support.settings import checked, declared
 from asr.units import Units
 
 UNITS = 6
+FILES = {"lexicon": "".join(f"{letter}  /{letter}/\n" for letter in "abcde")}  # by the setting that requires them
 
 
 @pytest.fixture(params=sorted(DECODERS))
 def decoder(request, tmp_path):
-    """Build each decoder over five letters; where it wants a lexicon, every letter is a word."""
-    dictionary = None
-    if request.param == "lexicon":
-        dictionary = tmp_path / "words"
-        dictionary.write_text("".join(f"{letter}  /{letter}/\n" for letter in "abcde"))
-    return build(Search(request.param, lexicon=dictionary), Units.of("characters", "abcde"))
+    """Build each decoder over five letters, with its defaults and the files that it requires."""
+    return made(request.param, tmp_path).build(Units.of("characters", "abcde"))
+
+
+def made(name, folder):
+    """Return an entry's settings; every setting that requires a file gets one."""
+    required = [key for key, one in declared(DECODERS[name]).items() if one.metadata["required"]]
+    for key in required:
+        (folder / key).write_text(FILES[key])
+    return DECODERS[name](**{key: folder / key for key in required})
 
 
 def emissions(frames, seed=0):
@@ -82,3 +93,56 @@ def test_the_same_log_probs_give_the_same_hypotheses_in_any_float_type_and_are_l
     assert decoder(log_probs) == found
     assert [h.ids for h in decoder(log_probs.astype(np.float64))] == [h.ids for h in found]
     assert np.array_equal(log_probs, before)
+
+
+@pytest.fixture(params=sorted(DECODERS))
+def name(request):
+    return request.param
+
+
+def test_an_entry_names_itself_and_explains_every_setting(name):
+    entry = DECODERS[name]
+    assert entry.name == name and "Source:" in (entry.__doc__ or "") + (entry.build.__doc__ or "") + SEARCHES(entry)
+    for setting, one in declared(entry).items():
+        assert one.metadata["help"] and setting not in RESERVED and setting.islower()
+
+
+def SEARCHES(entry):  # noqa: N802
+    """Return the docstrings of the module in which an entry is declared."""
+    import sys
+
+    module = sys.modules[entry.__module__]
+    return " ".join(value.__doc__ or "" for value in vars(module).values() if isinstance(value, type))
+
+
+def test_what_may_be_tuned_has_its_default_among_the_values_to_try(name):
+    fields = declared(DECODERS[name])
+    for setting, values in DECODERS[name].tunable().items():
+        assert fields[setting].default in values and len(set(values)) == len(values) > 1
+        for value in values:
+            assert checked(fields[setting].default, value, fields[setting].metadata, setting) == value
+
+
+def test_a_value_out_of_range_or_of_another_type_is_refused_in_a_line(name, tmp_path):
+    settings = made(name, tmp_path)
+    for setting, one in declared(settings).items():
+        wrong = [[], object(), float("nan"), 10**400, -(10**400), 1e308]
+        for value in wrong if not one.metadata["file"] else [3, [], ""]:
+            with pytest.raises(AsrError, match=f"^decoder '{name}': {setting} .*: must be ") as error:
+                replace(settings, **{setting: value})
+            assert "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+def test_a_search_is_recorded_and_read_back(name, tmp_path):
+    search = Search(made(name, tmp_path), tuned_on="a", tuned_for="b")
+    search.save(tmp_path / "decoder.json")
+    assert Search.load(tmp_path / "decoder.json") == search
+
+
+def test_options_of_the_command_line_do_not_collide_with_settings(name):
+    from asr.cli import COMMANDS
+
+    for command in COMMANDS:
+        if isinstance(command, DecoderCommand):
+            own = {option for one in command.params for option in (one.name, *one.opts)}
+            assert not own & {option for key in declared(DECODERS[name]) for option in (key, f"--{key}")}

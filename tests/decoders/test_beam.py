@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numba.core import caching
 
 from asr.decoders import beam as module
 from asr.decoders import beam_kernels
-from asr.decoders.beam import Beam
+from asr.decoders.beam import BeamSearch
 from asr.decoders.greedy import Greedy
 from asr.decoders.hypothesis import Hypothesis, collapse
 from asr.errors import AsrError
@@ -87,7 +88,6 @@ def by_the_book(
     lm: Tables | None = None,
     weight: float = 0.0,
     top: int = 0,
-    threshold: float = -INF,
 ) -> list[tuple[Ids, float]]:
     """Prefix beam search with a dictionary of labellings (Hannun 2014, algorithm 1), slow and plain."""
 
@@ -106,7 +106,7 @@ def by_the_book(
     live: dict[Ids, tuple[float, float]] = {(): (0.0, -INF)}
     for row in log_probs:
         ranked = sorted(range(1, units), key=lambda u: -row[u])
-        allowed = {u for u in ranked[: top or None] if row[u] >= threshold} | set(ranked[:1])
+        allowed = set(ranked[: top or None])
         after: dict[Ids, tuple[float, float]] = defaultdict(lambda: (-INF, -INF))
         for ids, (blank, spoken) in live.items():
             both = np.logaddexp(blank, spoken)
@@ -147,7 +147,7 @@ def agreement(one: list[int], other: list[int]) -> list[float]:
 def test_a_wide_beam_finds_every_labelling_and_its_exact_probability(seed, frames, units, gaps):
     log_probs = emissions(np.random.default_rng(seed), frames, units, gaps=gaps)
     exact = enumerate_labellings(log_probs)
-    found = Beam(width=5000, nbest=5000)(log_probs)
+    found = BeamSearch(width=5000, nbest=5000)(log_probs)
     assert_same(found, sorted(exact.items(), key=lambda item: -item[1]))
     assert all(h.acoustic == pytest.approx(exact[h.ids], abs=1e-9) for h in found)
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
@@ -162,7 +162,7 @@ def test_with_a_language_model_too(seed, frames, units, weight, bonus):
         ids: acoustic + weight * lm.of(ids) + bonus * len(ids)
         for ids, acoustic in enumerate_labellings(log_probs).items()
     }
-    found = Beam(width=5000, nbest=5000, language=lm, weight=weight, bonus=bonus)(log_probs)
+    found = BeamSearch(width=5000, nbest=5000, language=lm, weight=weight, bonus=bonus)(log_probs)
     assert_same(found, sorted(exact.items(), key=lambda item: -item[1]))
     for h in found:
         assert h.language == pytest.approx(lm.of(h.ids) if weight else 0.0, abs=1e-9)
@@ -178,16 +178,16 @@ def test_a_narrow_beam_keeps_what_the_algorithm_of_the_book_keeps(seed, width, u
     if lm:
         lm.score[:, 1] = -1.0  # one unit is always possible
     more: dict[str, Any] = {"weight": 0.7 if fused else 0.0, "bonus": 0.3 if fused else 0.0}
-    found = Beam(width=width, nbest=width, language=lm, **more)(log_probs)
+    found = BeamSearch(width=width, nbest=width, language=lm, **more)(log_probs)
     assert_same(found, by_the_book(log_probs, width, lm=lm, **more))
 
 
 @settings(deadline=None, max_examples=40)
-@given(seeds, st.integers(0, 7), st.sampled_from([-INF, -4.0, -1.0, -0.1]))
-def test_top_and_threshold_bound_what_may_begin_a_prefix(seed, top, threshold):
+@given(seeds, st.integers(0, 7))
+def test_only_the_top_units_of_a_frame_begin_new_prefixes(seed, top):
     log_probs = emissions(np.random.default_rng(seed), 20, 6)
-    found = Beam(width=8, nbest=8, top=top, threshold=threshold)(log_probs)
-    assert_same(found, by_the_book(log_probs, 8, top=top, threshold=threshold))
+    found = BeamSearch(width=8, nbest=8, top=top)(log_probs)
+    assert_same(found, by_the_book(log_probs, 8, top=top))
 
 
 @settings(deadline=None, max_examples=40)
@@ -195,7 +195,7 @@ def test_top_and_threshold_bound_what_may_begin_a_prefix(seed, top, threshold):
 def test_hypotheses_are_distinct_and_never_claim_more_than_the_truth(seed, width):
     # Flat log-probs let prefixes leave the beam while what grew from them stays, and come back.
     log_probs = emissions(np.random.default_rng(seed), 40, 4, scale=0.2)
-    found = Beam(width=width, nbest=width)(log_probs)
+    found = BeamSearch(width=width, nbest=width)(log_probs)
     assert len({h.ids for h in found}) == len(found) == width
     assert all(h.acoustic <= total(log_probs, h.ids) + 1e-9 for h in found)
 
@@ -204,7 +204,7 @@ def test_hypotheses_are_distinct_and_never_claim_more_than_the_truth(seed, width
 @given(seeds, st.integers(1, 5), st.integers(2, 4))
 def test_a_beam_that_drops_nothing_is_at_least_as_probable_as_greedy(seed, frames, units):
     log_probs = emissions(np.random.default_rng(seed), frames, units)
-    best = Beam(width=2000)(log_probs)[0]
+    best = BeamSearch(width=2000)(log_probs)[0]
     assert best.acoustic >= total(log_probs, Greedy()(log_probs)[0].ids) - 1e-9
     assert best.acoustic == pytest.approx(total(log_probs, best.ids), abs=1e-9)
 
@@ -216,8 +216,8 @@ def test_the_order_of_the_units_changes_nothing(seed, width):
     log_probs, lm = emissions(g, 30, 8), language(g, 8)
     order = np.r_[0, 1 + g.permutation(7)]  # new id → old id; blank stays
     moved = Tables(lm.following[:, order], lm.score[:, order], lm.final)
-    one = Beam(width=width, nbest=width, language=lm, weight=0.5, bonus=0.1)(log_probs)
-    other = Beam(width=width, nbest=width, language=moved, weight=0.5, bonus=0.1)(log_probs[:, order])
+    one = BeamSearch(width=width, nbest=width, language=lm, weight=0.5, bonus=0.1)(log_probs)
+    other = BeamSearch(width=width, nbest=width, language=moved, weight=0.5, bonus=0.1)(log_probs[:, order])
     assert [(h.ids, h.score, h.frames) for h in one] == [
         (tuple(int(order[u]) for u in h.ids), h.score, h.frames) for h in other
     ]
@@ -225,45 +225,45 @@ def test_the_order_of_the_units_changes_nothing(seed, width):
 
 def test_ties_go_to_the_live_prefix_and_the_lower_id():
     even = np.log(np.full((1, 3), 1 / 3))
-    assert [h.ids for h in Beam(width=3, nbest=3)(even)] == [(), (1,), (2,)]
-    assert [h.ids for h in Beam(width=2, nbest=2)(even)] == [(), (1,)]
-    assert [h.ids for h in Beam(width=1)(even)] == [()]
+    assert [h.ids for h in BeamSearch(width=3, nbest=3)(even)] == [(), (1,), (2,)]
+    assert [h.ids for h in BeamSearch(width=2, nbest=2)(even)] == [(), (1,)]
+    assert [h.ids for h in BeamSearch(width=1)(even)] == [()]
 
 
 def test_the_same_call_gives_the_same_bits():
     log_probs = emissions(np.random.default_rng(3), 100, 12)
-    assert len({str(Beam(width=20, nbest=20)(log_probs)) for _ in range(3)}) == 1
+    assert len({str(BeamSearch(width=20, nbest=20)(log_probs)) for _ in range(3)}) == 1
 
 
 def test_weight_zero_is_no_language_model():
     g = np.random.default_rng(1)
     log_probs, lm = emissions(g, 30, 5), language(g, 5, gaps=0.5)
-    assert Beam(nbest=25, language=lm, weight=0.0)(log_probs) == Beam(nbest=25)(log_probs)
+    assert BeamSearch(nbest=25, language=lm, weight=0.0)(log_probs) == BeamSearch(nbest=25)(log_probs)
 
 
 def test_a_language_model_of_zeros_is_none():
     log_probs = emissions(np.random.default_rng(1), 30, 5)
     zeros = Tables(np.zeros((1, 5), np.int32), np.zeros((1, 5)), np.zeros(1))
-    assert Beam(nbest=25, language=zeros, weight=1.0)(log_probs) == Beam(nbest=25)(log_probs)
+    assert BeamSearch(nbest=25, language=zeros, weight=1.0)(log_probs) == BeamSearch(nbest=25)(log_probs)
 
 
 def test_no_frame_has_the_empty_labelling():
-    assert Beam()(np.zeros((0, 4))) == [Hypothesis((), 0.0)]
+    assert BeamSearch()(np.zeros((0, 4))) == [Hypothesis((), 0.0)]
 
 
 def test_blank_alone_has_the_empty_labelling():
     certain = np.full((5, 3), -INF)
     certain[:, 0] = 0.0
-    assert Beam(width=9, nbest=9)(certain) == [Hypothesis((), 0.0)]
-    assert Beam()(np.zeros((5, 1))) == [Hypothesis((), 0.0)]
-    assert Beam(top=2, threshold=-1.0)(np.zeros((5, 1))) == [Hypothesis((), 0.0)]
+    assert BeamSearch(width=9, nbest=9)(certain) == [Hypothesis((), 0.0)]
+    assert BeamSearch()(np.zeros((5, 1))) == [Hypothesis((), 0.0)]
+    assert BeamSearch(top=2)(np.zeros((5, 1))) == [Hypothesis((), 0.0)]
 
 
 def test_certain_log_probs_have_one_labelling():
     path = [0, 2, 2, 0, 2, 1, 1, 0]
     certain = np.full((8, 3), -INF)
     certain[np.arange(8), path] = 0.0
-    (best,) = Beam(nbest=25)(certain)
+    (best,) = BeamSearch(nbest=25)(certain)
     assert best.ids == (2, 2, 1)
     assert best.frames == ((1, 3), (4, 5), (5, 7))
     assert best.confidence == (1.0, 1.0, 1.0)
@@ -278,7 +278,7 @@ def test_frames_are_those_of_the_best_path(seed, frames, units):
     for path in itertools.product(range(units), repeat=frames):
         score = sum(log_probs[t, u] for t, u in enumerate(path))
         best[collapse(path)] = max(best.get(collapse(path), (-INF, ())), (score, path))
-    for h in Beam(width=5000, nbest=5000)(log_probs):
+    for h in BeamSearch(width=5000, nbest=5000)(log_probs):
         path = best[h.ids][1]
         starts = [t for t in range(frames) if path[t] and (t == 0 or path[t - 1] != path[t])]
         ends = [next((e for e in range(t, frames) if path[e] != path[t]), frames) for t in starts]
@@ -287,7 +287,7 @@ def test_frames_are_those_of_the_best_path(seed, frames, units):
 
 def test_frames_lie_in_order_within_the_utterance_for_a_narrow_beam():
     log_probs = emissions(np.random.default_rng(5), 200, 10)
-    for h in Beam(width=4, nbest=4)(log_probs):
+    for h in BeamSearch(width=4, nbest=4)(log_probs):
         borders = [border for span in h.frames for border in span]
         assert len(h.frames) == len(h.ids)
         assert borders == sorted(borders) and 0 <= borders[0] and borders[-1] <= 200
@@ -296,7 +296,7 @@ def test_frames_lie_in_order_within_the_utterance_for_a_narrow_beam():
 
 def test_confidence_is_the_share_of_labellings_that_agree():
     log_probs = np.log(np.array([[0.2, 0.5, 0.3]]))
-    assert [h.confidence for h in Beam(width=9, nbest=3)(log_probs)] == [
+    assert [h.confidence for h in BeamSearch(width=9, nbest=3)(log_probs)] == [
         pytest.approx((0.5,)),
         pytest.approx((0.3,)),
         (),
@@ -306,7 +306,7 @@ def test_confidence_is_the_share_of_labellings_that_agree():
     peaks[[0, 4], [1, 3]] = 0.0
     peaks[[1, 3], 0] = 0.0
     peaks[2, [0, 1, 2]] = np.log([0.1, 0.3, 0.6])
-    (best, *_) = Beam(width=9, nbest=3)(peaks)
+    (best, *_) = BeamSearch(width=9, nbest=3)(peaks)
     assert best.ids == (1, 2, 3)
     assert best.confidence == pytest.approx((1.0, 0.6, 1.0))
 
@@ -348,26 +348,26 @@ def test_agreement_is_found_far_along_long_labellings():
 
 def test_a_trie_that_fills_up_grows(monkeypatch):
     log_probs = emissions(np.random.default_rng(2), 120, 9, scale=0.5)
-    expected = Beam(width=10, nbest=10)(log_probs)
+    expected = BeamSearch(width=10, nbest=10)(log_probs)
     monkeypatch.setattr(module, "NODES", 1)
-    assert Beam(width=10, nbest=10)(log_probs) == expected
+    assert BeamSearch(width=10, nbest=10)(log_probs) == expected
 
 
-def test_a_batch_is_decoded_as_one_by_one_and_in_order():
+def test_several_threads_can_share_a_search():
     g = np.random.default_rng(4)
     batch = [emissions(g, frames, 7) for frames in (0, 50, 3, 200, 1, 80)]
-    search = Beam(nbest=3)
-    assert search.decode_batch(batch) == [search(log_probs) for log_probs in batch]
-    assert search.decode_batch([]) == []
+    search = BeamSearch(nbest=3)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(search, batch)) == [search(log_probs) for log_probs in batch]
 
 
 def test_float_type_and_layout_do_not_matter_and_nothing_is_written_to():
     log_probs = emissions(np.random.default_rng(6), 40, 7).astype(np.float32)
     log_probs.flags.writeable = False
-    expected = Beam(nbest=5)(log_probs.astype(np.float64))
-    assert Beam(nbest=5)(log_probs) == expected
-    assert Beam(nbest=5)(np.asfortranarray(log_probs)) == expected
-    assert Beam(nbest=5)(np.repeat(log_probs, 2, axis=0)[::2]) == expected
+    expected = BeamSearch(nbest=5)(log_probs.astype(np.float64))
+    assert BeamSearch(nbest=5)(log_probs) == expected
+    assert BeamSearch(nbest=5)(np.asfortranarray(log_probs)) == expected
+    assert BeamSearch(nbest=5)(np.repeat(log_probs, 2, axis=0)[::2]) == expected
 
 
 @pytest.mark.parametrize(
@@ -378,8 +378,6 @@ def test_float_type_and_layout_do_not_matter_and_nothing_is_written_to():
         ({"nbest": 0}, "beam: nbest 0: must be from 1 to the width"),
         ({"nbest": 26}, "beam: nbest 26: must be from 1 to the width, 25"),
         ({"top": -1}, "beam: top -1: "),
-        ({"threshold": math.nan}, "beam: threshold nan: "),
-        ({"threshold": INF}, "beam: threshold inf: "),
         ({"bonus": math.nan}, "beam: bonus nan: must be finite"),
         ({"bonus": -INF}, "beam: bonus -inf: must be finite"),
         ({"weight": math.nan}, "beam: weight nan: must be finite and not negative"),
@@ -388,7 +386,7 @@ def test_float_type_and_layout_do_not_matter_and_nothing_is_written_to():
 )
 def test_a_setting_without_sense_is_refused_in_one_line(setting, message):
     with pytest.raises(AsrError, match=message) as refusal:
-        Beam(**setting)
+        BeamSearch(**setting)
     assert "\n" not in str(refusal.value)
 
 
@@ -397,26 +395,26 @@ def test_log_probs_that_are_no_numbers_are_refused(value, shown):
     log_probs = emissions(np.random.default_rng(0), 6, 4, gaps=0.3)
     log_probs[2, 3] = value
     with pytest.raises(AsrError, match=f"frame 2: the log-prob of unit 3 is {shown}"):
-        Beam()(log_probs)
+        BeamSearch()(log_probs)
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (5, 0)])
 def test_what_is_no_matrix_is_refused(shape):
     with pytest.raises(AsrError, match="must be"):
-        Beam()(np.zeros(shape))
+        BeamSearch()(np.zeros(shape))
 
 
 def test_a_frame_without_any_unit_is_named():
     log_probs = np.zeros((5, 3))
     log_probs[3] = -INF
     with pytest.raises(AsrError, match="frame 3: log-probs and language model leave no labelling"):
-        Beam()(log_probs)
+        BeamSearch()(log_probs)
 
 
 def test_a_language_model_that_lets_nothing_end_is_named():
     lm = Tables(np.zeros((1, 3), np.int32), np.zeros((1, 3)), np.array([-INF]))
     with pytest.raises(AsrError, match="no labelling in the beam may end"):
-        Beam(language=lm, weight=1.0)(np.zeros((2, 3)))
+        BeamSearch(language=lm, weight=1.0)(np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -434,15 +432,15 @@ def test_a_language_model_that_lets_nothing_end_is_named():
 )
 def test_a_language_model_whose_tables_do_not_fit_is_refused(lm, message):
     with pytest.raises(AsrError, match=message):
-        Beam(language=lm, weight=1.0)(np.zeros((2, 3)))
+        BeamSearch(language=lm, weight=1.0)(np.zeros((2, 3)))
 
 
 def test_what_stands_in_the_language_model_for_blank_is_not_read():
     g = np.random.default_rng(8)
     log_probs, lm = emissions(g, 10, 4), language(g, 4)
-    expected = Beam(language=lm, weight=1.0)(log_probs)
+    expected = BeamSearch(language=lm, weight=1.0)(log_probs)
     lm.score[:, 0], lm.following[:, 0] = math.nan, -1
-    assert Beam(language=lm, weight=1.0)(log_probs) == expected
+    assert BeamSearch(language=lm, weight=1.0)(log_probs) == expected
 
 
 @settings(deadline=None, max_examples=300)
@@ -488,7 +486,7 @@ def test_an_unpruned_search_agrees_with_flashlight_text():
         )
         decoder = text.LexiconFreeDecoder(options, text.ZeroLM(), -1, 0, [])
         theirs = decoder.decode(log_probs.ctypes.data, frames, units)[0]
-        ours = Beam(width=100_000)(log_probs)[0]
+        ours = BeamSearch(width=100_000)(log_probs)[0]
         assert ours.ids == collapse([token for token in theirs.tokens if token >= 0])  # it pads with silence, -1
         assert ours.score == pytest.approx(theirs.score, abs=1e-5)
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 
 from asr import lm as language_models
 from asr.decoders import lexicon_kernels, lexicon_net
-from asr.decoders.beam import Beam
+from asr.decoders.beam import BeamSearch
 from asr.decoders.hypothesis import Hypothesis, LogProbs, collapse
-from asr.decoders.lexicon import Lexicon
+from asr.decoders.lexicon import LexiconSearch
 from asr.errors import AsrError
 from asr.lm.ngrams import Grams
 
@@ -164,7 +165,7 @@ def test_a_wide_beam_finds_every_pair_of_words_and_labelling_and_its_exact_score
     g = np.random.default_rng(seed)
     words = some_words(g, [1, 2])
     log_probs = emissions(g, min(frames, rules.longest), 4, gaps=gaps)
-    found = Lexicon(pronunciations=words, width=20_000, nbest=20_000, **rules.settings)(log_probs)
+    found = LexiconSearch(pronunciations=words, width=20_000, nbest=20_000, **rules.settings)(log_probs)
     assert_same(found, enumerate_pairs(log_probs, words, rules))
 
 
@@ -176,7 +177,9 @@ def test_with_a_language_model_too(seed, frames, rules, order, weight, bonus):
     lm = some_language(g, words, order)
     log_probs = emissions(g, min(frames, rules.longest), 4)
     more = {"weight": weight, "bonus": bonus}
-    found = Lexicon(pronunciations=words, width=20_000, nbest=20_000, language=lm, **more, **rules.settings)(log_probs)
+    found = LexiconSearch(pronunciations=words, width=20_000, nbest=20_000, language=lm, **more, **rules.settings)(
+        log_probs
+    )
     assert_same(found, enumerate_pairs(log_probs, words, rules, lm, **more))
     exact = labellings(log_probs)
     for h in found:
@@ -292,7 +295,7 @@ def test_a_narrow_beam_keeps_what_the_algorithm_keeps(seed, width, rules):
     lm = uneven_language(g, words)
     log_probs = emissions(g, 20, 4, scale=1.0)
     more = {"language": lm, "weight": 0.8, "bonus": 0.4}
-    found = Lexicon(pronunciations=words, width=width, nbest=width, **more, **rules.settings)(log_probs)
+    found = LexiconSearch(pronunciations=words, width=width, nbest=width, **more, **rules.settings)(log_probs)
     expected = Book(words, rules, lm, 0.8, 0.4).search(log_probs, width)
     assert sorted(h.score for h in found) == pytest.approx(sorted(expected.values()), abs=1e-9)
 
@@ -307,7 +310,7 @@ def test_hypotheses_are_distinct_and_never_claim_more_than_the_truth(seed, width
     log_probs = emissions(g, 5, 4, scale=0.5)
     more = {"weight": 0.5, "bonus": 0.3}
     exact = enumerate_pairs(log_probs, words, rules, lm, **more)
-    decoder = Lexicon(pronunciations=words, width=width, nbest=width, language=lm, **more, **rules.settings)
+    decoder = LexiconSearch(pronunciations=words, width=width, nbest=width, language=lm, **more, **rules.settings)
     found = decoder(log_probs)
     assert len({(h.words, h.ids) for h in found}) == len(found)
     whole = decoder._search(np.asarray(log_probs, np.float64)).places <= lexicon_net.AFTER
@@ -325,8 +328,8 @@ def test_a_word_for_each_unit_is_a_search_over_units(seed, width, fused):
     lm = language_models.estimate([g.choice(symbols[1:], 9).tolist() for _ in range(20)], 3, symbols[1:])
     more = {"width": width, "nbest": width, "weight": 0.6 if fused else 0.0, "bonus": 0.2}
     words = {symbol: [(id,)] for id, symbol in enumerate(symbols) if id}
-    found = Lexicon(pronunciations=words, language=lm, **more)(log_probs)
-    expected = Beam(language=lm.tables(symbols), **more)(log_probs)
+    found = LexiconSearch(pronunciations=words, language=lm, **more)(log_probs)
+    expected = BeamSearch(language=lm.tables(symbols), **more)(log_probs)
     assert [h.score for h in found] == pytest.approx([h.score for h in expected], abs=1e-9)
     for one, other in zip(found, expected, strict=True):
         assert one.ids == other.ids and one.words == tuple(symbols[id] for id in other.ids)
@@ -342,7 +345,7 @@ def test_words_that_sound_alike_are_told_apart_by_the_language_model():
     log_probs = certain([0, 1, 1, 2, 3, 0], 5, doubt=0.01)
     for said in ("right", "write"):
         lm = language_models.estimate([[said]] * 3 + [["right", "write", "rye"]], 1)
-        best, second = Lexicon(pronunciations=HOMOPHONES, language=lm, weight=1.0, nbest=2)(log_probs)
+        best, second = LexiconSearch(pronunciations=HOMOPHONES, language=lm, weight=1.0, nbest=2)(log_probs)
         assert best.words == (said,)
         assert set(second.words) == {"right", "write"} - {said}
         assert best.ids == second.ids == (1, 2, 3)
@@ -350,7 +353,7 @@ def test_words_that_sound_alike_are_told_apart_by_the_language_model():
 
 def test_words_that_sound_alike_share_their_labellings_probability():
     log_probs = emissions(np.random.default_rng(0), 30, 5)
-    found = Lexicon(pronunciations=HOMOPHONES, width=40, nbest=40)(log_probs)
+    found = LexiconSearch(pronunciations=HOMOPHONES, width=40, nbest=40)(log_probs)
     by_ids = defaultdict(set)
     for h in found:
         by_ids[h.ids].add(h.acoustic)
@@ -360,25 +363,27 @@ def test_words_that_sound_alike_share_their_labellings_probability():
 @pytest.mark.parametrize("said", [(1, 2, 3), (1, 3), (4,)])
 def test_a_word_is_heard_in_each_of_its_pronunciations(said):
     words = {"cat": [(1, 2, 3), (1, 3), (4,)], "dog": [(2, 2)]}
-    best = Lexicon(pronunciations=words)(certain([0, *said, 0], 5, doubt=0.01))[0]
+    best = LexiconSearch(pronunciations=words)(certain([0, *said, 0], 5, doubt=0.01))[0]
     assert (best.words, best.ids) == (("cat",), said)
 
 
 def test_a_pronunciation_given_twice_is_one():
     log_probs = emissions(np.random.default_rng(0), 10, 3)
     once, twice = {"a": [(1, 2)], "b": [(2,)]}, {"a": [(1, 2), (1, 2)], "b": [(2,), (2,)]}
-    assert Lexicon(pronunciations=twice, nbest=50)(log_probs) == Lexicon(pronunciations=once, nbest=50)(log_probs)
+    assert LexiconSearch(pronunciations=twice, nbest=50)(log_probs) == LexiconSearch(pronunciations=once, nbest=50)(
+        log_probs
+    )
 
 
 def test_a_border_that_may_move_makes_no_second_hypothesis():
     words = {"a": [(1,), (1, 2)], "b": [(2, 3), (3,)]}
-    found = Lexicon(pronunciations=words, nbest=50)(certain([1, 2, 3], 4))
+    found = LexiconSearch(pronunciations=words, nbest=50)(certain([1, 2, 3], 4))
     assert [h.words for h in found] == [("a", "b")]
 
 
 def test_free_units_are_heard_anywhere_and_belong_to_no_word():
     path = [4, 4, 1, 4, 2, 4, 0, 4, 3, 3, 4]
-    best = Lexicon(pronunciations={"a": [(1, 2)], "b": [(3,)]}, free=[4])(certain(path, 5))[0]
+    best = LexiconSearch(pronunciations={"a": [(1, 2)], "b": [(3,)]}, free=[4])(certain(path, 5))[0]
     assert best.ids == (4, 1, 4, 2, 4, 4, 3, 4)
     assert best.words == ("a", "b")
     assert best.word_frames == ((2, 5), (8, 10))
@@ -390,7 +395,7 @@ SPACE = 5
 
 @pytest.mark.parametrize("spoken", [[1, 2, 3, 5, 2], [5, 1, 2, 3, 5, 2, 5], [1, 2, 3, 0, 5, 0, 5, 2]])
 def test_a_separator_stands_between_words_and_may_at_the_ends_or_twice(spoken):
-    best = Lexicon(pronunciations=CAT_AND_CATS, separator=SPACE)(certain(spoken, 6))[0]
+    best = LexiconSearch(pronunciations=CAT_AND_CATS, separator=SPACE)(certain(spoken, 6))[0]
     assert best.words == ("cat", "a")
     assert best.ids == collapse(spoken)
     assert [spoken[end - 1] for _, end in best.word_frames] == [3, 2]
@@ -398,12 +403,14 @@ def test_a_separator_stands_between_words_and_may_at_the_ends_or_twice(spoken):
 
 def test_words_are_not_run_together_where_a_separator_must_stand():
     log_probs = certain([1, 2, 3, 0, 2], 6, doubt=0.01)
-    assert Lexicon(pronunciations=CAT_AND_CATS)(log_probs)[0].words == ("cat", "a")
-    assert Lexicon(pronunciations=CAT_AND_CATS, separator=SPACE)(log_probs)[0].words != ("cat", "a")
+    assert LexiconSearch(pronunciations=CAT_AND_CATS)(log_probs)[0].words == ("cat", "a")
+    assert LexiconSearch(pronunciations=CAT_AND_CATS, separator=SPACE)(log_probs)[0].words != ("cat", "a")
 
 
 def test_a_word_that_is_not_in_the_lexicon_is_never_heard_without_unknown_words():
-    found = Lexicon(pronunciations={"a": [(1, 2)], "b": [(3,)]}, nbest=100)(certain([1, 0, 1, 0, 2], 4, doubt=0.2))
+    found = LexiconSearch(pronunciations={"a": [(1, 2)], "b": [(3,)]}, nbest=100)(
+        certain([1, 0, 1, 0, 2], 4, doubt=0.2)
+    )
     assert all(set(h.words) <= {"a", "b"} for h in found)
     assert found[0].ids != (1, 1, 2)
 
@@ -411,16 +418,16 @@ def test_a_word_that_is_not_in_the_lexicon_is_never_heard_without_unknown_words(
 def test_an_unknown_word_is_any_sequence_of_units_at_a_price():
     words = {"a": [(1, 2)], "b": [(3,)]}
     log_probs = certain([1, 2, 4, 1, 4, 1, 2, 0, 3], 5, doubt=0.001)
-    best = Lexicon(pronunciations=words, free=[4], unknown=-2.0)(log_probs)[0]
+    best = LexiconSearch(pronunciations=words, free=[4], unknown=-2.0)(log_probs)[0]
     assert best.words == ("a", "<unk>", "a", "b")
     assert best.word_frames == ((0, 2), (3, 4), (5, 7), (8, 9))
     assert best.score == pytest.approx(best.acoustic - 2.0)
-    assert Lexicon(pronunciations=words, free=[4], unknown=-20.0)(log_probs)[0].words == ("a", "a", "b")
+    assert LexiconSearch(pronunciations=words, free=[4], unknown=-20.0)(log_probs)[0].words == ("a", "a", "b")
 
 
 def test_an_unknown_word_counts_as_the_language_models():
     lm = language_models.estimate([["a", "b"]] * 5, 2)
-    best = Lexicon(pronunciations={"a": [(1, 2)], "b": [(3,)]}, language=lm, weight=1.0, unknown=-3.0)(
+    best = LexiconSearch(pronunciations={"a": [(1, 2)], "b": [(3,)]}, language=lm, weight=1.0, unknown=-3.0)(
         certain([1, 2, 0, 1, 0, 3], 4, doubt=0.0001)
     )[0]
     assert best.words == ("a", "<unk>", "b")
@@ -430,16 +437,16 @@ def test_an_unknown_word_counts_as_the_language_models():
 
 def test_a_word_that_the_language_model_does_not_know_is_said_as_its_unknown():
     lm = language_models.estimate([["a", "a"]], 2)
-    best = Lexicon(pronunciations={"new": [(1, 2)]}, language=lm, weight=1.0)(certain([1, 2], 3))[0]
+    best = LexiconSearch(pronunciations={"new": [(1, 2)]}, language=lm, weight=1.0)(certain([1, 2], 3))[0]
     assert best.words == ("new",)
     assert best.language == pytest.approx(language_score(lm, ("<unk>",)))
 
 
 def test_where_no_reading_ends_with_a_whole_word_the_unfinished_one_is_left_out():
     words = {"a": [(1, 2)], "b": [(3, 1, 1)]}
-    best = Lexicon(pronunciations=words, unknown=None)(certain([1, 2, 3, 0], 4))[0]
+    best = LexiconSearch(pronunciations=words, unknown=None)(certain([1, 2, 3, 0], 4))[0]
     assert (best.words, best.ids, best.word_frames) == (("a",), (1, 2, 3), ((0, 2),))
-    assert Lexicon(pronunciations=words, width=500)(certain([1, 2, 3, 0], 4, doubt=1e-6))[0].words == ("a",)
+    assert LexiconSearch(pronunciations=words, width=500)(certain([1, 2, 3, 0], 4, doubt=1e-6))[0].words == ("a",)
 
 
 def test_where_the_language_model_lets_no_words_end_it_is_said():
@@ -451,7 +458,7 @@ def test_where_the_language_model_lets_no_words_end_it_is_said():
     )
     endless = language_models.Ngram.of(lm.symbols, [one, two])
     with pytest.raises(AsrError, match=r"^lexicon: language model: no words in the beam may end; widen the beam$"):
-        Lexicon(pronunciations=HOMOPHONES, language=endless, weight=1.0)(emissions(g, 9, 4))
+        LexiconSearch(pronunciations=HOMOPHONES, language=endless, weight=1.0)(emissions(g, 9, 4))
 
 
 def test_weight_zero_is_no_language_model():
@@ -459,33 +466,33 @@ def test_weight_zero_is_no_language_model():
     words = some_words(g, [1, 2, 3])
     log_probs, lm = emissions(g, 30, 5), some_language(g, words)
     closed = language_models.estimate([["other"]], 1, ["other"])  # does not even know the words
-    expected = Lexicon(pronunciations=words, nbest=50)(log_probs)
-    assert Lexicon(pronunciations=words, nbest=50, language=lm, weight=0.0)(log_probs) == expected
-    assert Lexicon(pronunciations=words, nbest=50, language=closed, weight=0.0)(log_probs) == expected
+    expected = LexiconSearch(pronunciations=words, nbest=50)(log_probs)
+    assert LexiconSearch(pronunciations=words, nbest=50, language=lm, weight=0.0)(log_probs) == expected
+    assert LexiconSearch(pronunciations=words, nbest=50, language=closed, weight=0.0)(log_probs) == expected
 
 
 def test_a_language_model_without_an_opinion_is_none():
     log_probs = emissions(np.random.default_rng(1), 30, 5)
-    one = Lexicon(pronunciations=HOMOPHONES, nbest=50, language=language_models.NoLM(), weight=1.0)
-    assert one(log_probs) == Lexicon(pronunciations=HOMOPHONES, nbest=50)(log_probs)
+    one = LexiconSearch(pronunciations=HOMOPHONES, nbest=50, language=language_models.NoLM(), weight=1.0)
+    assert one(log_probs) == LexiconSearch(pronunciations=HOMOPHONES, nbest=50)(log_probs)
 
 
 def test_no_frame_has_no_words():
-    assert Lexicon(pronunciations=HOMOPHONES)(np.zeros((0, 4))) == [Hypothesis((), 0.0)]
+    assert LexiconSearch(pronunciations=HOMOPHONES)(np.zeros((0, 4))) == [Hypothesis((), 0.0)]
 
 
 def test_blank_alone_has_no_words():
-    assert Lexicon(pronunciations=HOMOPHONES, nbest=9)(certain([0, 0, 0], 4)) == [Hypothesis((), 0.0)]
+    assert LexiconSearch(pronunciations=HOMOPHONES, nbest=9)(certain([0, 0, 0], 4)) == [Hypothesis((), 0.0)]
 
 
 def test_silence_alone_has_no_words():
-    best = Lexicon(pronunciations=HOMOPHONES, free=[4])(certain([4, 4, 0, 4], 5))[0]
+    best = LexiconSearch(pronunciations=HOMOPHONES, free=[4])(certain([4, 4, 0, 4], 5))[0]
     assert (best.words, best.ids, best.word_frames) == ((), (4, 4), ())
 
 
 def test_one_frame_holds_one_short_word_or_none():
     log_probs = np.log(np.array([[0.2, 0.5, 0.3]]))
-    found = Lexicon(pronunciations={"a": [(1,)], "b": [(2, 1)]}, nbest=9)(log_probs)
+    found = LexiconSearch(pronunciations={"a": [(1,)], "b": [(2, 1)]}, nbest=9)(log_probs)
     assert [(h.words, h.score) for h in found] == [
         (("a",), pytest.approx(math.log(0.5))),
         ((), pytest.approx(math.log(0.2))),
@@ -495,7 +502,7 @@ def test_one_frame_holds_one_short_word_or_none():
 def test_word_confidence_is_the_share_of_readings_with_the_word_there():
     log_probs = np.log(np.array([[0.2, 0.5, 0.3]]))
     words = {"a": [(1,)], "b": [(2,)], "c": [(2,)]}
-    found = Lexicon(pronunciations=words, nbest=9)(log_probs)
+    found = LexiconSearch(pronunciations=words, nbest=9)(log_probs)
     assert [(h.words, h.word_confidence, h.confidence) for h in found] == [
         (("a",), pytest.approx((0.5 / 1.3,)), pytest.approx((0.5 / 1.3,))),
         (("b",), pytest.approx((0.3 / 1.3,)), pytest.approx((0.6 / 1.3,))),
@@ -510,7 +517,7 @@ def test_a_words_time_holds_one_of_its_pronunciations(seed, width, rules):
     g = np.random.default_rng(seed)
     words, rules = some_words(g, [1, 2]), rules._replace(unknown=-0.7)
     log_probs = emissions(g, 15, 4, scale=1.0)
-    for h in Lexicon(pronunciations=words, width=width, nbest=width, **rules.settings)(log_probs):
+    for h in LexiconSearch(pronunciations=words, width=width, nbest=width, **rules.settings)(log_probs):
         starts, ends = [start for start, _ in h.frames], [end for _, end in h.frames]
         own = [h.ids[starts.index(start) : ends.index(end) + 1] for start, end in h.word_frames]
         said = [tuple(unit for unit in ids if unit not in rules.free) for ids in own]
@@ -524,7 +531,7 @@ def test_a_words_time_holds_one_of_its_pronunciations(seed, width, rules):
 def test_word_times_lie_in_order_within_the_utterance():
     g = np.random.default_rng(6)  # here rounding would make shares of more than 1
     words = some_words(g, [1, 2, 3])
-    for h in Lexicon(pronunciations=words, free=[4], unknown=-1.0, width=20, nbest=20)(emissions(g, 100, 5)):
+    for h in LexiconSearch(pronunciations=words, free=[4], unknown=-1.0, width=20, nbest=20)(emissions(g, 100, 5)):
         borders = [border for span in h.word_frames for border in span]
         assert len(h.word_frames) == len(h.word_confidence) == len(h.words) > 0
         assert borders == sorted(borders) and 0 <= borders[0] and borders[-1] <= 100
@@ -538,7 +545,7 @@ def test_hypotheses_hold_plain_values():
     g = np.random.default_rng(5)
     words = some_words(g, [1, 2, 3])
     lm = some_language(g, words)
-    for h in Lexicon(pronunciations=words, language=lm, weight=1.0, nbest=20)(emissions(g, 30, 4)):
+    for h in LexiconSearch(pronunciations=words, language=lm, weight=1.0, nbest=20)(emissions(g, 30, 4)):
         assert all(type(value) is float for value in (h.score, h.acoustic, h.language, *h.word_confidence))
         assert all(type(id) is int for id in h.ids)
         assert all(type(border) is int for span in (*h.frames, *h.word_frames) for border in span)
@@ -548,7 +555,7 @@ def test_the_same_call_gives_the_same_bits_in_any_float_type_and_leaves_its_inpu
     words = some_words(np.random.default_rng(3), [1, 2, 3])
     log_probs = emissions(np.random.default_rng(3), 100, 5).astype(np.float32)
     before = log_probs.copy()
-    decoder = Lexicon(pronunciations=words, free=[4], width=20, nbest=20)
+    decoder = LexiconSearch(pronunciations=words, free=[4], width=20, nbest=20)
     assert len({str(decoder(log_probs)) for _ in range(3)}) == 1
     assert decoder(log_probs.astype(np.float64)) == decoder(log_probs)
     assert np.array_equal(log_probs, before)
@@ -557,7 +564,7 @@ def test_the_same_call_gives_the_same_bits_in_any_float_type_and_leaves_its_inpu
 def test_of_words_that_are_equally_good_the_first_of_the_lexicon_is_first():
     words: Pronunciations = {f"word{i}": [(1 + i % 3,)] for i in range(150)}
     log_probs = np.log(np.array([[0.1, 0.3, 0.2, 0.4]]))
-    found = Lexicon(pronunciations=words, width=200, nbest=200)(log_probs)
+    found = LexiconSearch(pronunciations=words, width=200, nbest=200)(log_probs)
     by_unit = [tuple(f"word{i}" for i in range(unit - 1, 150, 3)) for unit in (3, 1, 2)]
     assert [h.words for h in found] == [(word,) for words in by_unit for word in words] + [()]
 
@@ -565,31 +572,32 @@ def test_of_words_that_are_equally_good_the_first_of_the_lexicon_is_first():
 def test_with_and_without_a_language_model_the_same_code_runs():
     lm = some_language(np.random.default_rng(0), HOMOPHONES)
     for more in ({}, {"language": lm, "weight": 1.0}, {"language": language_models.NoLM(), "weight": 1}):
-        Lexicon(pronunciations=HOMOPHONES, **more)(certain([1], 4, doubt=0.5))
+        LexiconSearch(pronunciations=HOMOPHONES, **more)(certain([1], 4, doubt=0.5))
     assert len(lexicon_kernels.search.signatures) == 1
 
 
-def test_a_batch_is_decoded_as_its_utterances_are():
+def test_several_threads_can_share_a_search():
     g = np.random.default_rng(4)
     words = some_words(g, [1, 2, 3])
     batch: list[LogProbs] = [emissions(g, frames, units) for frames, units in [(50, 5), (0, 5), (9, 6), (80, 5)] * 4]
-    decoder = Lexicon(pronunciations=words, free=[4], width=20, nbest=3)
-    assert decoder.decode_batch(batch) == [decoder(log_probs) for log_probs in batch]
+    decoder = LexiconSearch(pronunciations=words, free=[4], width=20, nbest=3)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(decoder, batch)) == [decoder(log_probs) for log_probs in batch]
 
 
 def test_prefixes_and_words_find_room_however_many_they_are(monkeypatch):
     g = np.random.default_rng(6)
     words = some_words(g, [1, 2, 3])
     log_probs = emissions(g, 60, 5, scale=0.5)
-    expected = Lexicon(pronunciations=words, free=[4], width=30, nbest=30)(log_probs)
+    expected = LexiconSearch(pronunciations=words, free=[4], width=30, nbest=30)(log_probs)
     monkeypatch.setattr("asr.decoders.lexicon.NODES", 0)
-    assert Lexicon(pronunciations=words, free=[4], width=30, nbest=30)(log_probs) == expected
+    assert LexiconSearch(pronunciations=words, free=[4], width=30, nbest=30)(log_probs) == expected
 
 
 def test_many_words_in_few_labellings_find_room_too(monkeypatch):
     words: Pronunciations = {letter: [(1,)] for letter in "abcdefgh"}
     lm = uneven_language(np.random.default_rng(6), words)
-    decoder = Lexicon(pronunciations=words, width=30, nbest=30, language=lm, weight=1.0)
+    decoder = LexiconSearch(pronunciations=words, width=30, nbest=30, language=lm, weight=1.0)
     log_probs = certain([1, 0] * 20, 2)
     expected = decoder(log_probs)
     monkeypatch.setattr("asr.decoders.lexicon.NODES", 0)
@@ -638,7 +646,7 @@ def test_a_word_may_come_at_its_best_in_any_state():
 )
 def test_a_setting_that_makes_no_sense_is_refused_in_one_line(setting, message):
     with pytest.raises(AsrError, match=message) as caught:
-        Lexicon(**{"pronunciations": HOMOPHONES, **setting})
+        LexiconSearch(**{"pronunciations": HOMOPHONES, **setting})
     assert "\n" not in str(caught.value)
 
 
@@ -655,7 +663,7 @@ def test_a_setting_that_makes_no_sense_is_refused_in_one_line(setting, message):
 )
 def test_log_probs_that_cannot_be_are_refused_in_one_line(log_probs, message):
     with pytest.raises(AsrError, match=message):
-        Lexicon(pronunciations=HOMOPHONES)(log_probs)
+        LexiconSearch(pronunciations=HOMOPHONES)(log_probs)
 
 
 def test_naming_the_decoder_does_not_load_numba():

@@ -1,4 +1,4 @@
-"""A run that went well, to be spoilt."""
+"""A good run, to be damaged by the tests."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from asr.training import loop
 
 @pytest.fixture(scope="session")
 def toy_recipe():
-    """The toy corpus's recipe, some of its training changed."""
+    """The toy corpus's recipe with other training settings."""
 
     def recipe(**training):
         settings = {"epochs": 12, "batch": 4, "learning_rate": 0.03} | training
@@ -41,5 +41,5 @@ def learned(learn):
 
 @pytest.fixture
 def sound(learned, tmp_path):
-    """A copy of the run that went well."""
+    """A copy of the good run."""
     return shutil.copytree(learned, tmp_path / "run")

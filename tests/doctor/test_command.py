@@ -1,4 +1,4 @@
-"""`asr doctor` from outside: the table, the JSON, the statuses."""
+"""`asr doctor` on the command line: the table, the JSON, the exit status."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ RECIPE = '[corpus]\nname = "toy"\n[units]\nkind = "characters"\nalphabet = "abcd
 
 
 @pytest.fixture
-def place(toy, tmp_path, monkeypatch):
+def workspace(toy, tmp_path, monkeypatch):
     shutil.copytree(toy, tmp_path / "data" / "toy")
     (tmp_path / "toy.toml").write_text(RECIPE)
     monkeypatch.chdir(tmp_path)
@@ -36,21 +36,21 @@ def asr(monkeypatch, capsys):
     return run
 
 
-def spoil(place, set_, number, **changes):
-    path = place / "data" / "toy" / f"{set_}.jsonl"
+def damage(workspace, set_, number, **changes):
+    path = workspace / "data" / "toy" / f"{set_}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rows[number] |= changes
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def test_a_sound_corpus_gives_one_line_and_status_0(place, asr):
+def test_a_good_corpus_is_reported_in_one_line(workspace, asr):
     status, out, _ = asr("doctor", "toy.toml")
     assert status == 0
-    assert out == f"72 utterances, 0.01 h, in train dev test: nothing wrong, by {len(DATA_CHECKS)} checks\n"
+    assert out == f"72 utterances, 0.01 h, in train dev test: no problems found by {len(DATA_CHECKS)} checks\n"
 
 
-def test_an_error_gives_status_1_and_names_the_utterance_with_a_remedy(place, asr):
-    spoil(place, "train", 3, text="a" * 200)
+def test_an_error_sets_status_1_and_names_the_utterance_and_a_remedy(workspace, asr):
+    damage(workspace, "train", 3, text="a" * 200)
     status, out, err = asr("doctor", "toy.toml")
     assert status == 1
     line = next(line for line in out.splitlines() if line.startswith("error"))
@@ -59,15 +59,15 @@ def test_an_error_gives_status_1_and_names_the_utterance_with_a_remedy(place, as
     assert err.endswith("72 utterances, 0.01 h, in train dev test: 1 error, 1 warning, 0 notes\n")
 
 
-def test_a_warning_alone_gives_status_0(place, asr):
-    spoil(place, "train", 3, seconds=30.0)
+def test_a_warning_leaves_status_0(workspace, asr):
+    damage(workspace, "train", 3, seconds=30.0)
     status, out, _ = asr("doctor", "toy.toml")
     assert status == 0 and out.startswith("warning  seconds  train  1  train-03  ")
 
 
-def test_json_has_every_id_and_a_stable_shape(place, asr):
+def test_json_contains_every_id(workspace, asr):
     for number in range(5):
-        spoil(place, "train", number, seconds=30.0)
+        damage(workspace, "train", number, seconds=30.0)
     status, out, _ = asr("doctor", "toy.toml", "--json")
     found = json.loads(out)
     assert status == 0
@@ -79,12 +79,12 @@ def test_json_has_every_id_and_a_stable_shape(place, asr):
     assert set(finding["ids"]) == {f"train-0{i}" for i in range(5)} and finding["value"] > 28
 
 
-def test_manifests_are_examined_alone_or_with_a_recipe(place, asr):
-    spoil(place, "dev", 0, text="abé")
+def test_manifests_are_examined_alone_or_with_a_recipe(workspace, asr):
+    damage(workspace, "dev", 0, text="abé")
     paths = ["data/toy/train.jsonl", "data/toy/dev.jsonl"]
     assert asr("doctor", "data/toy/test.jsonl")[:2] == (
         0,
-        f"12 utterances, 0.00 h, in test: nothing wrong, by {len(DATA_CHECKS)} checks\n",
+        f"12 utterances, 0.00 h, in test: no problems found by {len(DATA_CHECKS)} checks\n",
     )
     assert "unseen" in asr("doctor", *paths)[1]
     status, out, _ = asr("doctor", "toy.toml", *paths)
@@ -92,15 +92,15 @@ def test_manifests_are_examined_alone_or_with_a_recipe(place, asr):
     assert asr("doctor", "toy.toml", *paths, "--set", "units.alphabet=abcdé")[1].startswith("warning  unseen  dev")
 
 
-def test_manifests_of_one_name_are_told_apart(place, asr):
-    shutil.copytree(place / "data" / "toy", place / "data" / "again")
+def test_manifests_with_equal_names_are_distinguished(workspace, asr):
+    shutil.copytree(workspace / "data" / "toy", workspace / "data" / "again")
     status, out, _ = asr("doctor", "data/toy/dev.jsonl", "data/again/dev.jsonl")
     assert status == 1 and "data/toy/dev.jsonl, data/again/dev.jsonl" in out and "duplicates" in out
 
 
-def test_a_run_is_examined(place, sound, asr):
+def test_a_run_is_examined(workspace, sound, asr):
     status, out, _ = asr("doctor", sound)
-    assert (status, out) == (0, f"{sound}: 12 epochs: nothing wrong, by {len(RUN_CHECKS)} checks\n")
+    assert (status, out) == (0, f"{sound}: 12 epochs: no problems found by {len(RUN_CHECKS)} checks\n")
     (sound / "best.safetensors").unlink()
     assert asr("doctor", sound)[0] == 1
 
@@ -108,43 +108,47 @@ def test_a_run_is_examined(place, sound, asr):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["toy.toml", "toy.toml"], 2, "asr: toy.toml: is a second recipe; give one at a time"),
-        (["toy.toml", "--data", "elsewhere"], 4, "asr: elsewhere/toy: holds no prepared corpus; run `asr prepare toy`"),
-        (["data/toy/dev.jsonl", "data"], 2, "asr: data: is a folder among other things; give a run alone"),
-        (["data"], 4, "asr: data: holds no recipe.toml; give a folder that `asr train` wrote"),
+        (["toy.toml", "toy.toml"], 2, "asr: toy.toml: is a second recipe; pass only one"),
+        (
+            ["toy.toml", "--data", "elsewhere"],
+            4,
+            "asr: elsewhere/toy: contains no prepared corpus; run `asr prepare toy`",
+        ),
+        (["data/toy/dev.jsonl", "data"], 2, "asr: data: is a folder; pass a run alone"),
+        (["data"], 4, "asr: data: contains no recipe.toml; pass a folder written by `asr train`"),
         (["data/toy/dev.jsonl", "--set", "units.kind=characters"], 2, "asr: --set units.kind=characters: changes a"),
-        (["data/toy/dev.jsonl", "--device", "cpu"], 2, "asr: --device cpu: is for a run, and data needs none"),
-        (["toy.toml", "--device", "cpu"], 2, "asr: --device cpu: is for a run, and data needs none"),
-        (["data", "--set", "units.kind=characters"], 2, "asr: --set units.kind=characters: changes a recipe, and data"),
+        (["data/toy/dev.jsonl", "--device", "cpu"], 2, "asr: --device cpu: applies to runs only, not to data"),
+        (["toy.toml", "--device", "cpu"], 2, "asr: --device cpu: applies to runs only, not to data"),
+        (["data", "--set", "units.kind=characters"], 2, "asr: --set units.kind=characters: changes a recipe, but data"),
         (["missing.jsonl"], 4, "asr: missing.jsonl: cannot be read as a manifest"),
         (["missing.toml"], 2, "asr: missing.toml: no such recipe"),
     ],
 )
-def test_what_cannot_be_examined_is_one_line(place, asr, arguments, status, message):
+def test_invalid_subjects_are_refused_in_one_line(workspace, asr, arguments, status, message):
     code, out, err = asr("doctor", *arguments)
     assert (code, out) == (status, "")
     assert err.startswith(message) and err.count("\n") == 1
 
 
-def test_a_corpus_without_a_test_set_will_do(place, asr):
-    (place / "data" / "toy" / "test.jsonl").unlink()
+def test_the_test_set_is_optional(workspace, asr):
+    (workspace / "data" / "toy" / "test.jsonl").unlink()
     assert asr("doctor", "toy.toml")[0] == 0
 
 
 FINDINGS = [
-    Finding("error", "train", ("one", "two", "three"), 1.0, "is wrong", "mend it", "symbols"),
+    Finding("error", "train", ("one", "two", "three"), 1.0, "is wrong", "fix it", "symbols"),
     Finding("note", "dev, test", (), 2.0, "is odd " * 20, "let it be", "texts"),
 ]
 
 
 def test_columns_are_aligned():
     first, second = table(FINDINGS).splitlines()
-    assert first == "error  symbols  train      3  one two …  is wrong; mend it"
+    assert first == "error  symbols  train      3  one two …  is wrong; fix it"
     assert second.startswith("note   texts    dev, test                is odd")
 
 
-def test_the_last_column_is_wrapped_under_itself_and_severities_are_coloured():
-    lines = table(FINDINGS, width=100, colour=True).splitlines()
+def test_the_last_column_is_wrapped_under_itself_and_severities_are_colored():
+    lines = table(FINDINGS, width=100, color=True).splitlines()
     assert lines[0].startswith("\x1b[31merror") and len(lines) > 3
     assert all(line.startswith(" " * 40) and len(line) <= 100 for line in lines[2:])
 

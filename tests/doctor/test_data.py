@@ -1,4 +1,4 @@
-"""Each fault is planted in a sound corpus and must be found, by name and alone; the sound corpus is left in peace."""
+"""Each fault is planted in a good corpus and must be found, with no other finding; the good corpus has none."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ import soundfile
 
 from asr import audio, bundle, config, manifest
 from asr.doctor import DATA_CHECKS, examine
-from asr.doctor.recordings import listen, measure
+from asr.doctor.recordings import examine_data, measure
 from asr.errors import AsrError
 from asr.manifest import Segment
 
@@ -19,7 +19,7 @@ TINY = Path(__file__).parents[2] / "data" / "tiny" / "tiny.jsonl"
 
 
 class Corpus:
-    """The toy corpus, to be spoilt: utterances by id, and a folder for other audio."""
+    """The toy corpus, to be damaged: utterances by id, and a folder for new audio."""
 
     def __init__(self, toy, folder):
         self.sets = {name: {u.id: u for u in manifest.read(toy / f"{name}.jsonl")} for name in ("train", "dev", "test")}
@@ -41,13 +41,13 @@ class Corpus:
         return path
 
     def long(self, id, *others):
-        """Let an utterance say after one another what all of these say: a sentence."""
+        """Replace an utterance by the concatenation of several, as long as a sentence."""
         ids = (id, *others)
         text = "".join(self[i].text for i in ids)
         return self.record(id, np.concatenate([self.samples(i) for i in ids]), text=text)
 
     def findings(self, name=None, recipe=RECIPE):
-        data = listen({name: list(utterances.values()) for name, utterances in self.sets.items()}, recipe)
+        data = examine_data({name: list(utterances.values()) for name, utterances in self.sets.items()}, recipe)
         return examine(data, {name: DATA_CHECKS[name]} if name else DATA_CHECKS)
 
 
@@ -56,7 +56,7 @@ def corpus(toy, tmp_path):
     return Corpus(toy, tmp_path)
 
 
-# Each plants one fault and returns where it is to be found: the set and the ids.
+# Each plants one fault and returns the set and the ids of the expected finding.
 
 
 def unreadable(corpus):
@@ -82,7 +82,7 @@ def not_finite(corpus):
 def shifted(corpus):
     path = corpus.record("train-07", corpus.samples("train-07"))
     content = path.read_bytes()
-    path.write_bytes(content[:2001] + content[2002:] + b"\0")  # a byte is lost and the length put right
+    path.write_bytes(content[:2001] + content[2002:] + b"\0")  # a byte is lost; the length is corrected
     return "train", {"train-07"}
 
 
@@ -99,12 +99,12 @@ def silent(corpus):
     hiss = np.random.default_rng(1).standard_normal(RATE // 2)
     corpus.record("train-09", 3e-5 * hiss, subtype="FLOAT")
     corpus.record("train-05", np.zeros(RATE // 2))
-    corpus.record("train-06", 0.1 * hiss)  # loud, and no speech
+    corpus.record("train-06", 0.1 * hiss)  # loud, but no speech
     return "train", {"train-05", "train-06", "train-09"}
 
 
 def clipped(corpus):
-    corpus.record("train-10", 0.5 * np.clip(4 * corpus.samples("train-10"), -1, 1))  # and made quieter again
+    corpus.record("train-10", 0.5 * np.clip(4 * corpus.samples("train-10"), -1, 1))  # with the volume lowered
     return "train", {"train-10"}
 
 
@@ -184,7 +184,7 @@ def texts(corpus):
     corpus.long("train-23", "train-24", "train-25", "train-26", "train-27")
     noise = np.random.default_rng(1).standard_normal(100)
     samples = corpus.samples("train-23")
-    samples[:100] += 1e-3 * noise  # said again, not copied
+    samples[:100] += 1e-3 * noise  # spoken again, not copied
     corpus.record("test-08", samples, text=corpus["train-23"].text)
     return "train, test", {"test-08"}
 
@@ -193,28 +193,28 @@ PLANTS = {plant.__name__.replace("_", "-"): plant for plant in (
     unreadable, truncated, not_finite, shifted, newlines, silent, clipped, offset, length, sampling, seconds, empty,
     symbols, unfit, unseen, tempo, segments, duplicates, speakers, unnamed, texts,
 )}  # fmt: skip
-BESIDES = {"unfit": {"tempo"}, "length": {"tempo"}}  # what else is rightly said of a planted fault
+ALSO_FOUND = {"unfit": {"tempo"}, "length": {"tempo"}}  # other findings that a planted fault causes
 
 
-def test_a_sound_corpus_is_left_in_peace(corpus):
+def test_a_good_corpus_has_no_findings(corpus):
     assert corpus.findings() == []
 
 
-def test_the_committed_recordings_are_sound():
-    assert examine(listen({"tiny": manifest.read(TINY)}, config.parse({}, "test")), DATA_CHECKS) == []
+def test_the_committed_recordings_have_no_findings():
+    assert examine(examine_data({"tiny": manifest.read(TINY)}, config.parse({}, "test")), DATA_CHECKS) == []
 
 
 @pytest.mark.parametrize("name", DATA_CHECKS)
-def test_a_planted_fault_is_found_by_its_check_alone_in_one_line_with_a_remedy(corpus, name):
-    place, ids = PLANTS[name](corpus)
+def test_a_planted_fault_is_found_by_its_check_only(corpus, name):
+    set_, ids = PLANTS[name](corpus)
     found = corpus.findings()
-    mine = [finding for finding in found if finding.check == name and finding.set == place]
+    mine = [finding for finding in found if finding.check == name and finding.set == set_]
     assert {id for finding in mine for id in finding.ids} == ids
-    assert {finding.check for finding in found} == {name} | BESIDES.get(name, set())
+    assert {finding.check for finding in found} == {name} | ALSO_FOUND.get(name, set())
     assert all(finding.what and finding.remedy and "\n" not in finding.what + finding.remedy for finding in found)
 
 
-def test_several_faults_are_found_side_by_side(corpus):
+def test_several_faults_are_found_at_once(corpus):
     """Twelve kinds at once, in different utterances."""
     kinds = (
         unreadable,
@@ -234,13 +234,13 @@ def test_several_faults_are_found_side_by_side(corpus):
     assert {(finding.check, finding.set) for finding in corpus.findings()} == expected | {("tempo", "train")}
 
 
-def test_the_worst_severity_comes_first(corpus):
+def test_findings_are_sorted_by_severity(corpus):
     for plant in (offset, clipped, symbols):
         plant(corpus)
     assert [finding.severity for finding in corpus.findings()] == ["error", "warning", "note"]
 
 
-def test_the_worst_utterance_comes_first(corpus):
+def test_utterances_are_sorted_by_severity(corpus):
     corpus.change("train-01", text="a" * 200)
     corpus.change("train-02", text="a" * 300)
     (finding,) = corpus.findings("unfit")
@@ -248,7 +248,7 @@ def test_the_worst_utterance_comes_first(corpus):
     assert "needs 599" in finding.what
 
 
-def test_frames_are_counted_as_the_features_make_them(corpus):
+def test_frames_are_counted_as_in_the_features(corpus):
     corpus.record("train-00", corpus.samples("train-00")[:3001], RATE - 1)
     for id in ("train-00", "train-01"):
         utterance = corpus[id]
@@ -263,21 +263,21 @@ def test_frames_are_counted_as_the_features_make_them(corpus):
         corpus.change(id, text="a")
 
 
-def test_a_copy_within_a_set_is_a_warning_and_tells_of_unlike_transcripts(corpus):
+def test_a_copy_within_a_set_is_a_warning_that_mentions_different_transcripts(corpus):
     corpus.change("train-02", audio=corpus["train-01"].audio, text="abcdab")
     (finding,) = corpus.findings("duplicates")
     assert (finding.severity, finding.set) == ("warning", "train")
-    assert "1 of 1 with unlike transcripts" in finding.what
+    assert "1 of 1 with different transcripts" in finding.what
 
 
-def test_sentences_that_dev_and_test_share_are_a_note(corpus):
+def test_sentences_shared_by_dev_and_test_are_a_note(corpus):
     corpus.long("dev-01", "dev-02", "dev-03", "dev-04", "dev-05")
     corpus.change("test-01", text=corpus["dev-01"].text)
     (finding,) = corpus.findings("texts")
     assert (finding.severity, finding.set, finding.ids) == ("note", "dev, test", ("test-01",))
 
 
-def test_a_corpus_that_is_narrow_throughout_is_told_its_rate(corpus):
+def test_a_corpus_at_one_lower_rate_suggests_that_rate(corpus):
     for utterances in corpus.sets.values():
         for id in utterances:
             corpus.record(id, corpus.samples(id)[::2], RATE // 2)
@@ -286,28 +286,28 @@ def test_a_corpus_that_is_narrow_throughout_is_told_its_rate(corpus):
     assert found[0].remedy == "set features.rate = 8000" and found[0].severity == "warning"
 
 
-def test_without_a_recipe_any_symbol_will_do_and_frames_are_still_counted(corpus):
+def test_without_a_recipe_any_symbol_is_accepted_and_frames_are_still_counted(corpus):
     symbols(corpus)
     assert [finding.check for finding in corpus.findings(recipe=None)] == ["unseen"]  # in train
     unfit(corpus)
     assert {finding.check for finding in corpus.findings(recipe=None)} == {"unseen", "unfit", "tempo"}
 
 
-def test_units_that_do_not_exist_are_refused(corpus):
+def test_unknown_units_are_refused(corpus):
     with pytest.raises(AsrError, match="unknown units 'phonemes'"):
         corpus.findings(recipe=config.parse({"units": {"kind": "phonemes"}}, "test"))
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "FLOAT", "ULAW", "ALAW", "IMA_ADPCM"])
-def test_what_was_stored_otherwise_is_not_taken_for_damage(corpus, subtype):
+def test_other_encodings_are_not_mistaken_for_damage(corpus, subtype):
     for id in list(corpus.sets["train"]):
         corpus.record(id, corpus.samples(id), subtype=subtype)
     assert corpus.findings() == []
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_noise_of_any_colour_has_lost_no_byte(corpus, seed):
-    """White, pink-ish and blue noise at all levels: what is rough by nature is not taken for damage."""
+def test_noise_is_not_mistaken_for_a_lost_byte(corpus, seed):
+    """White, pink-ish and blue noise at all levels."""
     generator = np.random.default_rng(seed)
     for level in (3e-4, 1e-2, 0.3):
         white = level * generator.standard_normal(RATE)

@@ -1,4 +1,4 @@
-"""Each limit, from both sides: what is just sound and what is just not."""
+"""Each limit from both sides: just good and just bad."""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,71 +9,71 @@ import pytest
 
 from asr import config
 from asr.doctor import DATA_CHECKS, RUN_CHECKS, examine
-from asr.doctor.recordings import Data, Recording, Transcript
-from asr.doctor.runs import Layer, Output, Run
+from asr.doctor.recordings import ExaminedData, Recording, Reference
+from asr.doctor.runs import DevOutput, ExaminedRun, LayerActivity
 from asr.manifest import Segment, Utterance
 
-SOUND = Recording(
+GOOD = Recording(
     "train",
     Utterance("one", Path("one.wav"), 3.0),
-    Transcript(tuple("ab" * 18)),
+    Reference(tuple("ab" * 18)),
     rate=16000,
     samples=48000,
     level=0.05,
-    swing=100.0,
+    loudness_ratio=100.0,
     digest=b"one",
 )
-OTHERS = [replace(SOUND, utterance=replace(SOUND.utterance, id=str(i)), digest=b"%d" % i) for i in range(20)]
+OTHERS = [replace(GOOD, utterance=replace(GOOD.utterance, id=str(i)), digest=b"%d" % i) for i in range(20)]
 
 
-def said(name, recording):
-    """Return the severities of what a check finds in a corpus of which one recording is in question."""
-    found = examine(Data(("train",), [recording, *OTHERS]), {name: DATA_CHECKS[name]})
+def severities(name, recording):
+    """Return the severities of a check's findings in a good corpus with one recording in question."""
+    found = examine(ExaminedData(("train",), [recording, *OTHERS]), {name: DATA_CHECKS[name]})
     assert all(finding.ids == ("one",) for finding in found)
     return [finding.severity for finding in found]
 
 
 def overlapping(seconds):
     phones = (Segment("a", 0.0, 1.0 + seconds), Segment("b", 1.0, 2.0))
-    return replace(SOUND, utterance=replace(SOUND.utterance, phones=phones))
+    return replace(GOOD, utterance=replace(GOOD.utterance, phones=phones))
 
 
 @pytest.mark.parametrize(
-    ("name", "sound", "faulty", "severity"),
+    ("name", "good", "bad", "severity"),
     [
-        ("silent", replace(SOUND, level=1.1e-4), replace(SOUND, level=0.9e-4), "error"),
-        ("silent", replace(SOUND, swing=1.7), replace(SOUND, swing=1.5), "warning"),
-        ("clipped", replace(SOUND, clipped=1.9e-4), replace(SOUND, clipped=2.1e-4), "warning"),
-        ("offset", replace(SOUND, offset=-0.019), replace(SOUND, offset=-0.021), "note"),
-        ("length", replace(SOUND, samples=1601), replace(SOUND, samples=1599), "warning"),
-        ("length", replace(SOUND, samples=480_000), replace(SOUND, samples=480_001), "warning"),
-        ("seconds", replace(SOUND, samples=48000 + 1500), replace(SOUND, samples=48000 + 1700), "warning"),
+        ("silent", replace(GOOD, level=1.1e-4), replace(GOOD, level=0.9e-4), "error"),
+        ("silent", replace(GOOD, loudness_ratio=1.7), replace(GOOD, loudness_ratio=1.5), "warning"),
+        ("clipped", replace(GOOD, clipped=1.9e-4), replace(GOOD, clipped=2.1e-4), "warning"),
+        ("offset", replace(GOOD, offset=-0.019), replace(GOOD, offset=-0.021), "note"),
+        ("length", replace(GOOD, samples=1601), replace(GOOD, samples=1599), "warning"),
+        ("length", replace(GOOD, samples=480_000), replace(GOOD, samples=480_001), "warning"),
+        ("seconds", replace(GOOD, samples=48000 + 1500), replace(GOOD, samples=48000 + 1700), "warning"),
         ("segments", overlapping(0.0009), overlapping(0.0011), "warning"),
         (
             "tempo",
-            replace(SOUND, transcript=Transcript(tuple("ab" * 31))),  # 1.72 times as many
-            replace(SOUND, transcript=Transcript(tuple("ab" * 32))),
+            replace(GOOD, reference=Reference(tuple("ab" * 31))),  # 1.72 times as many
+            replace(GOOD, reference=Reference(tuple("ab" * 32))),
             "warning",
         ),
     ],
 )
-def test_a_recording_is_judged_by_its_limit(name, sound, faulty, severity):
-    assert said(name, sound) == []
-    assert said(name, faulty) == [severity]
+def test_each_audio_limit_separates_good_from_bad(name, good, bad, severity):
+    assert severities(name, good) == []
+    assert severities(name, bad) == [severity]
 
 
-def test_a_long_recording_may_be_a_hundredth_off():
-    long = replace(SOUND, utterance=replace(SOUND.utterance, seconds=100.0))
-    assert said("seconds", replace(long, samples=16 * 99_100)) == []
-    assert said("seconds", replace(long, samples=16 * 98_900)) == ["warning"]
+def test_the_duration_of_a_long_recording_may_be_one_percent_off():
+    long = replace(GOOD, utterance=replace(GOOD.utterance, seconds=100.0))
+    assert severities("seconds", replace(long, samples=16 * 99_100)) == []
+    assert severities("seconds", replace(long, samples=16 * 98_900)) == ["warning"]
 
 
 @pytest.mark.parametrize("length", [11, 12])
-def test_texts_are_sentences_from_twelve_letters_on(length):
+def test_texts_of_at_least_twelve_letters_are_sentences(length):
     text = "abcdefghijkl"[:length]
-    one = replace(SOUND, utterance=replace(SOUND.utterance, text=text.upper() + "!"))
+    one = replace(GOOD, utterance=replace(GOOD.utterance, text=text.upper() + "!"))
     other = replace(one, set="test", utterance=replace(one.utterance, id="two", text=f" {text}"))
-    found = examine(Data(("train", "test"), [one, other]), {"texts": DATA_CHECKS["texts"]})
+    found = examine(ExaminedData(("train", "test"), [one, other]), {"texts": DATA_CHECKS["texts"]})
     assert len(found) == (length == 12)
 
 
@@ -83,9 +83,9 @@ def row(epoch, loss=0.5, rate=0.1, dev_loss=0.5, norm=10.0, **more):
 
 
 EPOCHS = [row(epoch) for epoch in range(1, 21)]
-LAYER = Layer(np.full(20, 0.4), np.full(20, 0.1))
-OUTPUT = Output(Counter(a=90, b=10), Counter(a=90, b=10), 0.7, [LAYER])
-RUN = Run(Path("run"), config.parse({}, "test"), EPOCHS, moved=2.0, output=OUTPUT)
+LAYER = LayerActivity(np.full(20, 0.4), np.full(20, 0.1))
+OUTPUT = DevOutput(Counter(a=90, b=10), Counter(a=90, b=10), 0.7, [LAYER])
+RUN = ExaminedRun(Path("run"), config.parse({}, "test"), EPOCHS, change=2.0, output=OUTPUT)
 
 
 def ended(*rows):
@@ -102,7 +102,9 @@ def wanting(count):
 
 def layer(spread, full, units=1):
     mine = np.arange(20) < units
-    return replace(RUN, output=replace(OUTPUT, layers=[Layer(np.where(mine, spread, 0.4), np.where(mine, full, 0.1))]))
+    return replace(
+        RUN, output=replace(OUTPUT, layers=[LayerActivity(np.where(mine, spread, 0.4), np.where(mine, full, 0.1))])
+    )
 
 
 def risen(dev_loss, rate=0.1):
@@ -110,9 +112,9 @@ def risen(dev_loss, rate=0.1):
 
 
 @pytest.mark.parametrize(
-    ("name", "sound", "faulty", "severity"),
+    ("name", "good", "bad", "severity"),
     [
-        ("started", replace(RUN, moved=0.011), replace(RUN, moved=0.009), "error"),
+        ("started", replace(RUN, change=0.011), replace(RUN, change=0.009), "error"),
         ("guessing", ended(row(20, loss=3.66)), ended(row(20, loss=3.67)), "error"),  # ln 39 = 3.664
         ("blank", writing(a=5, b=5), writing(a=5, b=4), "error"),
         ("units", writing(a=99, b=1), wanting(9), "note"),
@@ -134,16 +136,16 @@ def risen(dev_loss, rate=0.1):
         ("improving", ended(row(20, rate=0.0951)), ended(row(20, rate=0.0949)), "note"),
     ],
 )
-def test_a_run_is_judged_by_its_limit(name, sound, faulty, severity):
-    assert examine(sound, {name: RUN_CHECKS[name]}) == []
-    assert [finding.severity for finding in examine(faulty, {name: RUN_CHECKS[name]})] == [severity]
+def test_each_run_limit_separates_good_from_bad(name, good, bad, severity):
+    assert examine(good, {name: RUN_CHECKS[name]}) == []
+    assert [finding.severity for finding in examine(bad, {name: RUN_CHECKS[name]})] == [severity]
 
 
-def test_the_run_that_the_limits_start_from_is_sound():
+def test_the_reference_run_has_no_findings():
     assert [finding.check for finding in examine(RUN, RUN_CHECKS)] == ["best"]  # its first epoch was as good as any
 
 
-def test_a_best_epoch_is_long_ago_once_most_of_the_run_came_after_it():
+def test_a_best_epoch_is_reported_if_most_epochs_came_after_it():
     assert examine(ended(*(row(epoch, rate=0.1 - 1e-4) for epoch in range(10, 21))), {"best": RUN_CHECKS["best"]}) == []
     (finding,) = examine(ended(*(row(epoch, rate=0.1 + 1e-4) for epoch in range(2, 21))), {"best": RUN_CHECKS["best"]})
     assert (finding.severity, finding.ids) == ("note", ("1",))

@@ -11,7 +11,7 @@ import torch
 
 from asr import bundle
 from asr.doctor import RUN_CHECKS, examine, runs
-from asr.doctor.runs import Layer
+from asr.doctor.runs import LayerActivity
 from asr.errors import AsrError, InputError
 from asr.evaluation import results as evaluation_results
 from asr.support import files
@@ -178,12 +178,12 @@ PLANTS |= {"loss": loss, "skipped": skipped, "gradients": gradients, "overfit": 
 PLANTS |= {"improving": improving, "unfinished": unfinished, "data": data, "results": results}
 
 
-def test_a_run_that_went_well_is_left_in_peace(learned, toy):
+def test_a_good_run_has_no_findings(learned, toy):
     assert findings(learned, toy) == []
 
 
 @pytest.mark.parametrize("name", RUN_CHECKS)
-def test_a_planted_fault_is_found_by_its_check_in_one_line_with_a_remedy(sound, toy, name):
+def test_a_planted_fault_is_found_by_its_check(sound, toy, name):
     severity = PLANTS[name](sound)
     everything = findings(sound, toy)
     mine = [finding for finding in everything if finding.check == name]
@@ -192,13 +192,13 @@ def test_a_planted_fault_is_found_by_its_check_in_one_line_with_a_remedy(sound, 
 
 
 @pytest.mark.parametrize("name", set(RUN_CHECKS) - {"started", "overfit", "best", "hidden"})
-def test_a_planted_fault_is_found_by_nothing_else(sound, toy, name):
+def test_a_planted_fault_causes_no_other_finding(sound, toy, name):
     PLANTS[name](sound)
     assert {check for _, check in found(sound, toy)} == {name}
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "{", '{"bundle_sha256": "0"}'])
-def test_a_result_that_cannot_be_read_is_found_and_a_sound_one_is_not(sound, toy, text):
+def test_only_unreadable_results_are_found(sound, toy, text):
     evaluated(sound, "dev")
     (sound / "decoder.json").write_text("{}")  # what tuning recorded is no result
     assert findings(sound, toy) == []
@@ -207,12 +207,12 @@ def test_a_result_that_cannot_be_read_is_found_and_a_sound_one_is_not(sound, toy
     assert (finding.severity, finding.check, finding.ids) == ("warning", "results", ("test.json",))
 
 
-def test_a_step_too_small_to_learn_from_is_told_from_a_plateau(learn, toy):
+def test_a_tiny_learning_rate_is_distinguished_from_the_blank_plateau(learn, toy):
     checks = found(learn(epochs=1, learning_rate=1e-9), toy)
     assert ("error", "started") in checks and ("error", "blank") not in checks
 
 
-def test_the_plateau_of_blanks_is_explained_with_what_helps(learn, toy):
+def test_the_blank_plateau_is_explained_with_remedies(learn, toy):
     """Two epochs lead there and no further."""
     (finding,) = findings(learn(epochs=2), toy)
     assert (finding.severity, finding.check) == ("error", "blank")
@@ -220,7 +220,7 @@ def test_the_plateau_of_blanks_is_explained_with_what_helps(learn, toy):
     assert all(word in finding.remedy for word in ("blank is the safest", "batch", "deltas", "noise", "learning rate"))
 
 
-def test_records_of_before_newer_keys_will_do(sound, toy):
+def test_records_of_older_versions_are_read(sound, toy):
     newer = {"dev_loss", "blank", "skipped", "gradient_norm_max"}
     rows(sound, lambda old: [{key: row[key] for key in row.keys() - newer} for row in old])
     assert findings(sound, toy) == []
@@ -229,17 +229,17 @@ def test_records_of_before_newer_keys_will_do(sound, toy):
     assert ("warning", "overfit") in found(sound, toy)
 
 
-def test_a_dev_loss_that_rises_while_the_rate_holds_is_a_note(sound, toy):
+def test_a_rising_dev_loss_with_a_stable_error_rate_is_a_note(sound, toy):
     rows(sound, lambda old: [*old, *(old[-1] | {"epoch": 13 + i, "dev_loss": 9, "loss": 1e-9} for i in range(5))])
     assert found(sound, toy) == {("note", "overfit")}
 
 
-def test_gradients_that_are_huge_throughout_are_found(sound, toy):
+def test_constantly_huge_gradients_are_found(sound, toy):
     rows(sound, lambda old: [row | {"gradient_norm": 1e9} for row in old])
     assert found(sound, toy) == {("warning", "gradients")}
 
 
-def test_one_step_that_exploded_is_found_and_large_gradients_on_the_plateau_are_not(sound, toy):
+def test_a_single_exploding_step_is_found_but_not_large_gradients_on_the_plateau(sound, toy):
     rows(sound, lambda old: [old[0] | {"gradient_norm": 1e4, "gradient_norm_max": 1e5}, *old[1:]])
     assert findings(sound, toy) == []
     rows(sound, lambda old: [*old[:-1], old[-1] | {"gradient_norm_max": 1e5}])
@@ -247,16 +247,16 @@ def test_one_step_that_exploded_is_found_and_large_gradients_on_the_plateau_are_
     assert (finding.check, finding.ids, finding.value) == ("gradients", ("12",), 1e5)
 
 
-def test_units_at_their_limit_are_found(learned, toy):
+def test_saturated_hidden_units_are_found(learned, toy):
     run = read(learned, toy)
     (layer,) = run.output.layers
     full = np.where(np.arange(48) < 2, 0.99, 0.1)
-    spoilt = replace(run, output=replace(run.output, layers=[Layer(layer.spread, full)]))
+    spoilt = replace(run, output=replace(run.output, layers=[LayerActivity(layer.spread, full)]))
     (finding,) = examine(spoilt, RUN_CHECKS)
     assert (finding.severity, finding.check, finding.ids) == ("note", "hidden", ("1:0", "1:1"))
 
 
-def test_what_the_units_do_is_counted_over_real_frames_only(learned, toy):
+def test_activity_statistics_exclude_padding(learned, toy):
     """Witness: each utterance alone, without padding."""
     from asr import recognize
 
@@ -270,17 +270,17 @@ def test_what_the_units_do_is_counted_over_real_frames_only(learned, toy):
     values = np.concatenate(outputs)
     (layer,) = read(learned, toy).output.layers
     np.testing.assert_allclose(layer.spread, values.std(axis=0), atol=1e-5)
-    np.testing.assert_allclose(layer.full, (abs(values) >= 0.99).mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(layer.saturated, (abs(values) >= 0.99).mean(axis=0), atol=1e-3)
 
 
-def test_a_damaged_checkpoint_is_a_warning_and_the_one_before_it_counts(sound, toy):
+def test_a_damaged_checkpoint_is_a_warning_and_the_one_before_it_is_used(sound, toy):
     newest = max(sound.glob("step-*"))
     newest.write_bytes(newest.read_bytes()[:-9])
     checks = found(sound, toy)
     assert ("warning", "damaged") in checks and ("error", "damaged") not in checks
 
 
-def test_a_run_that_somebody_works_on_is_a_note(sound, toy):
+def test_a_run_in_progress_is_a_note(sound, toy):
     unfinished(sound)
     with files.locked(sound / ".lock"):
         assert found(sound, toy) == {("note", "unfinished")}
@@ -289,22 +289,22 @@ def test_a_run_that_somebody_works_on_is_a_note(sound, toy):
 
 def test_an_interrupted_run_is_unfinished(toy_recipe, toy, tmp_path, monkeypatch):
     seen = []
-    close = loop._close
+    end_epoch = loop._end_epoch
 
     def stop(*arguments):
-        close(*arguments)
+        end_epoch(*arguments)
         seen.append(1)
         if len(seen) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_close", stop)
+    monkeypatch.setattr(loop, "_end_epoch", stop)
     with pytest.raises(KeyboardInterrupt):
         loop.run(toy_recipe(), toy, tmp_path, CPU)
     (finding,) = [finding for finding in findings(tmp_path, toy) if finding.check == "unfinished"]
     assert finding.what == "2 of 12 epochs are done"
 
 
-def test_data_that_is_gone_is_told_and_the_records_still_serve(sound, tmp_path):
+def test_missing_data_is_a_warning_and_records_are_still_checked(sound, tmp_path):
     folder = tmp_path / "nowhere"
     rows(
         sound,
@@ -317,13 +317,13 @@ def test_data_that_is_gone_is_told_and_the_records_still_serve(sound, tmp_path):
     assert {("warning", "data"), ("error", "blank")} <= checks
 
 
-def test_a_run_without_its_best_system_is_an_error_and_not_a_traceback(sound, toy):
+def test_a_run_without_its_best_system_is_an_error(sound, toy):
     (sound / "best.safetensors").unlink()
     assert ("error", "damaged") in found(sound, toy)
 
 
-def test_what_is_no_run_is_refused(tmp_path, sound, toy):
-    with pytest.raises(InputError, match="holds no recipe.toml; give a folder that `asr train` wrote"):
+def test_a_folder_without_a_run_is_refused(tmp_path, sound, toy):
+    with pytest.raises(InputError, match="contains no recipe.toml; pass a folder written by `asr train`"):
         read(tmp_path, toy)
     (sound / "epochs.jsonl").write_text("{")
     with pytest.raises(AsrError, match=r"epochs.jsonl: cannot be read .*; restore it"):
@@ -333,7 +333,7 @@ def test_what_is_no_run_is_refused(tmp_path, sound, toy):
         read(sound, toy)
 
 
-def test_nothing_in_the_folder_is_changed(sound, toy):
+def test_the_run_folder_is_not_changed(sound, toy):
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sound.rglob("*")}
     findings(sound, toy)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in sound.rglob("*")} == before

@@ -9,7 +9,7 @@ import torch
 
 from asr import bundle, manifest
 from asr.config import parse
-from asr.decoders import Search
+from asr.decoders import Beam, Search
 from asr.errors import AsrError
 from asr.evaluation import measurement, provenance
 from asr.support import files
@@ -27,7 +27,7 @@ def system(toy, tmp_path_factory):
 
 
 def tuned_on(path, **settings):
-    return Search("beam", width=4, bonus=1.0, tuned_on=files.sha256(path), **settings)
+    return Search(Beam(width=4, bonus=1.0), tuned_on=files.sha256(path), **settings)
 
 
 def scored(system, data, out, search, force=False):
@@ -45,7 +45,7 @@ def test_parameters_chosen_on_dev_are_named_and_marked_only_on_dev(system, toy, 
 
 def test_parameters_chosen_on_the_set_are_refused_unless_forced_and_then_marked(system, toy, tmp_path):
     search = tuned_on(toy / "test.jsonl")
-    with pytest.raises(AsrError, match=r"test\.jsonl: the parameters .* chosen on this very set; .* --force"):
+    with pytest.raises(AsrError, match=r"test\.jsonl: the settings .* were tuned on this set; .* --force"):
         scored(system, toy / "test.jsonl", tmp_path / "test", search)
     assert not (tmp_path / "test.json").exists()
     found, row = scored(system, toy / "test.jsonl", tmp_path / "test", search, force=True)
@@ -55,12 +55,12 @@ def test_parameters_chosen_on_the_set_are_refused_unless_forced_and_then_marked(
 def test_a_copy_of_the_set_under_another_name_is_the_set(system, toy, tmp_path):
     shutil.copytree(toy, tmp_path / "toy")
     shutil.copy(tmp_path / "toy" / "test.jsonl", tmp_path / "toy" / "mine.jsonl")
-    with pytest.raises(AsrError, match="chosen on this very set"):
+    with pytest.raises(AsrError, match="were tuned on this set"):
         scored(system, tmp_path / "toy" / "mine.jsonl", tmp_path / "mine", tuned_on(toy / "test.jsonl"))
 
 
 def test_weights_given_by_hand_are_marked(system, toy, tmp_path):
-    found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search("beam", width=4, bonus=1.0))
+    found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search(Beam(width=4, bonus=1.0)))
     assert row["search"]["by_hand"] is True and row["search"]["tuned_on"] == ""
     assert found.remark == "weights given by hand"
     found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search())
@@ -68,7 +68,7 @@ def test_weights_given_by_hand_are_marked(system, toy, tmp_path):
 
 
 def test_a_result_names_all_that_it_came_from(system, toy, tmp_path):
-    _, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search("beam", width=4))
+    _, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search(Beam(width=4)))
     assert row["manifest_sha256"] == files.sha256(toy / "test.jsonl")
     assert row["bundle_sha256"] == files.sha256(system)
     assert row["set"] == "test" and row["seed"] == 1 and row["date"] and row["command"]

@@ -33,7 +33,7 @@ def result(seed=1, rate=0.07, **changed):
 
 def test_seeds_are_summarised_by_convention():
     rates = {3: 0.08, 1: 0.07, 2: 0.075}
-    found = results.summarise({f"run{seed}": result(seed, rate) for seed, rate in rates.items()})
+    found = results.summarize({f"run{seed}": result(seed, rate) for seed, rate in rates.items()})
     assert [one.name for one in found] == ["standard", "optional silence", "mean of utterances"]
     assert found[0].mean == pytest.approx(0.075) and found[0].deviation == statistics.stdev(rates.values())
     assert list(found[0].rates) == [1, 2, 3]
@@ -42,12 +42,12 @@ def test_seeds_are_summarised_by_convention():
 
 
 def test_a_long_name_of_a_set_does_not_touch_the_metric():
-    (found, *_) = results.summarise({"run": result(set="train")})
+    (found, *_) = results.summarize({"run": result(set="train")})
     assert str(found).startswith("train PER standard")
 
 
 def test_one_seed_has_no_deviation():
-    (found, *_) = results.summarise({"run": result()})
+    (found, *_) = results.summarize({"run": result()})
     assert found.deviation is None and found.rate == "7.00 %"
 
 
@@ -57,21 +57,21 @@ def test_one_seed_has_no_deviation():
         ({"seed": 1}, "two: has the seed of one, 1; give each seed once"),
         ({"manifest_sha256": "b" * 64}, "two: the set is not that of one"),
         ({"search": {"decoder": "beam"}}, r"two: the decoder is not that of one \(beam and greedy\)"),
-        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the search's width is not that of one \(9 and None\)"),
-        ({"search": {"decoder": "greedy", "language": "a"}}, "two: the language model is not that of one"),
-        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the lexicon is not that of one"),
-        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the weights were chosen is not that of one"),
+        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the decoder's width is not that of one \(9 and None\)"),
+        ({"search": {"decoder": "greedy", "lm": "a"}}, "two: the decoder's lm is not that of one"),
+        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the decoder's lexicon is not that of one"),
+        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the settings were chosen is not that of one"),
         ({"search": {"decoder": "greedy", "tuned_on_test": True}}, "two: parameters chosen on test itself: no test"),
-        ({"conventions": result()["conventions"][:1]}, "two: what it writes is not that of one"),
+        ({"conventions": result()["conventions"][:1]}, "two: what is scored is not that of one"),
     ],
 )
 def test_what_does_not_go_together_is_not_summarised(changed, message):
     with pytest.raises(InputError, match=message):
-        results.summarise({"one": result(1), "two": result(2) | changed})
+        results.summarize({"one": result(1), "two": result(2) | changed})
 
 
 def test_what_must_be_said_of_a_result_is_said_of_its_summary():
-    (found, *_) = results.summarise({"one": result(set="dev", search={"decoder": "beam", "tuned_here": True})})
+    (found, *_) = results.summarize({"one": result(set="dev", search={"decoder": "beam", "tuned_here": True})})
     assert str(found) == "dev  PER standard             7.00 % (parameters chosen on dev itself)"
     assert found.as_dict()["remark"] == "parameters chosen on dev itself"
 

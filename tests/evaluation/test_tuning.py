@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from asr import bundle, config, lm, recognize
-from asr.decoders import Beam, Greedy, Search, build
+from asr.decoders import Beam, Greedy, Search
+from asr.decoders.beam import BeamSearch
 from asr.errors import AsrError, InputError
 from asr.evaluation import tuning
 from asr.training import loop
@@ -28,8 +29,8 @@ def half_trained(toy, tmp_path_factory):
 
 
 def test_tuning_makes_no_more_errors_than_its_grid_can_avoid(half_trained, toy):
-    tuned = tuning.run(half_trained, toy, Search("beam", width=8), 2, CPU)
-    plain = tuning.run(half_trained, toy, Search("greedy"), 0, CPU)
+    tuned = tuning.run(half_trained, toy, Search(Beam(width=8)), 2, CPU)
+    plain = tuning.run(half_trained, toy, Search(), 0, CPU)
     assert 0 < tuned.count.total == plain.count.total
     assert tuned.count.errors <= plain.count.errors
     assert tuned.perplexity.perplexity < 8 and plain.perplexity is None
@@ -38,12 +39,12 @@ def test_tuning_makes_no_more_errors_than_its_grid_can_avoid(half_trained, toy):
 def test_a_set_that_is_not_dev_is_given_up_only_by_force(half_trained, toy, tmp_path):
     from asr.evaluation import measurement
 
-    with pytest.raises(AsrError, match=r"test\.jsonl: is not there to choose on; .* --force"):
-        tuning.run(half_trained, toy, Search("beam", width=4), 0, CPU, on="test")
+    with pytest.raises(AsrError, match=r"test\.jsonl: is not a development set; .* --force"):
+        tuning.run(half_trained, toy, Search(Beam(width=4)), 0, CPU, on="test")
     recorded = half_trained.parent / "decoder.json"
     kept = recorded.read_bytes() if recorded.exists() else None
-    tuned = tuning.run(half_trained, toy, Search("beam", width=4), 0, CPU, on="test", force=True)
-    with pytest.raises(AsrError, match="chosen on this very set"):
+    tuned = tuning.run(half_trained, toy, Search(Beam(width=4)), 0, CPU, on="test", force=True)
+    with pytest.raises(AsrError, match="were tuned on this set"):
         measurement.run(half_trained, toy / "test.jsonl", tmp_path / "test", CPU, tuned.search)
     measurement.run(half_trained, toy / "test.jsonl", tmp_path / "test", CPU, tuned.search, force=True)
     assert json.loads((tmp_path / "test.json").read_text())["search"]["tuned_on_test"] is True
@@ -51,17 +52,17 @@ def test_a_set_that_is_not_dev_is_given_up_only_by_force(half_trained, toy, tmp_
 
 
 def test_what_was_tuned_is_recorded_with_the_set_it_was_tuned_on(half_trained, toy):
-    tuned = tuning.run(half_trained, toy, Search("beam", width=8), 2, CPU)
+    tuned = tuning.run(half_trained, toy, Search(Beam(width=8)), 2, CPU)
     recorded = Search.load(half_trained.parent / "decoder.json")
     assert recorded == tuned.search
     assert recorded.tuned_on == hashlib.sha256((toy / "dev.jsonl").read_bytes()).hexdigest()
-    assert json.loads((half_trained.parent / "decoder.json").read_text())["language"] == "units-2.arpa.gz"
+    assert json.loads((half_trained.parent / "decoder.json").read_text())["lm"] == "units-2.arpa.gz"
 
 
 def test_a_recorded_search_gives_the_errors_it_was_chosen_for(half_trained, toy, tmp_path):
     from asr.evaluation import measurement
 
-    tuned = tuning.run(half_trained, toy, Search("beam", width=8), 2, CPU)
+    tuned = tuning.run(half_trained, toy, Search(Beam(width=8)), 2, CPU)
     found = measurement.run(half_trained, toy / "dev.jsonl", tmp_path / "dev", CPU, tuned.search)
     assert found.count == tuned.count
     assert found.results[0].reliability.error == pytest.approx(tuned.calibration_error[1], abs=1e-4)
@@ -70,33 +71,39 @@ def test_a_recorded_search_gives_the_errors_it_was_chosen_for(half_trained, toy,
 def test_the_beam_of_a_search_is_the_beam_with_these_settings(tmp_path):
     model = lm.estimate(["abab", "abcd", "dcba"], 2, UNITS.symbols[1:])
     lm.write(model, tmp_path / "a.arpa")
-    built = build(Search("beam", 9, tmp_path / "a.arpa", weight=0.7, bonus=0.3), UNITS)
-    direct = Beam(width=9, language=model.tables(UNITS.symbols), weight=0.7, bonus=0.3)
+    built = Search(Beam(width=9, lm=tmp_path / "a.arpa", weight=0.7, bonus=0.3)).build(UNITS)
+    direct = BeamSearch(width=9, language=model.tables(UNITS.symbols), weight=0.7, bonus=0.3)
     log_probs = np.log(np.random.default_rng(1).dirichlet(np.ones(5), 30))
     assert built(log_probs) == direct(log_probs)
-    assert build(Search(), UNITS)(log_probs) == Greedy()(log_probs)
+    assert Search().build(UNITS)(log_probs) == Greedy()(log_probs)
 
 
 @pytest.mark.parametrize(
-    ("search", "message"),
+    ("name", "settings", "message"),
     [
-        (Search("bream"), r"unknown decoder 'bream': .* did you mean 'beam'\?"),
-        (Search("greedy", width=3), "width is no setting of the decoder 'greedy'"),
-        (Search("lexicon"), "needs a pronouncing dictionary; give --lexicon FILE"),
-        (Search("beam", weight=0.5), "weight 0.5: weighs a language model, and none is given"),
-        (Search("beam", width=0), "width 0: must be from 1"),
-        (Search("beam", bonus=float("nan")), "bonus nan: must be finite"),
+        ("bream", {}, r"unknown decoder 'bream': .* did you mean 'beam'\?"),
+        ("greedy", {"width": 3}, "'width' is not a setting of the decoder 'greedy'; .* beam or lexicon"),
+        ("beam", {"wide": 3}, "'wide' is not a setting of the decoder 'beam'; .* its settings are width, "),
+        ("lexicon", {}, "needs a lexicon; add --lexicon FILE"),
+        ("beam", {"weight": 0.5}, "weight 0.5 has no effect without lm; add --lm FILE"),
+        ("beam", {"width": 0}, "width 0: must be at least 1"),
+        ("beam", {"width": 2.5}, "width 2.5: must be of type integer"),
+        ("beam", {"width": 3, "nbest": 4}, "nbest 4 exceeds width 3"),
+        ("beam", {"bonus": float("nan")}, "bonus nan: must be at least -1000"),
+        ("beam", {"bonus": 1e308}, r"bonus 1e\+308: must be at least -1000 and at most 1000"),
+        ("beam", {"weight": 10**400}, r"weight 10+…0+: must be at least 0 and at most 1000"),
+        ("beam", {"lm": 3}, "lm 3: must be the path of a file"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused(search, message):
+def test_invalid_decoder_settings_are_refused(name, settings, message):
     with pytest.raises(AsrError, match=message):
-        build(search, UNITS)
+        Search().changed(name, settings)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"decoder": "beam"}', '{"wide": 3}'])
 def test_a_damaged_record_is_named(tmp_path, text):
     (tmp_path / "decoder.json").write_text(text)
-    with pytest.raises(InputError, match="decoder.json: no decoder settings"):
+    with pytest.raises(InputError, match="decoder.json: not decoder settings"):
         Search.load(tmp_path / "decoder.json")
 
 
@@ -108,15 +115,15 @@ def test_alignment_finds_tones_where_they_are(toy, tmp_path):
     }
     pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
     best = loop.run(config.parse(parts, "test"), toy, tmp_path / "run", CPU)
-    from asr import audio, manifest
+    from asr import manifest
 
     utterance = manifest.read(toy / "test.jsonl")[0]
     recognizer = recognize.Recognizer(bundle.load(best), Greedy(), CPU)
-    segments = recognizer.align(*audio.read(utterance.audio), list(utterance.text))
+    segments = recognizer.align(utterance, list(utterance.text))
     assert [segment.symbol for segment in segments] == list(utterance.text)
     assert segments[0].start == 0 and segments[-1].end == pytest.approx(utterance.seconds)
     for place, segment in enumerate(segments):
         middle = 0.04 + 0.16 * place + 0.06
         assert segment.start < middle < segment.end
     with pytest.raises(InputError, match="cannot hold 300 units"):
-        recognizer.align(*audio.read(utterance.audio), ["a"] * 300)
+        recognizer.align(utterance, ["a"] * 300)

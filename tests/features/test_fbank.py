@@ -4,12 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr.errors import AsrError
 from asr.features.fbank import Fbank, mel, mel_filters, povey
 from asr.features.framing import count, multiply
 from asr.features.mfcc import MFCC
 
 GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "features.npz")
+WIDTH, STEP = 400, 160
 SAMPLES = GOLDEN["samples"].astype(np.float32) / 32768
+
+
+def noise(samples, seed=0):
+    return (0.1 * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
 
 
 def by_definition(samples, *, energy=False, mels=23, low=20.0, high=8000.0, preemphasis=0.97):
@@ -149,3 +155,55 @@ def test_threads_do_not_write_into_each_others_memory():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.fixture(params=[Fbank, MFCC])
+def kind(request):
+    """The kinds that have filters and dither."""
+    return request.param
+
+
+def test_dither_changes_the_features_but_follows_from_the_samples(kind):
+    samples = noise(8000)
+    one, other = kind(dither=1.0), kind(dither=1.0)
+    assert (one(samples) != kind()(samples)).any()
+    np.testing.assert_array_equal(one(samples), other(samples))
+    np.testing.assert_array_equal(one(samples), one(samples))
+
+
+def test_dither_is_as_loud_as_asked(kind):
+    quiet = kind(dither=10.0, energy=True)(np.zeros(160_000, np.float32))
+    assert np.exp(quiet[:, 0]).mean() == pytest.approx(WIDTH * 10.0**2, rel=0.02)
+
+
+def test_dither_does_not_ask_how_the_samples_lie_in_memory(kind):
+    samples, dithered = noise(8000), kind(dither=1.0)
+    np.testing.assert_array_equal(dithered(samples[::2]), dithered(samples[::2].copy()))
+    np.testing.assert_array_equal(dithered(samples.astype(np.float64)), dithered(samples))
+
+
+def test_dither_differs_between_recordings(kind):
+    dithered = kind(dither=1.0)
+    samples = np.zeros(4000, np.float32)
+    other = samples.copy()
+    other[-1] = 1e-4  # heard in the last frame only
+    assert (dithered(samples)[0] != dithered(other)[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"preemphasis": 1.5}, r"preemphasis = 1.5: must be at least 0 and at most 1"),
+        ({"dither": -1.0}, r"dither = -1.0: must be at least 0 and at most 32768"),
+        ({"low": -1.0}, r"low = -1.0: must be at least 0 and at most 192000"),
+        ({"low": 8000.0}, r"low = 8000.0: .* below 8000 Hz"),
+        ({"high": 8001.0}, r"high = 8001.0: .* at most 8000 Hz, half the rate"),
+        ({"high": -400.0}, r"high = -400.0: must be at least 0"),
+        ({"low": 4000.0, "high": 300.0}, r"low = 4000.0: .* below 300 Hz"),
+        ({"mels": 13, "low": 20.0, "high": 60.0}, r"mels = 13: filter \d+ contains none of 256 frequencies; use fewer"),
+        ({"mels": 400}, r"mels = 400: filter 0 contains none of 256 frequencies; use fewer"),
+    ],
+)
+def test_invalid_filters_are_named_with_their_value_and_the_remedy(kind, settings, message):
+    with pytest.raises(AsrError, match=f"^features: {message}"):
+        kind(**settings)

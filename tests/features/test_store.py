@@ -364,7 +364,7 @@ def test_shards_follow_from_the_manifest_and_are_few(utterances, monkeypatch):
 def test_a_quarter_of_the_memory_is_shared_by_the_processes_of_a_training(monkeypatch):
     whole = store.room()
     assert 1 << 24 < whole < 1 << 44
-    monkeypatch.setattr(store.job, "place", lambda: job.Place(local_size=8))
+    monkeypatch.setattr(store.job, "world", lambda: job.World(local_size=8))
     assert store.room() == whole // 8
 
 

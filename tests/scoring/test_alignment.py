@@ -72,9 +72,9 @@ def test_the_rate_is_over_the_corpus_and_no_mean_of_rates():
 
 def test_a_missing_hypothesis_is_deletions_and_an_extra_one_an_error():
     assert alignment.total(alignment.align_all({"a": ["x", "y"]}, {})) == ErrorCount(0, 0, 2, 0)
-    with pytest.raises(InputError, match=r"b: has a hypothesis and no reference \(1 such\)"):
+    with pytest.raises(InputError, match=r"b: has a hypothesis but no reference \(1 such\)"):
         alignment.align_all({"a": ["x"]}, {"b": ["x"]})
-    with pytest.raises(InputError, match="no reference to score against"):
+    with pytest.raises(InputError, match="no references: nothing to score against"):
         alignment.align_all({}, {})
 
 

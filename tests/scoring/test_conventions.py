@@ -149,7 +149,7 @@ def test_a_missing_hypothesis_is_deletions_in_every_convention():
 def test_an_unknown_kind_and_an_extra_hypothesis_are_refused():
     with pytest.raises(AsrError, match="unknown kind of symbols 'phones40'"):
         of("phones40", phones("a"), {})
-    with pytest.raises(InputError, match="b: has a hypothesis and no reference"):
+    with pytest.raises(InputError, match="b: has a hypothesis but no reference"):
         of("words", {"a": ["x"]}, {"b": ["x"]})
 
 

@@ -19,14 +19,14 @@ def test_comments_blank_lines_and_spaces_are_passed_over(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no utterance"),
-        ("a b\n", "a.trn:1: 'a b' ends without an id"),
-        ("a (s-1)\nb (s-1)\n", "a.trn:2: the id 's-1' stands twice"),
-        ("a { b / c } (s-1)\n", r"a.trn:1 \(s-1\): '\{' means something else to sclite"),
-        ("(sil) a (s-1)\n", r"'\(sil\)' means something else to sclite"),
-        ("a @ (s-1)\n", "'@' means something else"),
-        ("a* (s-1)\n", r"'a\*' means something else"),
-        ("a;b (s-1)\n", "'a;b' means something else"),
+        ("", "contains no utterances"),
+        ("a b\n", "a.trn:1: 'a b' has no id"),
+        ("a (s-1)\nb (s-1)\n", "a.trn:2: duplicate id 's-1'"),
+        ("a { b / c } (s-1)\n", r"a.trn:1 \(s-1\): '\{' is empty or trn markup"),
+        ("(sil) a (s-1)\n", r"'\(sil\)' is empty or trn markup"),
+        ("a @ (s-1)\n", "'@' is empty or trn markup"),
+        ("a* (s-1)\n", r"'a\*' is empty or trn markup"),
+        ("a;b (s-1)\n", "'a;b' is empty or trn markup"),
         (b"\xff (s-1)\n", "cannot be read as trn"),
     ],
 )
@@ -38,7 +38,7 @@ def test_what_cannot_be_scored_is_named(tmp_path, text, message):
 
 @pytest.mark.parametrize("symbols", [["a b"], [""], ["(a)"], ["a*"], ["@"]])
 def test_what_would_not_be_read_back_is_not_written(tmp_path, symbols):
-    with pytest.raises(InputError, match="means something else to sclite, or nothing here"):
+    with pytest.raises(InputError, match="is empty or trn markup"):
         trn.write(tmp_path / "a.trn", {"s-1": symbols})
     assert not (tmp_path / "a.trn").exists()
 
@@ -65,3 +65,17 @@ def test_an_id_is_made_to_name_its_speaker(name):
     named = trn.named("dr1-fana1-si2287", name)
     assert trn.speaker(named) == name.translate({ord(c): None for c in "-_ "})
     assert named.endswith("dr1-fana1-si2287") and trn.named(named, name) == named
+
+
+@pytest.mark.parametrize("id", ["rec_(1)", "(1)", "a(b)-c", "s-1_(2)_(3)"])
+def test_parentheses_in_pairs_are_read_as_part_of_an_id(tmp_path, id):
+    (tmp_path / "a.trn").write_text(f"sh iy ({id})\n\n({id}x)\n")
+    assert trn.read(tmp_path / "a.trn") == {id: ["sh", "iy"], f"{id}x": []}
+
+
+@pytest.mark.parametrize("id", ["rec (1)", "a{b}", "x;y", "a\tb"])
+@pytest.mark.parametrize("speaker", ["", "s1", "Ann (2)"])
+def test_any_id_gets_a_name_that_can_be_written_and_read_back(tmp_path, id, speaker):
+    name = trn.named(id, speaker)
+    trn.write(str(tmp_path / "a.trn"), {name: ["a"]})
+    assert trn.read(str(tmp_path / "a.trn")) == {name: ["a"]}

@@ -1,6 +1,6 @@
-"""What `torchrun` starts for tests/test_parallel.py: the toy recipe, its first gradient kept.
+"""The program that test_parallel.py starts with `torchrun`: trains the toy recipe and keeps its first gradient.
 
-torchrun --standalone --nproc-per-node 2 tests/parallel_worker.py CORPUS OUT
+torchrun --standalone --nproc-per-node 2 tests/support/parallel_worker.py CORPUS OUT
 """
 
 import sys
@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from asr import cli, config
-from asr.support.parallel import Group
+from asr.support.parallel import ProcessGroup
 from asr.training import loop
 
 
@@ -22,20 +22,20 @@ def recipe():
 
 
 def gradients_kept(path):
-    """Return `Group.add` with the first sum written to a file, the gradients alone, before clipping changes them."""
-    real = Group.add
+    """Return `ProcessGroup.all_reduce` that also writes the first sum of gradients, not clipped yet, to a file."""
+    real = ProcessGroup.all_reduce
 
-    def add(self, values):
+    def all_reduce(self, values):
         real(self, values)
         if self.leads and not path.exists():
             safetensors.torch.save_file({str(i): value.clone() for i, value in enumerate(values[:-1])}, path)
 
-    return add
+    return all_reduce
 
 
 def main(corpus, out):
     torch.set_num_threads(1)
-    Group.add = gradients_kept(out.with_suffix(".gradient"))
+    ProcessGroup.all_reduce = gradients_kept(out.with_suffix(".gradient"))
     best = loop.run(recipe(), corpus, out, torch.device("cpu"))
     sys.argv = ["asr", "transcribe", "--bundle", str(best), str(corpus / "test.jsonl")]
     cli.main()

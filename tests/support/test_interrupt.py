@@ -7,28 +7,28 @@ import pytest
 from asr.support import interrupt
 
 
-def test_the_first_signal_is_noted_and_the_second_acts():
-    with pytest.raises(KeyboardInterrupt), interrupt.caught() as caught:
+def test_the_first_signal_is_recorded_and_the_second_acts():
+    with pytest.raises(KeyboardInterrupt), interrupt.deferred() as received:
         os.kill(os.getpid(), signal.SIGINT)
-        assert (caught.number, caught.name) == (signal.SIGINT, "Ctrl-C")
+        assert (received.number, received.name) == (signal.SIGINT, "Ctrl-C")
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_handlers_are_put_back():
+def test_signal_handlers_are_restored():
     before = [signal.getsignal(number) for number in interrupt.SIGNALS]
-    with interrupt.caught():
+    with interrupt.deferred():
         assert signal.getsignal(signal.SIGTERM) is not before[1]
     assert [signal.getsignal(number) for number in interrupt.SIGNALS] == before
 
 
-def test_a_thread_is_left_to_work_without():
-    notes = []
+def test_signals_are_not_deferred_outside_the_main_thread():
+    numbers = []
 
     def work():
-        with interrupt.caught() as caught:
-            notes.append(caught.number)
+        with interrupt.deferred() as received:
+            numbers.append(received.number)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert notes == [0]
+    assert numbers == [0]

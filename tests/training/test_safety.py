@@ -1,4 +1,4 @@
-"""What a run survives: being stopped anywhere, bad numbers, a full disk, a lost folder, a second run."""
+"""A run survives interruption anywhere, non-finite values, a full disk, a lost folder and a second run."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ STEPS = 3 * 6  # of that recipe on the toy corpus
 
 
 def state(out):
-    """Everything that a run leaves and that must not depend on how it came there."""
+    """Everything in a run's folder that must not depend on interruptions."""
     newest = checkpoint.newest(out)
     progress = dict(newest.header["progress"])
     for row in progress["records"]:
@@ -50,18 +50,18 @@ def state(out):
 
 @pytest.fixture(scope="module")
 def whole(toy, tmp_path_factory):
-    """A run that nothing stopped."""
+    """The state after an uninterrupted run."""
     out = tmp_path_factory.mktemp("whole")
     loop.run(recipe(), toy, out, CPU)
     return state(out)
 
 
 class Killed(BaseException):
-    """As sudden as a signal that cannot be caught."""
+    """Like SIGKILL: no handler of the code runs."""
 
 
 def killed(monkeypatch, where, times):
-    """Make a function fail suddenly at its call number `times`, before it does anything."""
+    """Make a function raise Killed at its call number `times`, before it does anything."""
     owner, name = where
     real, calls = getattr(owner, name), [0]
 
@@ -74,23 +74,23 @@ def killed(monkeypatch, where, times):
     monkeypatch.setattr(owner, name, call)
 
 
-@pytest.mark.parametrize("often", [0.0, 60.0])
+@pytest.mark.parametrize("interval", [0.0, 60.0])
 @pytest.mark.parametrize("step", [1, 2, 6, 7, 11, 18])
-def test_a_run_killed_at_any_step_ends_with_the_same_bits(toy, tmp_path, whole, monkeypatch, step, often, capsys):
-    monkeypatch.setattr(loop, "OFTEN", often)
+def test_a_run_killed_at_any_step_resumes_bit_exactly(toy, tmp_path, whole, monkeypatch, step, interval, capsys):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", interval)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, (Learner, "step"), step)
         loop.run(recipe(), toy, tmp_path, CPU)
     loop.run(recipe(), toy, tmp_path, CPU)
     assert state(tmp_path) == whole
-    assert ("goes on at" in capsys.readouterr().err) == (step > (1 if often == 0 else 6))
+    assert ("resuming at" in capsys.readouterr().err) == (step > (1 if interval == 0 else 6))
 
 
 @pytest.mark.parametrize("where", [(os, "replace"), (os, "fsync")])
 @pytest.mark.parametrize("times", range(2, 9))
-def test_a_run_killed_while_it_writes_ends_with_the_same_bits(toy, tmp_path, whole, monkeypatch, where, times):
-    recognize.load(bundle.build_features(recipe().features), toy / "train.jsonl")  # written before
-    recognize.load(bundle.build_features(recipe().features), toy / "dev.jsonl")
+def test_a_run_killed_while_writing_resumes_bit_exactly(toy, tmp_path, whole, monkeypatch, where, times):
+    recognize.stored(bundle.build_features(recipe().features), toy / "train.jsonl")  # written before
+    recognize.stored(bundle.build_features(recipe().features), toy / "dev.jsonl")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, where, times)
         loop.run(recipe(), toy, tmp_path, CPU)
@@ -99,7 +99,7 @@ def test_a_run_killed_while_it_writes_ends_with_the_same_bits(toy, tmp_path, who
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on(
+def test_a_signal_stops_after_a_checkpoint_and_the_run_resumes(
     toy, tmp_path, whole, monkeypatch, number, status, capsys
 ):
     real, calls = Learner.step, [0]  # the number of the step in which the signal comes
@@ -120,7 +120,7 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on(
     assert state(tmp_path) == whole
 
 
-def test_a_signal_while_dev_is_decoded_loses_nothing(toy, tmp_path, whole, monkeypatch):
+def test_a_signal_during_dev_decoding_loses_nothing(toy, tmp_path, whole, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(loop, "_loss", lambda *args: os.kill(os.getpid(), signal.SIGTERM) or 0.0)
         loop.run(recipe(), toy, tmp_path, CPU)
@@ -129,21 +129,21 @@ def test_a_signal_while_dev_is_decoded_loses_nothing(toy, tmp_path, whole, monke
     assert state(tmp_path) == whole
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(toy, tmp_path, whole, monkeypatch, capsys):
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(toy, tmp_path, whole, monkeypatch, capsys):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, (Learner, "step"), 14)
         loop.run(recipe(), toy, tmp_path, CPU)
-    last, before = checkpoint.found(tmp_path)
+    last, before = checkpoint.paths(tmp_path)
     content = bytearray(last.read_bytes())
     content[-100] ^= 1
     last.write_bytes(content)
     loop.run(recipe(), toy, tmp_path, CPU)
     said = capsys.readouterr().err
-    assert said.count(f"{last}: its contents do not match") == 1 and f"from {before.name}" in said
+    assert said.count(f"{last}: its contents do not match") == 1 and f"({before.name})" in said
     assert state(tmp_path) == whole
 
 
-def test_a_run_on_other_data_is_refused_midway_too(toy, tmp_path, monkeypatch):
+def test_changed_manifests_are_refused_when_resuming(toy, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, (Learner, "step"), 8)
         loop.run(recipe(), toy, tmp_path, CPU)
@@ -151,11 +151,11 @@ def test_a_run_on_other_data_is_refused_midway_too(toy, tmp_path, monkeypatch):
     for name in ("train", "dev"):
         lines = (toy / f"{name}.jsonl").read_text().splitlines(keepends=True)
         (tmp_path / "corpus" / f"{name}.jsonl").write_text("".join(lines[1:]))
-    with pytest.raises(AsrError, match="holds a run on other data"):
+    with pytest.raises(AsrError, match="was trained on different data"):
         loop.run(recipe(), tmp_path / "corpus", tmp_path, CPU)
 
 
-def test_a_run_on_other_recordings_is_refused(toy, tmp_path, monkeypatch):
+def test_changed_recordings_are_refused_when_resuming(toy, tmp_path, monkeypatch):
     shutil.copytree(toy, tmp_path / "toy")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, (Learner, "step"), 8)
@@ -163,46 +163,46 @@ def test_a_run_on_other_recordings_is_refused(toy, tmp_path, monkeypatch):
     path = tmp_path / "toy" / "train" / "07.wav"
     samples, rate = soundfile.read(path)
     soundfile.write(path, samples[::-1], rate)
-    with pytest.raises(AsrError, match="run: holds a run on other recordings than what now lies there"):
+    with pytest.raises(AsrError, match="run: was trained on different recordings"):
         loop.run(recipe(), tmp_path / "toy", tmp_path / "run", CPU)
 
 
-def test_another_recipe_is_refused_even_where_its_file_is_lost(toy, tmp_path):
+def test_a_different_recipe_is_refused_even_without_recipe_toml(toy, tmp_path):
     loop.run(recipe(epochs=1), toy, tmp_path, CPU)
     (tmp_path / "recipe.toml").unlink()
-    with pytest.raises(AsrError, match=r"holds a run of another recipe \(training.seed: 1 → 2\)"):
+    with pytest.raises(AsrError, match=r"belongs to a different recipe \(training.seed: 1 → 2\)"):
         loop.run(recipe(epochs=1, seed=2), toy, tmp_path, CPU)
     loop.run(recipe(epochs=1), toy, tmp_path, CPU)
-    assert config.load(tmp_path / "recipe.toml") == recipe(epochs=1)
+    assert config.load(tmp_path / "recipe.toml") == bundle.resolve(recipe(epochs=1))
 
 
 @pytest.mark.parametrize("lost", ["best", "checkpoints"])
-def test_a_run_that_starts_again_forgets_what_it_was(toy, tmp_path, whole, monkeypatch, lost):
-    """What an earlier run left must neither be taken for this one's, nor push this one's checkpoints out."""
+def test_a_run_that_starts_over_ignores_its_old_files(toy, tmp_path, whole, monkeypatch, lost):
+    """An earlier run's files must neither be mistaken for the new run's nor displace its checkpoints."""
     loop.run(recipe(), toy, tmp_path, CPU)
-    for path in [tmp_path / "best.safetensors"] if lost == "best" else checkpoint.found(tmp_path):
+    for path in [tmp_path / "best.safetensors"] if lost == "best" else checkpoint.paths(tmp_path):
         path.write_bytes(b"damaged")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         killed(patch, (Learner, "step"), 9)
         loop.run(recipe(), toy, tmp_path, CPU)
-    assert [path.name for path in checkpoint.found(tmp_path)] == ["step-00000006.safetensors"]
-    old = {path.name for path in tmp_path.glob("*.old")}  # kept, should somebody know how to mend them
+    assert [path.name for path in checkpoint.paths(tmp_path)] == ["step-00000006.safetensors"]
+    old = {path.name for path in tmp_path.glob("*.old")}  # kept, in case somebody can repair them
     assert old == {f"{name}.safetensors.old" for name in ("best", "step-00000012", "step-00000018")}
     loop.run(recipe(), toy, tmp_path, CPU)
     assert state(tmp_path) == whole
 
 
-def test_a_weight_that_is_no_number_spoils_nothing_on_disk(toy, tmp_path, monkeypatch):
-    real = loop._dev
+def test_a_nan_weight_leaves_files_on_disk_unchanged(toy, tmp_path, monkeypatch):
+    real = loop._evaluate
 
-    def dev(this):
-        if this.progress.epoch == 1:
+    def evaluate(run):
+        if run.progress.epoch == 1:
             with torch.no_grad():
-                this.system.model.projection.bias[0] = float("nan")
-        count, _, blank = real(this)
-        return replace(count, hits=10_000) if this.progress.epoch else count, 1.0, blank  # a better one
+                run.system.model.projection.bias[0] = float("nan")
+        count, _, blank = real(run)
+        return replace(count, hits=10_000) if run.progress.epoch else count, 1.0, blank  # a better one
 
-    monkeypatch.setattr(loop, "_dev", dev)
+    monkeypatch.setattr(loop, "_evaluate", evaluate)
     with pytest.raises(AsrError, match="projection.bias holds what is no number; not saved"):
         loop.run(recipe(), toy, tmp_path, CPU)
     for path in tmp_path.glob("*.safetensors"):
@@ -210,16 +210,18 @@ def test_a_weight_that_is_no_number_spoils_nothing_on_disk(toy, tmp_path, monkey
     assert len((tmp_path / "epochs.jsonl").read_text().splitlines()) == 1
 
 
-def test_what_changes_the_last_bits_is_said(toy, tmp_path, monkeypatch, capsys):
+def test_a_changed_environment_is_reported_when_resuming(toy, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(loop, "circumstances", lambda *_: {"torch": "1.0", "device": "cpu"})
+        patch.setattr(loop, "environment", lambda *_: {"torch": "1.0", "device": "cpu"})
         killed(patch, (Learner, "step"), 8)
         loop.run(recipe(), toy, tmp_path, CPU)
     loop.run(recipe(), toy, tmp_path, CPU)
-    assert f"torch was 1.0 and is {torch.__version__}: the last bits will differ" in capsys.readouterr().err
+    assert (
+        f"torch changed from 1.0 to {torch.__version__}: results will not be bit-identical" in capsys.readouterr().err
+    )
 
 
-def test_two_runs_do_not_share_a_folder(toy, tmp_path):
+def test_a_folder_in_use_by_another_run_is_refused(toy, tmp_path):
     code = """if True:
         import sys, pathlib
         from asr.support import files
@@ -238,11 +240,10 @@ def test_two_runs_do_not_share_a_folder(toy, tmp_path):
 
 def corrupted(monkeypatch, steps, kind):
     """Put NaN into the features, the gradient or the loss of some steps, by their number."""
-    real, taken = Learner._losses, [0]
+    real = Learner._losses
 
     def losses(self, batch, position):
-        taken[0] += 1
-        if position.number not in steps:
+        if position.global_step not in steps:
             return real(self, batch, position)
         if kind == "features":
             batch.features[1, 0, 0] = float("nan")
@@ -257,7 +258,7 @@ def corrupted(monkeypatch, steps, kind):
 
 
 @pytest.mark.parametrize("kind", ["features", "loss", "gradient"])
-def test_steps_without_a_number_are_skipped_named_and_counted(toy, tmp_path, monkeypatch, kind, capsys):
+def test_non_finite_steps_are_skipped_reported_and_counted(toy, tmp_path, monkeypatch, kind, capsys):
     corrupted(monkeypatch, {2, 3, 9}, kind)
     best = loop.run(recipe(), toy, tmp_path, CPU)
     rows = [json.loads(line) for line in (tmp_path / "epochs.jsonl").read_text().splitlines()]
@@ -265,22 +266,25 @@ def test_steps_without_a_number_are_skipped_named_and_counted(toy, tmp_path, mon
     assert all(tensor.isfinite().all() for tensor in bundle.load(best).model.state_dict().values())
     lines = [line for line in capsys.readouterr().err.splitlines() if "skipped, loss" in line]
     assert len(lines) == 3
-    named = {"features": "features that are no numbers", "loss": "loss inf", "gradient": "a gradient that is no number"}
+    named = {"features": "non-finite features", "loss": "loss inf", "gradient": "non-finite gradient"}
     assert all(named[kind] in line and "train-" in line for line in lines)
     assert kind == "gradient" or all(line.count("train-") == 1 for line in lines), "only the culprit is named"
 
 
-def test_too_many_in_a_row_give_the_run_up_and_name_where_it_stands(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "OFTEN", 0.0)
+def test_too_many_consecutive_non_finite_steps_end_the_run(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     corrupted(monkeypatch, range(7, 100), "loss")
-    with pytest.raises(AsrError, match=r"epoch 3, step 5: 10 steps in a row gave no number \(train-\d\d: loss inf\); "):
+    with pytest.raises(
+        AsrError,
+        match=r"epoch 3, step 5: 10 consecutive steps had a non-finite loss or gradient \(train-\d\d: loss inf\); ",
+    ):
         loop.run(recipe(), toy, tmp_path, CPU)
     assert checkpoint.newest(tmp_path).progress.streak == 0, "the last good one"
     assert checkpoint.newest(tmp_path).progress.step == 1
     assert all(tensor.isfinite().all() for tensor in checkpoint.newest(tmp_path).tensors.values())
 
 
-def test_a_weight_that_is_no_number_is_never_saved(toy, tmp_path):
+def test_a_non_finite_weight_is_never_saved(toy, tmp_path):
     system = bundle.build(recipe())
     learner = Learner(system.model, recipe().training, 10, CPU, parallel.ALONE)
     with torch.no_grad():
@@ -291,7 +295,7 @@ def test_a_weight_that_is_no_number_is_never_saved(toy, tmp_path):
 
 
 @pytest.mark.parametrize("point", range(4))
-def test_a_full_disk_leaves_the_last_checkpoint(toy, tmp_path, whole, monkeypatch, point):
+def test_a_full_disk_keeps_the_last_checkpoint(toy, tmp_path, whole, monkeypatch, point):
     loop.run(recipe(epochs=1), toy, tmp_path / "once", CPU)  # features are written before
     real, calls = Path.write_bytes, [0]
 
@@ -306,32 +310,34 @@ def test_a_full_disk_leaves_the_last_checkpoint(toy, tmp_path, whole, monkeypatc
         patch.setattr(Path, "write_bytes", write)
         loop.run(recipe(), toy, tmp_path / "run", CPU)
     assert not list((tmp_path / "run").glob(".*.tmp"))
-    for path in checkpoint.found(tmp_path / "run"):
+    for path in checkpoint.paths(tmp_path / "run"):
         bundle.load(path)
     loop.run(recipe(), toy, tmp_path / "run", CPU)
     assert state(tmp_path / "run") == whole
 
 
-def test_a_folder_that_vanishes_is_not_made_again(toy, tmp_path, monkeypatch):
-    real = loop._dev
+def test_a_folder_removed_during_training_is_not_recreated(toy, tmp_path, monkeypatch):
+    real = loop._evaluate
 
-    def dev(this):
-        this.out.rename(tmp_path.parent / "moved")
-        return real(this)
+    def evaluate(run):
+        run.out.rename(tmp_path.parent / "moved")
+        return real(run)
 
-    monkeypatch.setattr(loop, "_dev", dev)
-    with pytest.raises(AsrError, match="run: is gone, removed or moved while training"):
+    monkeypatch.setattr(loop, "_evaluate", evaluate)
+    with pytest.raises(AsrError, match="run: was removed or renamed during training"):
         loop.run(recipe(), toy, tmp_path / "run", CPU)
     assert not (tmp_path / "run").exists()
 
 
-def test_progress_survives_json():
-    progress = checkpoint.Progress(2, 3, checkpoint.Sums(loss=0.1 + 0.2, seconds=1 / 3), [{"a": 1e-300}], 0.5, 1, 2)
+def test_progress_round_trips_through_json():
+    progress = checkpoint.Progress(
+        2, 3, checkpoint.EpochSums(loss=0.1 + 0.2, seconds=1 / 3), [{"a": 1e-300}], 0.5, 1, 2
+    )
     row = json.loads(json.dumps(checkpoint.asdict(progress)))
-    assert checkpoint.Progress.of(row) == progress
+    assert checkpoint.Progress.from_dict(row) == progress
 
 
-def test_what_a_killed_write_left_is_removed(toy, tmp_path):
+def test_temporary_files_of_a_killed_run_are_removed(toy, tmp_path):
     (tmp_path / ".best.safetensors.123.tmp").write_bytes(b"half")
     loop.run(recipe(epochs=1), toy, tmp_path, CPU)
     assert not list(tmp_path.glob(".*.tmp"))
