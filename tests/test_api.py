@@ -238,7 +238,7 @@ def test_a_recipe_is_changed_by_section_and_key(place, tmp_path):
     best = asr.train(str(place.folder / "toy.toml"), str(tmp_path / "run"), set=settings, **arguments)
     assert asr.load(best).bundle.recipe.encoder.hidden == 4
     for wrong, message in (
-        ({"encoder.hiden": 4}, "set .*unknown key 'hiden'.* did you mean 'hidden'"),
+        ({"encoder.hiden": 4}, "set .*'hiden' is not a setting.* did you mean 'hidden'"),
         ({"encodr.hidden": 4}, "set.*unknown key 'encodr'"),
         ({"encoder.hidden": "many"}, "hidden = 'many'"),
     ):
