@@ -16,6 +16,10 @@ class AsrError(ValueError):
     status = 2
 
 
+class AsrWarning(UserWarning):
+    """What a user should know though nothing failed; the command line prints it in one line."""
+
+
 class BundleError(AsrError):
     """A model file that cannot be used."""
 

@@ -25,7 +25,7 @@ from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
 from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
-from asr.errors import AsrError, InputError
+from asr.errors import AsrError, AsrWarning, InputError
 from asr.features import Features
 from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
@@ -42,6 +42,10 @@ Source = str | os.PathLike[str] | BinaryIO | tuple[Samples, int] | Utterance
 
 BATCH = 32  # utterances that go through the network together; changes no result
 FRAMES = 30_000  # of a batch, padding included: five minutes of speech
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, AsrWarning, stacklevel=4)
 
 
 def load(
@@ -65,7 +69,7 @@ def load(
     """
     file = bundle.find(path)
     system = bundle.load(file)
-    search = Search(decoder) if decoder else Search.recorded(file, lambda line: warnings.warn(line, stacklevel=4))
+    search = Search(decoder) if decoder else Search.recorded(file, _warn)
     return Recognizer(system, search.build(system.units), device)
 
 

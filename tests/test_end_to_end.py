@@ -250,7 +250,7 @@ def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
     assert search["width"] == 4 and search["tuned_on_set"] == "dev", "the weights are still those chosen on dev"
     done = asr("evaluate", tmp_path / "run", "--set", "test", "--bonus", "0.5", cwd=place)
     search = json.loads((tmp_path / "run" / "test.json").read_text())["search"]
-    assert search["tuned_on_set"] == "dev" and search["by_hand"] and done.stdout.endswith("(weights given by hand)\n")
+    assert search["tuned_on_set"] == "dev" and search["by_hand"] and done.stdout.endswith("(settings chosen by hand)\n")
 
 
 def test_a_language_model_is_trained_and_scores_text(place, tmp_path):
@@ -319,9 +319,9 @@ def test_results_are_summarised_and_compared_with_what_must_be_said_of_them(plac
         asr("evaluate", "runs/toy", "--decoder", "beam", "--bonus", bonus, "--out", tmp_path / f"{number}", cwd=place)
     first, second = tmp_path / "0" / "test.json", tmp_path / "1" / "test.json"
     done = asr("compare", first, second, cwd=place)
-    assert done.stdout.count(" (weights given by hand)\n") == 2
+    assert done.stdout.count(" (settings chosen by hand)\n") == 2
     assert (
-        json.loads(asr("compare", first, second, "--json", cwd=place).stdout)["remarks"][0] == "weights given by hand"
+        json.loads(asr("compare", first, second, "--json", cwd=place).stdout)["remarks"][0] == "settings chosen by hand"
     )
     done = asr("compare", first, second, "--set", "dev", cwd=place)
     assert done.returncode == 4 and "is a result on test, not on dev" in done.stderr

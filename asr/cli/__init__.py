@@ -1,13 +1,14 @@
-"""The command line: results to stdout, everything else to stderr, an AsrError in one line.
+"""The command line: results to stdout, everything else to stderr, an AsrError or AsrWarning in one line.
 
-Exit status: 0 done; 1 some inputs of many failed; 2 usage or configuration; 3 a model file; 4 no usable input;
-130 and 143 on Ctrl-C and SIGTERM. Modules that cost seconds are imported by the command that needs them.
+Exit status: 0 success; 1 some inputs of many failed; 2 usage or configuration; 3 a model file; 4 no usable input;
+130 and 143 on Ctrl-C and SIGTERM. Modules that take seconds to import are imported by the command that needs them.
 
 A command is a function in a file here and a name in the list below.
 """
 
 import signal
 import sys
+import warnings
 from types import FrameType
 
 import click
@@ -22,7 +23,7 @@ from asr.cli.results import summary, table
 from asr.cli.score import score
 from asr.cli.train import prepare, train, tune
 from asr.cli.transcribe import align, transcribe
-from asr.errors import AsrError
+from asr.errors import AsrError, AsrWarning
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -55,8 +56,13 @@ def _terminated(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _warn(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    """Print a warning of ours in one line, and others with their category."""
+    output.say(f"asr: {message}" if issubclass(category, AsrWarning) else f"asr: {category.__name__}: {message}")
+
+
 def _misused(fault: click.ClickException) -> None:
-    """Say in one line what is wrong with a command, and where help is; who gave no command at all is given the help."""
+    """Print in one line what is wrong with a command, and where help is; without any command, print the help."""
     if isinstance(fault, click.exceptions.NoArgsIsHelpError):
         fault.show()
         return
@@ -66,8 +72,12 @@ def _misused(fault: click.ClickException) -> None:
 
 
 def main() -> None:
-    """Run the command line; turn errors that a user can mend into one line and an exit status."""
+    """Run the command line; turn errors that a user can fix into one line and an exit status."""
     signal.signal(signal.SIGTERM, _terminated)
+    if not sys.warnoptions:  # python -W and PYTHONWARNINGS are for developers
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", AsrWarning)
+    warnings.showwarning = _warn
     try:
         cli.main(standalone_mode=False)
     except AsrError as fault:

@@ -22,7 +22,7 @@ def lm_train(text: Path, arpa: Path, order: int) -> None:
     from asr import lm
 
     try:
-        model = lm.estimate(options.sentences(text), order)
+        model = lm.estimate(_sentences(text), order)
     except InputError:
         raise
     except AsrError as error:
@@ -38,5 +38,12 @@ def lm_score(arpa: Path, text: Path) -> None:
     """Print the perplexity of TEXT under ARPA."""
     from asr import lm
 
-    found = lm.perplexity(lm.read(arpa), options.sentences(text))
+    found = lm.perplexity(lm.read(arpa), _sentences(text))
     output.result(f"perplexity {found.perplexity:.4f}, {found.tokens} tokens, {found.unknown} unknown")
+
+
+def _sentences(path: Path) -> list[list[str]]:
+    """Return a text file's sentences; `<space>` is the space among characters, as in an ARPA file."""
+    from asr.lm.arpa import SPACE
+
+    return [[" " if symbol == SPACE else symbol for symbol in line] for line in options.sentences(path)]

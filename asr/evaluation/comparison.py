@@ -1,4 +1,4 @@
-"""Two systems on one set: is one of them better, or may it be chance?
+"""Two systems on one set: is one of them better, or is it chance?
 
 Two tests ask two questions. The paired bootstrap by speaker asks whether other speakers would agree. MAPSSWE asks
 whether other stretches of speech would, taking them for independent, which those of one speaker are not: it finds
@@ -114,7 +114,7 @@ class Comparison:
         """Why there is no interval."""
         if self.drawn < 2:
             return f"too few {self.resampled}"
-        return f"all {self.resampled} differ alike" if self.difference else f"no {self.resampled} differ"
+        return f"no variation between {self.resampled}" if self.difference else f"no {self.resampled} differ"
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for a file."""
@@ -176,7 +176,7 @@ def of(
     """
     for id in sorted(set(one) | set(other)):
         if id not in one or id not in other or one[id].reference != other[id].reference:
-            raise InputError(f"{id}: has not the same reference in both results; evaluate both again on the same set")
+            raise InputError(f"{id}: references differ between the two results; evaluate both again on the same set")
     ours, theirs = alignment.by_speaker(one, speakers), alignment.by_speaker(other, speakers)
     found = bootstrap.difference(
         [ours[speaker].errors - theirs[speaker].errors for speaker in ours],

@@ -1,4 +1,4 @@
-"""A run's records, read again: of its epochs and its results; and what several seeds of one recipe come to together."""
+"""Reading a run's records, of its epochs and its results; and summarizing the results of several seeds."""
 
 import json
 import statistics
@@ -12,10 +12,26 @@ from asr.errors import AsrError, InputError
 
 BEST, EPOCHS, RECIPE, LOCK = config.BEST, "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
 
-COUNTS = ("hits", "substitutions", "deletions", "insertions", "errors", "total")
-SCORED = ("set", "metric", "rate", "interval", *COUNTS, "utterances", "speakers", "convention", "conventions")
-NEEDED = (*SCORED, "search", "seed", "commit", "bundle", "bundle_sha256", "manifest_sha256")
-OF_UTTERANCE, OF_EPOCH = ("id", "speaker", "alignment", "units"), ("epoch",)
+NUMBER, COUNT, TEXT, OBJECT, LIST = (int, float), int, str, dict, list
+PAIR = (list, type(None))
+COUNTS = dict.fromkeys(("hits", "substitutions", "deletions", "insertions", "errors", "total"), COUNT)
+SCORED = {"metric": TEXT, "rate": NUMBER, "interval": PAIR, **COUNTS}
+RESULT = SCORED | {
+    "set": TEXT,
+    "utterances": COUNT,
+    "speakers": (int, type(None)),
+    "convention": TEXT,
+    "conventions": LIST,
+    "search": OBJECT,
+    "seed": COUNT,
+    "commit": (str, type(None)),
+    "bundle": TEXT,
+    "bundle_sha256": TEXT,
+    "manifest_sha256": TEXT,
+}
+CONVENTION = {"name": TEXT, "title": TEXT, "metric": TEXT, "rate": NUMBER}
+OF_UTTERANCE: dict[str, Any] = {"id": TEXT, "speaker": TEXT, "alignment": LIST, "units": LIST}
+OF_EPOCH: dict[str, Any] = {"epoch": COUNT}
 
 Row = dict[str, Any]  # one JSON object
 
@@ -31,7 +47,7 @@ def file(place: Path, name: str) -> Path:
         AsrError: The name is a path.
     """
     if Path(name).name != name:
-        raise AsrError(f"--set {name}: is no name of a set; give a name, and the folder as the run")
+        raise AsrError(f"--set {name}: is a path, not the name of a set; pass the folder as RUN")
     return place / f"{name}.json" if place.is_dir() or not place.suffix else place
 
 
@@ -39,19 +55,40 @@ def read(path: Path) -> Row:
     """Return a result file's contents.
 
     Raises:
-        InputError: It cannot be read, or is no result file of this version.
+        InputError: It cannot be read, is not a result file of this version, or a value has another type.
     """
-    try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in NEEDED if key not in row]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
-    if missing or not row["conventions"]:
-        missing = missing or ["conventions"]
-        raise InputError(f"{path}: no result, or an old one ('{missing[0]}' is missing); run `asr evaluate` again")
     from asr.decoders.search import upgraded
 
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
+    wrong = _wrong(row, RESULT) or next((key for one in row["conventions"] if (key := _wrong(one, CONVENTION))), "")
+    wrong = wrong or _wrong(row["search"], {"decoder": TEXT})
+    for other in row.get("others", []) if not wrong else []:
+        wrong = wrong or _wrong(other, SCORED)
+    if not wrong and not (row["conventions"] and _is_interval(row["interval"])):
+        wrong = "conventions" if not row["conventions"] else "interval"
+    if wrong:
+        raise InputError(
+            f"{path}: not a result file, damaged, or written by an older version ('{wrong}' is missing or has another "
+            "type); run `asr evaluate` again"
+        )
     return dict(row) | {"search": upgraded(row["search"])}
+
+
+def _wrong(row: object, kinds: Mapping[str, Any]) -> str:
+    """Return the first key that a row lacks, or whose value is of another type; empty if there is none."""
+    if not isinstance(row, dict):
+        return next(iter(kinds))
+    wrong = (
+        key for key, kind in kinds.items() if not isinstance(row.get(key, ...), kind) or isinstance(row[key], bool)
+    )
+    return next(wrong, "")
+
+
+def _is_interval(value: Any) -> bool:  # noqa: ANN401
+    return value is None or (len(value) == 2 and all(isinstance(bound, int | float) for bound in value))
 
 
 def of_set(path: Path, name: str) -> Row:
@@ -67,7 +104,7 @@ def of_set(path: Path, name: str) -> Row:
     row = read(path)
     if name and row["set"] != name:
         raise InputError(
-            f"{path}: is a result on {row['set']}, not on {name}; give --set {row['set']}, or another file"
+            f"{path}: is a result on {row['set']}, not on {name}; pass --set {row['set']}, or another file"
         )
     return row
 
@@ -89,18 +126,23 @@ def utterances(path: Path) -> list[Row]:
     """
     result, beside = read(path), path.with_name(f"{path.stem}.utterances.jsonl")
     counted = {"alignment": in_units(result)} | ({"words": result} if result.get("others") else {})
-    rows = _lines(beside, (*OF_UTTERANCE, *counted), "run `asr evaluate` again")
+    rows = _lines(beside, OF_UTTERANCE | dict.fromkeys(counted, LIST), "run `asr evaluate` again")
     for key, whole in counted.items():
-        try:
-            errors = sum(reference != said for row in rows for reference, said in row[key])
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{beside}: holds no alignments ({error}); run `asr evaluate` again") from error
+        for row in rows:
+            if not all(_is_pair(pair) for pair in row[key]):
+                raise InputError(f"{beside}: {row['id']}: '{key}' is not a list of pairs; run `asr evaluate` again")
+        errors = sum(reference != said for row in rows for reference, said in row[key])
         if (len(rows), errors) != (result["utterances"], whole.get("errors")):
             raise InputError(
                 f"{beside}: has {errors} errors in {len(rows)} utterances, and {path.name} {whole.get('errors')} in "
                 f"{result['utterances']}; run `asr evaluate` again"
             )
     return rows
+
+
+def _is_pair(pair: object) -> bool:
+    """Whether a value is a symbol of the reference and one of the hypothesis, None where one of them has none."""
+    return isinstance(pair, list) and len(pair) == 2 and all(one is None or isinstance(one, str) for one in pair)
 
 
 def epochs(folder: Path) -> list[Row]:
@@ -116,16 +158,15 @@ def epochs(folder: Path) -> list[Row]:
     return _lines(path, OF_EPOCH, "restore it, or train again") if path.exists() else []
 
 
-def _lines(path: Path, needed: Sequence[str], remedy: str) -> list[Row]:
-    """Return a file's objects, one a line."""
+def _lines(path: Path, kinds: Mapping[str, Any], remedy: str) -> list[Row]:
+    """Return a file's objects, one per line."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for number, row in enumerate(rows, 1):
-        missing = [key for key in needed if not isinstance(row, dict) or key not in row]
-        if missing:
-            raise InputError(f"{path}:{number}: is no such record ('{missing[0]}' is missing); {remedy}")
+        if wrong := _wrong(row, kinds):
+            raise InputError(f"{path}:{number}: not such a record ('{wrong}' is missing or has another type); {remedy}")
     return rows
 
 
@@ -137,9 +178,9 @@ def remark(search: Mapping[str, Any], name: str) -> str:
         name: The set's.
     """
     marks = {
-        "tuned_on_test": f"parameters chosen on {name} itself: no test",
-        "tuned_here": f"parameters chosen on {name} itself",
-        "by_hand": "weights given by hand",
+        "tuned_on_test": f"tuned on {name} itself: not a test",
+        "tuned_here": f"tuned on {name} itself",
+        "by_hand": "settings chosen by hand",
     }
     return "; ".join(said for mark, said in marks.items() if search.get(mark))
 
@@ -171,7 +212,7 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
         name: The set's.
 
     Raises:
-        AsrError: A file cannot be read, is given twice or is of another set, or two runs' recipes differ in more than
+        AsrError: A file cannot be read, is a duplicate or is of another set, or two runs' recipes differ in more than
             the seed.
     """
     kept = [place / RECIPE for place in places if (place / RECIPE).exists()]
@@ -181,11 +222,11 @@ def of_runs(places: Sequence[Path], name: str) -> dict[str, dict[str, Any]]:
     for path, recipe in recipes[1:]:
         apart = [line for line in config.differences(recipes[0][1], recipe) if not line.startswith("training.seed:")]
         if apart:
-            raise InputError(f"{path}: is another recipe than {recipes[0][0]} ({apart[0]}); give runs of one recipe")
+            raise InputError(f"{path}: recipe differs from {recipes[0][0]} ({apart[0]}); summarize runs of one recipe")
     found: dict[Path, dict[str, Any]] = {}
     for path in (file(place, name) for place in places):
         if path.resolve() in {known.resolve() for known in found}:
-            raise InputError(f"{path}: is given twice; give each run once")
+            raise InputError(f"{path}: is a duplicate; pass each run once")
         found[path] = of_set(path, name)
     return {str(path): row for path, row in found.items()}
 
@@ -260,7 +301,7 @@ def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
                     "summarize runs that differ only in their seed"
                 )
         if row["seed"] in seeds:
-            raise InputError(f"{place}: has the seed of {seeds[row['seed']]}, {row['seed']}; give each seed once")
+            raise InputError(f"{place}: has the seed of {seeds[row['seed']]}, {row['seed']}; pass each seed once")
         seeds[row["seed"]] = place
     return [_summary(list(found.values()), place) for place in range(len(one["conventions"]))]
 

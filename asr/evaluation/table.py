@@ -76,7 +76,7 @@ def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
         if row["search"].get("tuned_on_test"):
             return f"{name}.json was tuned on {name} itself"
         if row["search"].get("by_hand"):
-            return f"{name}.json has weights given by hand"
+            return f"{name}.json has settings chosen by hand"
         if not row["commit"] or row["commit"].endswith("-dirty"):
             return f"{name}.json was measured by a source that no commit holds ({row['commit']})"
         if "-dirty" in (source := str((row.get("trained") or {}).get("commit"))):

@@ -1,11 +1,12 @@
 """N-gram language models over units or words: estimated, read and written, scored one symbol at a time.
 
-Three verbs serve a search: `start` is the state before anything was said, `score` says a symbol, `finish` ends the
-sentence. `NoLM` has the same verbs and no opinion. Scores are natural logs; ARPA's log10 is converted once.
+A search needs three methods: `start` is the initial state, `score` appends a symbol, `finish` ends the sentence. `NoLM`
+has the same methods and scores everything 0. Scores are natural logs; ARPA's log10 is converted once.
 """
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,13 +15,13 @@ from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from asr.errors import AsrError, InputError
+from asr.errors import AsrError, AsrWarning, InputError
 from asr.lm import arpa, automaton, kneser_ney
 from asr.lm.automaton import START_STATE, Automaton, step
 from asr.lm.ngrams import Floats, Grams, Ids
 
 START, END = "<s>", "</s>"
-UNKNOWN = ("<unk>", "<UNK>")  # what stands for every symbol that a model does not know; written as the first
+UNKNOWN = ("<unk>", "<UNK>")  # for every symbol that a model does not know; written as the first
 MAX_CELLS = 50_000_000  # of dense tables: 0.6 GB
 
 Tables = tuple[Ids, Floats, Floats]
@@ -37,11 +38,10 @@ class LanguageModel(Protocol):
     def ids(self, symbols: Sequence[str]) -> list[int]: ...  # noqa: D102
     def score(self, state: int, symbol: int) -> tuple[int, float]: ...  # noqa: D102
     def finish(self, state: int) -> float: ...  # noqa: D102
-    def tables(self, symbols: Sequence[str]) -> Tables: ...  # noqa: D102
 
 
 class NoLM:
-    """The language model that finds everything equally good: one state, all scores 0."""
+    """The language model without an opinion: one state, all scores 0."""
 
     start = START_STATE
 
@@ -63,17 +63,13 @@ class NoLM:
         """Return 0."""
         return 0.0
 
-    def tables(self, symbols: Sequence[str]) -> Tables:
-        """Return tables of one state, all 0; see `Ngram.tables`."""
-        return np.zeros((1, len(symbols)), np.int32), np.zeros((1, len(symbols))), np.zeros(1)
-
 
 @dataclass(frozen=True, eq=False)
 class Ngram:
     """A back-off n-gram model; never changed once made. Made by `estimate` and `read`.
 
     Attributes:
-        symbols: All of them, with `<s>`, `</s>` and, in an open vocabulary, `<unk>`; a symbol's id is its place.
+        symbols: All of them, with `<s>`, `</s>` and, in an open vocabulary, `<unk>`; a symbol's id is its index.
         grams: The n-grams of each order, as in an ARPA file.
         automaton: The same for search.
     """
@@ -121,7 +117,7 @@ class Ngram:
         table, unknown = self._ids, self.unknown
         for symbol in symbols:
             if symbol in (START, END):
-                raise AsrError(f"'{symbol}' is a bound of sentences and cannot be said; leave it out")
+                raise AsrError(f"'{symbol}' is a sentence boundary and cannot occur in text; remove it")
             if symbol not in table and unknown is None:
                 raise AsrError(
                     f"the language model does not know '{symbol}' and has no <unk>; train it with this symbol"
@@ -152,7 +148,7 @@ class Ngram:
         states, wanted = len(self.automaton.final), self.ids(symbols[1:])
         if states * len(symbols) > MAX_CELLS:
             size = f"{states} states × {len(symbols)} units"
-            raise AsrError(f"the language model's tables would hold {size}, above {MAX_CELLS}; train a lower order")
+            raise AsrError(f"the language model's tables would have {size}, above {MAX_CELLS}; train a lower order")
         said, column = np.unique(np.array(wanted, np.int64), return_inverse=True)
         following, score = automaton.dense(self.automaton, said)
         stay = np.arange(states, dtype=np.int32)[:, None]
@@ -188,14 +184,14 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
             vocabulary is what was seen, and `<unk>` gets the probability of a symbol seen 0 times.
 
     Raises:
-        AsrError: There are no sentences, one holds `<s>`, `</s>` or a symbol outside the vocabulary, or none is as long
-            as the order.
+        AsrError: There are no sentences, one contains `<s>`, `</s>` or a symbol outside the vocabulary, or none is as
+            long as the order.
     """
     said = [list(sentence) for sentence in sentences]
     known = dict.fromkeys([UNKNOWN[0], *sorted({symbol for sentence in said for symbol in sentence})])
     symbols = [START, END, *(known if vocabulary is None else dict.fromkeys(vocabulary))]
     if len(set(symbols)) < len(symbols):
-        raise AsrError(f"{START} and {END} are added to every sentence by themselves; leave them out")
+        raise AsrError(f"{START} and {END} are added to every sentence automatically; remove them")
     ids = {symbol: id for id, symbol in enumerate(symbols)}
     for number, sentence in enumerate(said, 1):
         for symbol in sentence:
@@ -205,8 +201,8 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
                 )
     longest = max((len(sentence) for sentence in said), default=-2) + 2
     if not 1 <= order <= longest:
-        least = f"an order from 1 to {longest}, the longest with its ends" if said else "some"
-        raise AsrError(f"{len(said)} sentences cannot train an order of {order}; give {least}")
+        remedy = f"use 1 to {longest}" if said else "it has no sentences"
+        raise AsrError(f"order {order} does not fit this text; {remedy}")
     encoded = [[0, *(ids[symbol] for symbol in sentence), 1] for sentence in said]
     return Ngram.of(symbols, kneser_ney.estimate(encoded, len(symbols), order, start=0))
 
@@ -234,6 +230,9 @@ def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
 
     Raises:
         InputError: As `read`, or the model knows none of the symbols.
+
+    Warns:
+        AsrWarning: It does not know most of them.
     """
     stat = path.stat() if path.exists() else None
     model = _kept(path, stat and (stat.st_mtime_ns, stat.st_size))
@@ -244,6 +243,13 @@ def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
         raise InputError(
             f"{path}: knows none of the {len(symbols)} {what}, such as '{symbols[0]}', while it has '{own}'; "
             "check upper and lower case, or pass another language model"
+        )
+    if 2 * len(lacking) > len(symbols):
+        warnings.warn(
+            f"{path}: does not know {len(lacking)} of {len(symbols)} {what}, such as '{lacking[0]}'; they count as "
+            f"{UNKNOWN[0]}",
+            AsrWarning,
+            stacklevel=2,
         )
     return model
 
@@ -263,7 +269,7 @@ def write(lm: Ngram, path: str | os.PathLike[str]) -> None:
 
 
 def perplexity(lm: Ngram, sentences: Iterable[Sequence[str]]) -> Perplexity:
-    """Return the perplexity of sentences, how many tokens they hold, and how many of these the model does not know.
+    """Return the perplexity of sentences, how many tokens they contain, and how many of these the model does not know.
 
     Raises:
         AsrError: There are no sentences, or the model cannot score a symbol; see `Ngram.ids`.
@@ -279,6 +285,6 @@ def perplexity(lm: Ngram, sentences: Iterable[Sequence[str]]) -> Perplexity:
         tokens += len(sentence) + 1
         unknown += sum(symbol not in known for symbol in sentence)
     if not tokens:
-        raise AsrError("no sentences to score; give some")
+        raise AsrError("no sentences to score; add some")
     surprise = -total / tokens
     return Perplexity(math.exp(surprise) if surprise < 700 else math.inf, tokens, unknown)

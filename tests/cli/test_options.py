@@ -38,7 +38,7 @@ def test_a_weight_given_by_hand_does_not_wash_off_the_set_that_was_tuned_on(tune
         provenance.refuse_tuned(found, data, force=False)
     row = provenance.searched(found, data)
     assert row["tuned_on"] and row["tuned_on_test"] is True and row["by_hand"] is True
-    assert results.remark(row, "small") == "parameters chosen on small itself: no test; weights given by hand"
+    assert results.remark(row, "small") == "tuned on small itself: not a test; settings chosen by hand"
 
 
 def test_another_decoder_takes_nothing_from_the_recorded_one(tuned):

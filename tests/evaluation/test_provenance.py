@@ -40,7 +40,7 @@ def test_parameters_chosen_on_dev_are_named_and_marked_only_on_dev(system, toy, 
     assert row["search"]["tuned_on_set"] == "dev" and found.remark == ""
     assert not {"tuned_here", "tuned_on_test", "by_hand"} & set(row["search"])
     found, row = scored(system, toy / "dev.jsonl", tmp_path / "dev", tuned_on(toy / "dev.jsonl"))
-    assert row["search"]["tuned_here"] is True and found.remark == "parameters chosen on dev itself"
+    assert row["search"]["tuned_here"] is True and found.remark == "tuned on dev itself"
 
 
 def test_parameters_chosen_on_the_set_are_refused_unless_forced_and_then_marked(system, toy, tmp_path):
@@ -49,7 +49,7 @@ def test_parameters_chosen_on_the_set_are_refused_unless_forced_and_then_marked(
         scored(system, toy / "test.jsonl", tmp_path / "test", search)
     assert not (tmp_path / "test.json").exists()
     found, row = scored(system, toy / "test.jsonl", tmp_path / "test", search, force=True)
-    assert row["search"]["tuned_on_test"] is True and found.remark == "parameters chosen on test itself: no test"
+    assert row["search"]["tuned_on_test"] is True and found.remark == "tuned on test itself: not a test"
 
 
 def test_a_copy_of_the_set_under_another_name_is_the_set(system, toy, tmp_path):
@@ -62,7 +62,7 @@ def test_a_copy_of_the_set_under_another_name_is_the_set(system, toy, tmp_path):
 def test_weights_given_by_hand_are_marked(system, toy, tmp_path):
     found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search(Beam(width=4, bonus=1.0)))
     assert row["search"]["by_hand"] is True and row["search"]["tuned_on"] == ""
-    assert found.remark == "weights given by hand"
+    assert found.remark == "settings chosen by hand"
     found, row = scored(system, toy / "test.jsonl", tmp_path / "test", Search())
     assert found.remark == "" and "by_hand" not in row["search"]
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from result_files import EMPTY
 
 from asr import config
 from asr.errors import InputError
@@ -19,7 +20,7 @@ def result(seed=1, rate=0.07, **changed):
         {"name": "optional silence", "title": "opt", "metric": "PER", "rate": rate - 0.001, "interval": None},
         {"name": "mean of utterances", "title": "mean", "metric": "PER", "rate": rate + 0.001, "interval": None},
     ]
-    row = dict.fromkeys(results.NEEDED) | {"set": "test", "metric": "PER", "rate": rate}
+    row = EMPTY | {"rate": rate}
     row |= {
         "interval": [rate - 0.01, rate + 0.02],
         "manifest_sha256": "a" * 64,
@@ -54,14 +55,14 @@ def test_one_seed_has_no_deviation():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"seed": 1}, "two: has the seed of one, 1; give each seed once"),
+        ({"seed": 1}, "two: has the seed of one, 1; pass each seed once"),
         ({"manifest_sha256": "b" * 64}, "two: the set is not that of one"),
         ({"search": {"decoder": "beam"}}, r"two: the decoder is not that of one \(beam and greedy\)"),
         ({"search": {"decoder": "greedy", "width": 9}}, r"two: the decoder's width is not that of one \(9 and None\)"),
         ({"search": {"decoder": "greedy", "lm": "a"}}, "two: the decoder's lm is not that of one"),
         ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the decoder's lexicon is not that of one"),
         ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the settings were chosen is not that of one"),
-        ({"search": {"decoder": "greedy", "tuned_on_test": True}}, "two: parameters chosen on test itself: no test"),
+        ({"search": {"decoder": "greedy", "tuned_on_test": True}}, "two: tuned on test itself: not a test"),
         ({"conventions": result()["conventions"][:1]}, "two: what is scored is not that of one"),
     ],
 )
@@ -72,8 +73,8 @@ def test_what_does_not_go_together_is_not_summarised(changed, message):
 
 def test_what_must_be_said_of_a_result_is_said_of_its_summary():
     (found, *_) = results.summarize({"one": result(set="dev", search={"decoder": "beam", "tuned_here": True})})
-    assert str(found) == "dev  PER standard             7.00 % (parameters chosen on dev itself)"
-    assert found.as_dict()["remark"] == "parameters chosen on dev itself"
+    assert str(found) == "dev  PER standard             7.00 % (tuned on dev itself)"
+    assert found.as_dict()["remark"] == "tuned on dev itself"
 
 
 def write_run(folder, seed, settings=None, **changed):
@@ -88,19 +89,22 @@ def test_runs_of_another_recipe_are_not_summarised(tmp_path):
     write_run(tmp_path / "one", 1)
     write_run(tmp_path / "two", 2)
     assert len(results.of_runs([tmp_path / "one", tmp_path / "two"], "test")) == 2
-    with pytest.raises(InputError, match=r"one.test\.json: is given twice"):
+    with pytest.raises(InputError, match=r"one.test\.json: is a duplicate"):
         results.of_runs([tmp_path / "one", tmp_path / "one" / "test.json"], "test")
     with pytest.raises(InputError, match=r"one.test\.json: is a result on test, not on dev"):
         results.of_runs([tmp_path / "one" / "test.json"], "dev")
     write_run(tmp_path / "three", 3, {"encoder": {"hidden": 80}})
-    with pytest.raises(InputError, match=r"three.recipe\.toml: is another recipe than .* \(encoder\.hidden: 40 → 80\)"):
+    with pytest.raises(InputError, match=r"three.recipe\.toml: recipe differs from .* \(encoder\.hidden: 40 → 80\)"):
         results.of_runs([tmp_path / "one", tmp_path / "three"], "test")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "7", '{"set": "test"}', "\x00", json.dumps(result(conventions=None))])
 def test_what_is_no_result_is_named(tmp_path, text):
     (tmp_path / "test.json").write_text(text)
-    with pytest.raises(InputError, match=r"test\.json: (cannot be read as a result|no result, or an old one)"):
+    with pytest.raises(
+        InputError,
+        match=r"test\.json: (cannot be read as a result|not a result file, damaged, or written by an older version)",
+    ):
         results.read(tmp_path / "test.json")
 
 
@@ -170,7 +174,7 @@ def test_several_seeds_share_a_row(tmp_path, recipes):
     [
         ({"encoder": {"hidden": 80}}, {}, "differs from"),
         ({}, {"search": {"decoder": "beam", "tuned_on_test": True}}, "tuned on dev itself"),
-        ({}, {"search": {"decoder": "beam", "by_hand": True}}, "weights given by hand"),
+        ({}, {"search": {"decoder": "beam", "by_hand": True}}, "settings chosen by hand"),
         ({}, {"commit": "0123-dirty"}, "by a source that no commit holds"),
         ({}, {"commit": None}, "by a source that no commit holds"),
         ({}, {"trained": {"commit": "0123-dirty, 4567"}}, "was trained by a source that no commit holds"),
@@ -231,3 +235,42 @@ def test_committed_results_name_no_place_of_one_machine():
         row = results.read(path)
         assert "/" not in row["command"].replace("runs/", "").replace("data/", ""), path
         assert not row["commit"].endswith("-dirty") and row["search"].get("tuned_on_set", "dev") == "dev"
+
+
+@pytest.mark.parametrize("key", sorted(EMPTY))
+def test_a_value_of_another_type_is_named_with_its_key(tmp_path, key):
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps(result()))
+    assert results.read(path)["seed"] == 1
+    for value in (True, {}, [], [1, 2, 3], ["a", "b"], 1.5, "x", None, -1):
+        path.write_text(json.dumps(result() | {key: value}))
+        try:
+            row = results.read(path)
+            results.summarize({"one": row})
+        except InputError as error:
+            assert "test.json" in str(error) or "one" in str(error)  # noqa: PT017
+    path.write_text(json.dumps(result() | {key: object.__name__ if key in ("rate", "search") else 1e400}))
+    with pytest.raises(InputError, match=rf"\('({key})' is missing or has another type\); run `asr evaluate` again"):
+        results.read(path)
+
+
+@pytest.mark.parametrize("row", [{"alignment": 3}, {"alignment": [["a"]]}, {"alignment": [["a", 3]]}, {"id": 3}, None])
+def test_a_damaged_row_of_an_utterance_is_named(tmp_path, row):
+    (tmp_path / "test.json").write_text(json.dumps(result(utterances=1, errors=0)))
+    whole = {"id": "a", "speaker": "", "alignment": [["b", "b"]], "units": []}
+    path = tmp_path / "test.utterances.jsonl"
+    path.write_text(json.dumps(whole) + "\n")
+    assert results.utterances(tmp_path / "test.json") == [whole]
+    path.write_text(json.dumps(row and whole | row) + "\n")
+    with pytest.raises(InputError, match=r"test\.utterances\.jsonl:.*; run `asr evaluate` again"):
+        results.utterances(tmp_path / "test.json")
+
+
+def test_a_result_of_version_0_1_names_its_settings_as_today(tmp_path):
+    old = {"decoder": "beam", "width": 25, "language": "units-3.arpa.gz", "weight": 0.5, "bonus": 0.0, "tuned_on": ""}
+    (tmp_path / "test.json").write_text(json.dumps(result(search=old)))
+    search = results.read(tmp_path / "test.json")["search"]
+    assert results.decoding(search) == "beam, width 25, lm units-3.arpa.gz, weight 0.5"
+    greedy = {"decoder": "greedy", "width": 25, "weight": 0.0, "bonus": 0.0, "tuned_on": ""}
+    (tmp_path / "test.json").write_text(json.dumps(result(search=greedy)))
+    assert results.decoding(results.read(tmp_path / "test.json")["search"]) == "greedy"

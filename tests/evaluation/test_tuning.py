@@ -1,15 +1,18 @@
 import hashlib
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from asr import bundle, config, lm, recognize
-from asr.decoders import Beam, Greedy, Search
+from asr.decoders import DECODERS, Beam, Greedy, Search
 from asr.decoders.beam import BeamSearch
 from asr.errors import AsrError, InputError
 from asr.evaluation import tuning
+from asr.scoring.calibration import Calibration
+from asr.support.settings import declared
 from asr.training import loop
 from asr.units import Units
 
@@ -105,6 +108,35 @@ def test_a_damaged_record_is_named(tmp_path, text):
     (tmp_path / "decoder.json").write_text(text)
     with pytest.raises(InputError, match="decoder.json: not decoder settings"):
         Search.load(tmp_path / "decoder.json")
+
+
+def test_a_record_of_version_0_1_is_read_with_the_names_of_today(tmp_path):
+    old = {"width": 25, "language": "a.arpa", "lexicon": None, "weight": 0.5, "bonus": 1.0, "calibration": [0.5, 0.1]}
+    old |= {"decoder": "beam", "tuned_on": "a", "tuned_for": "b", "by_hand": False}
+    (tmp_path / "decoder.json").write_text(json.dumps(old))
+    beam = Beam(width=25, lm=tmp_path / "a.arpa", weight=0.5, bonus=1.0)
+    assert Search.load(tmp_path / "decoder.json") == Search(beam, Calibration(0.5, 0.1), "a", "b")
+    greedy = old | {"decoder": "greedy", "language": None, "weight": 0.0, "bonus": 0.0}
+    (tmp_path / "decoder.json").write_text(json.dumps(greedy))
+    assert Search.load(tmp_path / "decoder.json") == Search(Greedy(), Calibration(0.5, 0.1), "a", "b")
+
+
+@pytest.mark.parametrize("name", sorted(DECODERS))
+def test_every_decoder_of_the_table_is_tuned_over_the_values_that_it_declares(half_trained, toy, tmp_path, name):
+    required = [key for key, one in declared(DECODERS[name]).items() if one.metadata["required"]]
+    (tmp_path / "run").mkdir()
+    for key in required:
+        (tmp_path / "run" / key).write_text("".join(f"{letter}  /{letter}/\n" for letter in "abcd"))
+    settings = DECODERS[name](**{key: tmp_path / "run" / key for key in required})
+    values = settings.tunable()
+    combinations = {tuple(getattr(trial, key) for key in values) for trial in tuning.trials(settings)}
+    alone = [key for key in values if not declared(settings)[key].metadata["needs"]]
+    assert len(combinations) == len(tuning.trials(settings)) == math.prod(len(values[key]) for key in alone)
+    system = tmp_path / "run" / "best.safetensors"
+    system.write_bytes(half_trained.read_bytes())
+    tuned = tuning.run(system, toy, Search(settings), 0, CPU)
+    assert Search.load(system.parent / "decoder.json") == tuned.search
+    assert all(getattr(tuned.search.decoder, key) in tried for key, tried in values.items())
 
 
 def test_alignment_finds_tones_where_they_are(toy, tmp_path):

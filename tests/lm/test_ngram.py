@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asr import lm
-from asr.errors import AsrError
+from asr.errors import AsrError, AsrWarning, InputError
 
 UNITS = ["<blank>", "a", "b", "c", "d"]
 
@@ -59,10 +59,10 @@ def test_an_unseen_symbol_is_as_probable_as_any_other(sentences):
 @pytest.mark.parametrize("bound", ["<s>", "</s>"])
 def test_the_bounds_of_a_sentence_are_not_said(sentences, bound):
     model = lm.estimate(sentences, 3)
-    with pytest.raises(AsrError, match=f"'{bound}' is a bound of sentences and cannot be said"):
+    with pytest.raises(AsrError, match=f"'{bound}' is a sentence boundary and cannot occur in text"):
         model.ids(["a", bound])
     assert model.score(model.start, model.symbols.index(bound))[1] == -math.inf
-    with pytest.raises(AsrError, match="added to every sentence by themselves"):
+    with pytest.raises(AsrError, match="added to every sentence automatically"):
         lm.estimate([["a", bound]], 2)
 
 
@@ -133,12 +133,6 @@ def test_a_model_is_never_changed(sentences):
 
 def test_no_language_model_has_no_opinion():
     none = lm.NoLM()
-    following, score, final = none.tables(UNITS)
-    assert following.shape == score.shape == (1, 5)
-    assert (following.dtype, score.dtype, final.dtype) == (np.int32, np.float64, np.float64)
-    assert not following.any()
-    assert not score.any()
-    assert not final.any()
     assert none.score(none.start, none.ids(["anything"])[0]) == (0, 0.0)
     assert none.finish(0) == 0.0
     assert lm.step(none.automaton, 0, none.ids(["x"])[0]) == (0, 0.0)
@@ -153,9 +147,9 @@ def test_the_same_sentences_make_the_same_model(sentences):
 @pytest.mark.parametrize(
     ("text", "order", "vocabulary", "message"),
     [
-        ([], 2, None, "0 sentences cannot train an order of 2; give some"),
-        ([["a"], ["a", "b"]], 5, None, "2 sentences cannot train an order of 5; give an order from 1 to 4"),
-        ([["a"]], 0, None, "1 sentences cannot train an order of 0; give an order from 1 to 3"),
+        ([], 2, None, "order 2 does not fit this text; it has no sentences"),
+        ([["a"], ["a", "b"]], 5, None, "order 5 does not fit this text; use 1 to 4"),
+        ([["a"]], 0, None, "order 0 does not fit this text; use 1 to 3"),
         ([["a"], ["b", "x"]], 2, "ab", "sentence 2: 'x' is not in the vocabulary"),
         ([["a"]], 2, ["a", "<s>"], "<s> and </s> are added"),
     ],
@@ -190,3 +184,24 @@ def test_perplexity_of_the_impossible_is_infinite(tmp_path):
     path = tmp_path / "lm.arpa"
     path.write_text("\\data\\\nngram 1=3\n\\1-grams:\n0 <s>\n-9999 </s>\n-1 a\n\\end\\\n")
     assert lm.perplexity(lm.read(path), [["a"]]).perplexity == math.inf
+
+
+def test_a_model_that_knows_none_of_the_symbols_is_refused_and_one_that_knows_few_is_reported(tmp_path):
+    path = tmp_path / "upper.arpa"
+    lm.write(lm.estimate([["SHE", "HAD"], ["A", "DOG"]], 1), path)
+    with pytest.raises(InputError, match="none of the 2 words of d, such as 'she', while it has 'A'; check upper"):
+        lm.matching(path, ["she", "had"], "words of d")
+    with pytest.warns(AsrWarning, match="does not know 2 of 3 words of d, such as 'she'; they count as <unk>"):
+        lm.matching(path, ["she", "had", "DOG"], "words of d")
+    assert lm.matching(path, ["SHE", "HAD", "cat"], "words of d").order == 1
+
+
+def test_a_search_for_a_model_reads_its_file_once_until_it_changes(tmp_path, monkeypatch):
+    path = tmp_path / "a.arpa"
+    lm.write(lm.estimate([["a", "b"]], 1), path)
+    first = lm.matching(path, ["a"], "units")
+    assert lm.matching(path, ["b"], "units") is first
+    lm.write(lm.estimate([["a", "b", "c"]], 2), path)
+    assert lm.matching(path, ["a"], "units").order == 2
+    with pytest.raises(InputError, match="missing.arpa"):
+        lm.matching(tmp_path / "missing.arpa", ["a"], "units")

@@ -42,7 +42,7 @@ def test_report_of_a_result_file_or_a_path_as_a_set_says_what_to_give(asr, run):
         f"asr: {run}/test.json: is a result; give its run, as in `asr report {run} --set test`",
     )
     status, _, said = asr("report", run, "--set", "../test")
-    assert status == 2 and said.startswith("asr: --set ../test: is no name of a set")
+    assert status == 2 and said.startswith("asr: --set ../test: is a path, not the name of a set")
 
 
 def test_plot_draws_a_run_or_a_recording(asr, run, data, tmp_path):

@@ -4,10 +4,10 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from result_files import EMPTY
 
 from asr import report
 from asr.errors import AsrError, InputError
-from asr.evaluation import results
 from asr.report import plots, recording
 
 pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
@@ -38,7 +38,7 @@ def test_a_folder_without_epochs_is_named(tmp_path):
 
 def test_reliability_is_drawn_where_there_are_confidences(tmp_path):
     path = tmp_path / "dev.v1.json"
-    row = dict.fromkeys(results.NEEDED) | {"set": "dev", "metric": "PER", "conventions": [{}], "calibration_error": 0.1}
+    row = EMPTY | {"set": "dev", "calibration_error": 0.1}
     path.write_text(json.dumps(row))
     assert report.reliability(path) is None
     bins = {"counts": [0, 3], "confidence": [0.0, 0.9], "right": [0.0, 1.0]}
@@ -49,7 +49,7 @@ def test_reliability_is_drawn_where_there_are_confidences(tmp_path):
 
 def test_a_result_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "test.json").write_text("{}")
-    with pytest.raises(InputError, match=r"test\.json: no result, or an old one"):
+    with pytest.raises(InputError, match=r"test\.json: not a result file"):
         report.reliability(tmp_path / "test.json")
 
 
