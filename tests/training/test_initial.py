@@ -83,7 +83,7 @@ def test_a_run_starts_from_a_system_says_so_in_its_facts_and_resumes_exactly(toy
     untrained = [json.loads(line) for line in (tmp_path / "first" / "epochs.jsonl").read_text().splitlines()]
     assert rows[0]["loss"] < untrained[0]["loss"]
 
-    real, calls = loop._dev, []
+    real, calls = loop._evaluate, []
 
     def once(run):
         calls.append(run)
@@ -93,7 +93,7 @@ def test_a_run_starts_from_a_system_says_so_in_its_facts_and_resumes_exactly(toy
 
     parted = tmp_path / "parted"
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "_dev", once)
+        patched.setattr(loop, "_evaluate", once)
         with pytest.raises(KeyboardInterrupt):
             loop.run(recipe(init=tmp_path / "first"), toy, parted, CPU)
     first.unlink()  # what it started from is no longer needed
