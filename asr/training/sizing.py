@@ -14,7 +14,7 @@ from asr.manifest import Utterance
 
 BATCHES = 20  # an epoch, at least; fewer steps between two looks at the dev set say little
 BATCH = (2, 16)  # utterances; a larger batch takes fewer steps in the same time, and small sets lack steps
-STEPS = 1000  # that it takes to leave the plateau with few units
+STEPS = 500  # that it takes to leave the plateau with few units
 STEPS_PER_UNIT = 60  # and more with each unit to tell from the others
 EPOCHS = (12, 120)  # of the set at all its speeds
 RATE, AT = 1e-2, 16  # learning rate at this batch; Adam's follows the square root of the batch
