@@ -20,6 +20,7 @@ from asr.support.settings import Value, checked, setting, shown, toml
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+AUTO = "auto"  # a front end that follows from the data
 BEST = "best.safetensors"  # the bundle's name in a run's folder
 
 Part = TypeVar("Part", bound="DataclassInstance")
@@ -84,7 +85,7 @@ class Frontend(Section):
 
     names = ("kind", "front end")
 
-    kind: str = "none"  # a kind of asr/frontends
+    kind: str = "none"  # a kind of asr/frontends, or auto: by the duration of a unit (asr/training/sizing.py)
 
 
 @dataclass(frozen=True)

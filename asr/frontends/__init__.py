@@ -25,11 +25,13 @@ FRONTENDS: dict[str, Callable[..., Frontend]] = {
 
 
 def stride_of(settings: config.Frontend) -> int:
-    """Return the stride of the front end that a recipe's section describes.
+    """Return the stride of the front end that a recipe's section describes; 1 where it follows from data.
 
     Raises:
         AsrError: The kind is unknown, or a setting is not one of its own or is invalid.
     """
+    if settings.kind == config.AUTO:
+        return 1
     return int(config.resolved(settings, FRONTENDS).own.get("stride", 1))
 
 

@@ -68,9 +68,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             transcript does not fit the units; too many consecutive steps had a non-finite loss or gradient.
         SystemExit: A signal asked to stop; status 130 or 143, after a checkpoint was written.
     """
-    recipe = bundle.resolve(recipe)
-    utterances, units = manifest.read(corpus / "train.jsonl"), len(bundle.build_units(recipe))
-    recipe = sizing.resolved(recipe, sizing.Size.of(utterances, units))
+    size = sizing.Size.of(manifest.read(corpus / "train.jsonl"), bundle.build_units(recipe))
+    recipe = bundle.resolve(sizing.resolved(recipe, size))
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with computing_on(device), parallel.group(device) as group, claimed_folder(recipe, data, out, group) as last:
         if last and last.progress.finished:

@@ -9,8 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from asr.config import Augment, Recipe, Training
+from asr.config import AUTO, Augment, Frontend, Recipe, Training
+from asr.errors import AsrError
 from asr.manifest import Utterance
+from asr.units import Units
 
 BATCHES = 20  # an epoch, at least; fewer steps between two looks at the dev set say little
 BATCH = (2, 16)  # utterances; a larger batch takes fewer steps in the same time, and small sets lack steps
@@ -18,6 +20,8 @@ STEPS = 500  # that it takes to leave the plateau with few units
 STEPS_PER_UNIT = 60  # and more with each unit to tell from the others
 EPOCHS = (12, 120)  # of the set at all its speeds
 RATE, AT = 1e-2, 16  # learning rate at this batch; Adam's follows the square root of the batch
+UNIT_FRAMES = 30  # to a unit, about; CTC stays long on its plateau where blanks outnumber units by far more
+STRIDES = (1, 4)
 HOURS = 5.0  # of speech, below which it is changed in every way that the recipe leaves open
 
 SMALL = Augment(speeds=(0.9, 1.0, 1.1), warp=0.1, time_masks=2, time_width=15, frequency_masks=1, frequency_width=4)
@@ -31,23 +35,34 @@ class Size:
         utterances: Number of them.
         hours: Of speech.
         units: Number of units, blank included.
+        unit_seconds: Mean duration of a unit in the transcripts; 0 where that is unknown.
     """
 
     utterances: int
     hours: float
     units: int
+    unit_seconds: float = 0.0
 
     @classmethod
-    def of(cls, utterances: Sequence[Utterance], units: int) -> "Size":
-        """Return the size of a set that is written in so many units."""
-        return cls(len(utterances), sum(u.seconds for u in utterances) / 3600, units)
+    def of(cls, utterances: Sequence[Utterance], units: Units) -> "Size":
+        """Return the size of a set that is written in these units; transcripts that do not fit them do not count."""
+        seconds = sum(u.seconds for u in utterances)
+        written = sum(_written(utterance, units) for utterance in utterances)
+        return cls(len(utterances), seconds / 3600, len(units), seconds / written if written else 0.0)
+
+
+def _written(utterance: Utterance, units: Units) -> int:
+    try:
+        return len(units.transcript(utterance.text, [segment.symbol for segment in utterance.phones]))
+    except AsrError:  # which the batches report, with its utterance
+        return 0
 
 
 def resolved(recipe: Recipe, size: Size) -> Recipe:
     """Return a recipe in which every setting that was left to the size of the data has its value.
 
-    These are `training.batch`, `epochs` and `learning_rate` where they are 0, and, if `augment.auto` is set, the
-    settings of `[augment]` that have their default.
+    These are `training.batch`, `epochs` and `learning_rate` where they are 0; `frontend.kind` where it is `auto`; and,
+    if `augment.auto` is set, the settings of `[augment]` that have their default.
     """
     augment = _augment(recipe.augment, size) if recipe.augment.auto else recipe.augment
     settings = recipe.training
@@ -59,7 +74,15 @@ def resolved(recipe: Recipe, size: Size) -> Recipe:
         epochs=settings.epochs or _epochs(size, steps_per_epoch),
         learning_rate=settings.learning_rate or _rate(settings, batch),
     )
-    return replace(recipe, augment=augment, training=training)
+    frontend = _frontend(size) if recipe.frontend.kind == AUTO else recipe.frontend
+    return replace(recipe, frontend=frontend, augment=augment, training=training)
+
+
+def _frontend(size: Size) -> Frontend:
+    """Return stacking that leaves about `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are fewer."""
+    wanted = round(100 * size.unit_seconds / UNIT_FRAMES)
+    stride = min(max(wanted, STRIDES[0]), STRIDES[1])
+    return Frontend("stack", own={"stride": stride}) if stride > 1 else Frontend()
 
 
 def _batch(size: Size) -> int:

@@ -1,10 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from asr.config import Augment, Recipe, Training
+from asr.config import Augment, Frontend, Recipe, Training
+from asr.frontends import stride_of
+from asr.manifest import Utterance
 from asr.training import sizing
 from asr.training.sizing import Size
+from asr.units import Units
 
 YESNO, SAMPLE, DIGITS = Size(25, 0.045, 3), Size(80, 0.07, 40), Size(1500, 0.18, 11)
 SYNTHETIC, THOUSAND = Size(1900, 1.6, 40), Size(300_000, 1000.0, 40)
@@ -52,6 +56,20 @@ def test_augmentation_is_chosen_only_where_asked_for_only_for_small_sets_and_onl
     found = sizing.resolved(auto, YESNO).augment
     assert found.auto and found.warp == 0.3 and found.speeds == sizing.SMALL.speeds
     assert sizing.resolved(auto, THOUSAND).augment == auto.augment
+
+
+@pytest.mark.parametrize(("seconds", "stride"), [(0.0, 1), (0.08, 1), (0.3, 1), (0.43, 1), (0.6, 2), (0.8, 3), (9.0, 4)])
+def test_long_units_have_their_frames_stacked_where_that_is_asked_for(seconds, stride):
+    size = replace(YESNO, unit_seconds=seconds)
+    assert sizing.resolved(Recipe(), size).frontend == Frontend()
+    found = sizing.resolved(Recipe(frontend=Frontend("auto")), size).frontend
+    assert stride_of(found) == stride and found.kind == ("stack" if stride > 1 else "none")
+
+
+def test_a_set_is_measured_in_the_recipes_units():
+    said = [Utterance("a", Path("a.wav"), 3.0, text="0 1"), Utterance("b", Path("b.wav"), 6.0, text="?")]
+    found = Size.of(said, Units.of("characters", "01", " "))
+    assert found == Size(2, 9 / 3600, 3, 4.5), "what does not fit counts for nothing"
 
 
 @pytest.mark.parametrize("size", SIZES)
