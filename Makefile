@@ -5,6 +5,7 @@ PYTHON ?= python3
 DEVICE ?=
 SET    ?=
 TIMIT  ?=
+DATA   ?=
 PARTIAL ?=
 SEEDS  ?=
 BROWSER ?=
@@ -22,7 +23,7 @@ source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "variables: RECIPE=espeak RUN=runs/RECIPE SEEDS=5 TIMIT=/where/it/lies PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=… LEXICON=…"
+	@echo "variables: RECIPE=espeak RUN=runs/RECIPE SEEDS=5 TIMIT=/where/it/lies DATA=/my/recordings PARTIAL=1 SET='part.key=value …' DEVICE=cpu WAV=… LEXICON=…"
 
 setup: .venv/.ready ## make .venv and fill it (done by the others when needed)
 
@@ -35,12 +36,17 @@ setup: .venv/.ready ## make .venv and fill it (done by the others when needed)
 	    $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
 	fi && touch $@ && echo "set-up: $$(( $$(date +%s) - begin )) s" >&2
 
-train: setup ## prepare the corpus, train RECIPE, score it on dev and test (SEEDS=5: five seeds, mean and deviation)
+train: setup ## prepare the corpus, train RECIPE, score it on dev and test (SEEDS=5: five seeds; DATA=/my/recordings: yours)
+ifneq ($(DATA),)
+	@corpus=$$($(BIN)/asr prepare "$(DATA)" $(if $(PARTIAL),--partial)) && run="runs/$$(basename "$$corpus")" && \
+	$(BIN)/asr train "$$corpus/recipe.toml" --out "$$run" $(sets) $(device) && \
+	$(BIN)/asr evaluate "$$run" --set dev --set test $(device)
+else ifeq ($(SEEDS),)
 	@$(BIN)/asr prepare recipes/$(RECIPE).toml $(source) >/dev/null
-ifeq ($(SEEDS),)
 	@$(BIN)/asr train recipes/$(RECIPE).toml --out $(RUN) $(sets) $(device)
 	@$(BIN)/asr evaluate $(RUN) --set dev --set test $(device)
 else
+	@$(BIN)/asr prepare recipes/$(RECIPE).toml $(source) >/dev/null
 	@for run in $(runs); do \
 	    $(BIN)/asr train recipes/$(RECIPE).toml --out $$run $(sets) --set training.seed=$${run##*-seed} $(device) && \
 	    $(BIN)/asr evaluate $$run --set dev --set test $(device) || exit 1; \

@@ -18,6 +18,7 @@ MAX_RATE = 384_000  # Hz; the fastest audio interfaces
 MAX_CHANNELS = 32
 MAX_SECONDS = 24 * 3600.0
 BLOCK = 1 << 16  # values read at once, so that a header that lies cannot claim our memory
+SLACK = 0.02  # seconds by which a segment may end after its recording: rounding in whoever wrote the times
 STREAMED = 0x7FFF_F000  # bytes; what a header says from here on was written before the length was known
 
 
@@ -29,14 +30,18 @@ class NotFiniteError(InputError):
     """A recording with samples that are no numbers."""
 
 
-def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[Samples, int]:
+def read(
+    source: str | os.PathLike[str] | BinaryIO, start: float | None = None, seconds: float | None = None
+) -> tuple[Samples, int]:
     """Return a recording's samples (S,), float32 in [−1, 1], channels averaged, and its rate in Hz.
 
     Args:
         source: A path, or an open binary file that can seek.
+        start: Where the segment to read begins, in seconds; None reads the whole recording.
+        seconds: The segment's duration; None reads to the end.
 
     Raises:
-        TruncatedError: The file is shorter than its header says.
+        TruncatedError: The file is shorter than its header says, or ends before the segment does.
         NotFiniteError: It carries NaN or infinite samples.
         InputError: It is missing, is no audio that libsndfile reads, is empty, or claims an absurd rate, channel count
             or duration.
@@ -51,8 +56,12 @@ def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[Samples, int]:
         head = _head(source)
         with soundfile.SoundFile(source) as file:
             _check_header(name, file.samplerate, file.channels, file.frames)
-            samples, rate = _mixed(file, name), int(file.samplerate)
-            missing = _missing(head, len(samples), file.frames, file.extra_info)
+            rate = int(file.samplerate)
+            if start is None:
+                samples = _mixed(file, name)
+                missing = _missing(head, len(samples), file.frames, file.extra_info)
+            else:
+                samples, missing = _segment(file, name, start, seconds), ""
     except soundfile.SoundFileError as error:
         raise InputError(f"{name}: {_reason(head, str(error))}") from error
     except OSError as error:
@@ -107,15 +116,34 @@ def _known(frames: int) -> bool:
     return frames < np.iinfo(np.int64).max // 2
 
 
-def _mixed(file: Any, name: str) -> Samples:  # noqa: ANN401 (soundfile has no types and is imported late)
-    """Return what an open soundfile really holds, channels averaged, whatever length it announces."""
+def _segment(file: Any, name: str, start: float, seconds: float | None) -> Samples:  # noqa: ANN401
+    """Return a segment of an open soundfile, decoding only that where the format can seek."""
+    rate = file.samplerate
+    first = round(start * rate)
+    count = None if seconds is None else max(1, round((start + seconds) * rate) - first)
+    if not (_known(file.frames) and file.seekable()):
+        samples = _mixed(file, name)[first:][:count]
+    else:
+        file.seek(min(first, file.frames))
+        samples = _mixed(file, name, count)
+    if not len(samples) or (count and len(samples) < count - SLACK * rate):
+        wanted = f"{start:g} s" if seconds is None else f"{start:g} to {start + seconds:g} s"
+        raise TruncatedError(f"{name}: ends before the segment at {wanted}; correct the segment's times")
+    return samples
+
+
+def _mixed(file: Any, name: str, most: int | None = None) -> Samples:  # noqa: ANN401 (soundfile is imported late)
+    """Return what an open soundfile really contains, from here on, channels averaged, whatever length it announces.
+
+    At most so many samples, where that is given.
+    """
     # soundfile seeks after each read to where it thinks the read ended, which fails at the end of a FLAC that does not
     # announce its length; its own `blocks` repeats the last block there for ever, and elsewhere pads what is missing.
     file.seekable = lambda: False
     mix = np.full(file.channels, 1 / file.channels, np.float32)  # ten times faster than a mean over short rows
     buffer = np.empty((BLOCK // file.channels, file.channels), np.float32)
     blocks, count = [np.zeros(0, np.float32)], 0
-    while len(block := file.read(out=buffer)):
+    while len(block := file.read(out=buffer if most is None else buffer[: most - count])):
         blocks.append(block @ mix if file.channels > 1 else block[:, 0].copy())
         count += len(block)
         if count > MAX_SECONDS * file.samplerate:

@@ -99,7 +99,7 @@ def build_units(recipe: Recipe) -> Units:
     Raises:
         AsrError: The kind is unknown, or its settings are invalid.
     """
-    return Units.of(recipe.units.kind, recipe.units.alphabet, recipe.units.drop)
+    return Units.of(**vars(recipe.units))
 
 
 def resolve(recipe: Recipe) -> Recipe:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from asr.errors import AsrError, choose, suggest
 from asr.support import settings as of_entry
 from asr.support.settings import Value, checked, setting, shown, toml
+from asr.support.text import decode
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -61,9 +62,10 @@ class Corpus:
 class Units:
     """The output symbols."""
 
-    kind: str = "phones39"  # phones39, phones48, phones61 or characters
+    kind: str = "phones39"  # phones39, phones48, phones61, phones, characters or words
     alphabet: str = " abcdefghijklmnopqrstuvwxyz'"  # characters: each one once
     drop: str = '.,;:?!"'  # characters: what a transcript may contain and is not modeled
+    symbols: str = ""  # phones and words: each one once, separated by spaces
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(decode(path.read_bytes()))
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.toml"))
         raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'pass a .toml file'}") from None

@@ -1,7 +1,8 @@
 """Manifests: JSON-lines files that list the utterances of a set.
 
-One line is one utterance, `{"id", "audio", "seconds", "speaker", "text", "phones", "words", "speed"}`; lines are sorted
-by id and audio paths are relative to the manifest, so that a corpus can be moved as a folder.
+One line is one utterance, `{"id", "audio", "start", "seconds", "speaker", "text", "phones", "words", "speed"}`; lines
+are sorted by id and audio paths are relative to the manifest, so that a corpus can be moved as a folder. `start` is
+only there where the utterance is a segment of a longer recording: segments need no copies of the audio.
 """
 
 import json
@@ -12,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from asr import audio
+from asr.audio import Samples
 from asr.errors import InputError
+from asr.support import text
 from asr.support.files import write_json_lines
 
 
@@ -30,13 +34,14 @@ class Utterance:
 
     Attributes:
         id: Unique within a manifest.
-        audio: Where the recording lies.
+        audio: The recording's path.
         seconds: Its duration.
         speaker: Who speaks; intervals and splits are by speaker. Empty where unknown.
         text: What was said, in words.
         phones: The phones with their times, as transcribed (TIMIT: 61 symbols, unfolded). Empty where unknown.
         words: The words with their times. Empty where unknown.
         speed: How many times faster than recorded it is heard; `seconds` and all times are those at that speed.
+        start: Where in its recording a segment begins, in seconds of the file; None where it is the whole recording.
     """
 
     id: str
@@ -47,26 +52,35 @@ class Utterance:
     phones: tuple[Segment, ...] = ()
     words: tuple[Segment, ...] = ()
     speed: float = 1.0
+    start: float | None = None
+
+    def samples(self) -> tuple[Samples, int]:
+        """Return the utterance's samples (S,), as recorded, and their rate in Hz.
+
+        Raises:
+            InputError: The recording cannot be read, or ends before the segment.
+        """
+        return audio.read(self.audio, self.start, None if self.start is None else self.seconds * self.speed)
 
 
 def read(path: str | os.PathLike[str]) -> list[Utterance]:
     """Return the utterances of a manifest, sorted by id, with audio paths that can be opened from here.
 
     Raises:
-        InputError: The file is missing, empty or not UTF-8; a line is not such an object; an id stands twice.
+        InputError: The file is missing, empty or not UTF-8; a line is not such an object; two have the same id.
     """
-    path, utterances = Path(path), dict[str, Utterance]()
-    try:
-        with open(path, encoding="utf-8", newline="\n") as file:  # only \n ends a line: a text may hold U+2028
-            for number, line in enumerate(file, 1):
-                utterance = _parse(line.removesuffix("\n"), f"{path}:{number}", path.parent)
-                if utterance.id in utterances:
-                    raise InputError(f"{path}:{number}: the id '{utterance.id}' stands twice; ids must be unique")
-                utterances[utterance.id] = utterance
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a manifest ({error}); `asr prepare` writes manifests") from error
-    if not utterances:
-        raise InputError(f"{path}: holds no utterance; prepare the corpus again")
+    path = Path(path)
+    lines = text.lines(path, "a manifest", "`asr prepare` writes manifests")
+    while len(lines) > 1 and not lines[-1].strip():  # editors leave blank lines at the end
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}: contains no utterances; prepare the corpus again")
+    utterances: dict[str, Utterance] = {}
+    for number, line in enumerate(lines, 1):
+        utterance = _parse(line, f"{path}:{number}", path.parent)
+        if utterance.id in utterances:
+            raise InputError(f"{path}:{number}: duplicate id '{utterance.id}'; ids must be unique")
+        utterances[utterance.id] = utterance
     return [utterances[id] for id in sorted(utterances)]
 
 
@@ -74,13 +88,15 @@ def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
     """Write a manifest, whole or not at all.
 
     Raises:
-        AsrError: It cannot be written.
+        InputError: A text of an utterance cannot be written.
+        AsrError: The file cannot be written.
     """
     path, rows = Path(path), []
     for utterance in sorted(utterances, key=lambda u: u.id):
         row: dict[str, Any] = {
             "id": utterance.id,
             "audio": _relative(utterance.audio, path.parent),
+            **({} if utterance.start is None else {"start": round(utterance.start, 6)}),
             "seconds": round(utterance.seconds, 6),
             "speaker": utterance.speaker,
             "text": utterance.text,
@@ -90,15 +106,19 @@ def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
                 row[name] = [[s.symbol, round(s.start, 6), round(s.end, 6)] for s in segments]
         if utterance.speed != 1:
             row["speed"] = utterance.speed
+        try:
+            for key in ("id", "audio", "speaker", "text"):
+                _text(row, key, "")
+            for name in ("phones", "words"):
+                _segments(row.get(name, []))
+        except ValueError as error:
+            raise InputError(f"{path} ({utterance.id!r}): {error}; rename it") from error
         rows.append(row)
     write_json_lines(path, rows)
 
 
 def _relative(audio: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # another drive on Windows
-        return audio.resolve().as_posix()
+    return Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix()
 
 
 def _parse(line: str, where: str, folder: Path) -> Utterance:
@@ -113,12 +133,15 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
             phones=_segments(row.get("phones", [])),
             words=_segments(row.get("words", [])),
             speed=float(row.get("speed", 1.0)),
+            start=float(row["start"]) if row.get("start") is not None else None,
         )
-    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where}: not an utterance ({reason}); needs id, audio, seconds") from error
     if not (math.isfinite(utterance.seconds) and utterance.seconds > 0):
         raise InputError(f"{where} ({utterance.id}): {utterance.seconds} seconds long; must be above 0")
+    if utterance.start is not None and not 0 <= utterance.start < math.inf:
+        raise InputError(f"{where} ({utterance.id}): starts at {utterance.start} s; must be at least 0")
     if not 0.1 <= utterance.speed <= 10:
         raise InputError(f"{where} ({utterance.id}): speed {utterance.speed}; must be at least 0.1 and at most 10")
     return utterance
@@ -128,14 +151,25 @@ def _text(row: dict[str, Any], key: str, default: str | None = None) -> str:
     value = row[key] if default is None else row.get(key, default)
     if not isinstance(value, str) or (default is None and not value):
         raise TypeError(f"{key} is {value!r}, not a text")
-    if (key == "audio" and "\0" in value) or any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueError(f"{key} {value!r} holds a character that cannot be written")
+    return _check_writable(value, key, naming=key in ("id", "audio"))
+
+
+def _check_writable(value: str, where: str, naming: bool = False) -> str:
+    """Refuse what neither a file nor its name can contain: lone surrogates, and NUL where a text names a file."""
+    if any("\ud800" <= c <= "\udfff" for c in value) or (naming and "\0" in value):
+        raise ValueError(f"{where} {value!r} contains a character that cannot be written")
     return value
 
 
 def _segments(rows: list[Any]) -> tuple[Segment, ...]:
-    segments = tuple(Segment(sys.intern(str(symbol)), float(start), float(end)) for symbol, start, end in rows)
+    segments = tuple(Segment(_symbol(symbol), float(start), float(end)) for symbol, start, end in rows)
     for segment in segments:
         if not 0 <= segment.start <= segment.end < math.inf:
-            raise ValueError(f"'{segment.symbol}' from {segment.start} to {segment.end} s runs backwards")
+            raise ValueError(f"'{segment.symbol}' from {segment.start} to {segment.end} s ends before it begins")
     return segments
+
+
+def _symbol(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the symbol {value!r} is not a text")
+    return sys.intern(_check_writable(value, "the symbol"))

@@ -351,7 +351,7 @@ class Recognizer:
             return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, spans, strict=True))
 
         said = segments(units.names(hypothesis.ids), hypothesis.frames)
-        spelled = joined(said) if units.kind == "characters" else ()
+        spelled = {"characters": joined(said), "words": said}.get(units.kind, ())
         return Transcript(
             audio=recording.name,
             seconds=recording.seconds,
@@ -369,7 +369,7 @@ class Recognizer:
         if isinstance(transcript, str):
             transcript = transcript.strip() if units.kind == "characters" else transcript.split()
         symbols = list(transcript)
-        return symbols if set(symbols) <= set(units.symbols) else units.transcript("".join(symbols), symbols)
+        return symbols if set(symbols) <= set(units.symbols) else units.transcript(units.join(symbols), symbols)
 
     def _forward(self, inputs: Sequence[Matrix]) -> list[LogProbs]:
         """Return the log-probs (T, V) of feature matrices (T, F); on a CPU they do not depend on the batch."""
@@ -394,7 +394,7 @@ def _samples(source: Source) -> tuple[str, Samples, int]:
         InputError: It cannot be read.
     """
     if isinstance(source, Utterance):
-        samples, rate = audio.read(source.audio)
+        samples, rate = source.samples()
         return str(source.audio), samples, round(rate * source.speed)
     if isinstance(source, str | os.PathLike):
         return str(source), *audio.read(Path(source))

@@ -246,3 +246,27 @@ def test_what_the_lower_rate_cannot_hold_is_taken_out():
 def test_the_wanted_rate_is_left_alone():
     samples = tone()
     assert audio.resample(samples, RATE, RATE) is samples
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "aiff", "sph"])
+@pytest.mark.parametrize("start", [0.0, 0.1, 0.25])
+def test_a_segment_is_that_part_of_the_whole(tmp_path, ending, start):
+    path = write(tmp_path / f"tone.{ending}", tone(), RATE, *CONTAINERS[ending])
+    whole, _ = audio.read(path)
+    first, last = round(start * RATE), round((start + 0.2) * RATE)
+    np.testing.assert_allclose(audio.read(path, start, 0.2)[0], whole[first:last], atol=1e-4)
+    np.testing.assert_allclose(audio.read(path, start)[0], whole[first:], atol=1e-4)
+
+
+def test_a_segment_of_a_recording_that_announces_no_length_is_cut_from_the_whole(tmp_path):
+    path = write(tmp_path / "tone.flac", tone(), container="FLAC")
+    wanted = audio.read(path, 0.1, 0.2)[0]
+    without_length(path)
+    np.testing.assert_array_equal(audio.read(path, 0.1, 0.2)[0], wanted)
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(1e3, 0.1), (0.0, 1e3), (1e3, None)])
+def test_a_segment_beyond_the_end_is_refused(tmp_path, start, seconds):
+    path = write(tmp_path / "tone.wav", tone())
+    with pytest.raises(audio.TruncatedError, match=r"tone.wav: ends before the segment at .* s; correct"):
+        audio.read(path, start, seconds)

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +41,11 @@ def test_lines_are_sorted_by_id_and_readable_for_people(tmp_path):
 
 
 @settings(max_examples=25)
-@given(id=st.text(min_size=1), seconds=st.floats(1e-6, 1e6), text=st.text())
+@given(
+    id=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
+    seconds=st.floats(1e-6, 1e6),
+    text=st.text(),
+)
 @example(id="u1", seconds=1.0, text="one\u2028two\x85three\x0bfour")
 def test_any_text_survives(id, seconds, text):
     with TemporaryDirectory() as folder:
@@ -89,6 +94,15 @@ def test_what_is_left_out_is_empty(tmp_path):
         ({"phones": [["aa", 0]]}, "not an utterance .*not enough values"),
         ({"phones": [["aa", 0, "end"]]}, "not an utterance .*'end'"),
         ({"words": 7}, "not an utterance"),
+        ({"words": [[7, 0, 1]]}, "not an utterance .*the symbol 7 is not a text"),
+        ({"phones": [["aa", 1, 0]]}, "not an utterance .*'aa' from 1.0 to 0.0 s ends before it begins"),
+        ({"seconds": 10**400}, "not an utterance .*too large"),
+        ({"speed": 10**400}, "not an utterance .*too large"),
+        ({"words": [["a", 0, 10**400]]}, "not an utterance .*too large"),
+        ({"id": "a\0b"}, r"not an utterance .*id 'a\\x00b' contains a character that cannot be written"),
+        ({"audio": "a\0b"}, r"not an utterance .*audio 'a\\x00b' contains a character"),
+        ({"text": "\ud800"}, r"not an utterance .*text '\\ud800' contains a character that cannot be written"),
+        ({"phones": [["\udfff", 0, 1]]}, r"not an utterance .*the symbol '\\udfff' contains a character"),
     ],
 )
 def test_a_bad_line_is_named_with_its_number_and_value(tmp_path, change, message):
@@ -110,14 +124,14 @@ def test_what_is_no_object_is_named(tmp_path, line):
         manifest.read(written(tmp_path / "m.jsonl", line))
 
 
-def test_an_id_may_not_stand_twice(tmp_path):
+def test_a_duplicate_id_is_refused(tmp_path):
     path = written(tmp_path / "m.jsonl", json.dumps(GOOD), json.dumps(GOOD))
-    with pytest.raises(InputError, match=r"m\.jsonl:2: the id 'u1' stands twice"):
+    with pytest.raises(InputError, match=r"m\.jsonl:2: duplicate id 'u1'; ids must be unique"):
         manifest.read(path)
 
 
 def test_an_empty_or_missing_manifest_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"empty\.jsonl: holds no utterance; prepare the corpus again"):
+    with pytest.raises(InputError, match=r"empty\.jsonl: contains no utterances; prepare the corpus again"):
         manifest.read(written(tmp_path / "empty.jsonl"))
     with pytest.raises(InputError, match=r"nowhere\.jsonl: cannot be read as a manifest"):
         manifest.read(tmp_path / "nowhere.jsonl")
@@ -140,3 +154,43 @@ def test_a_speed_is_kept_and_one_that_makes_no_sense_refused(tmp_path):
     path.write_text('{"id": "a", "audio": "a.wav", "seconds": 1, "speed": 0}\n')
     with pytest.raises(InputError, match=r"train.jsonl:1 \(a\): speed 0.0; must be at least 0.1 and at most 10"):
         manifest.read(path)
+
+
+def test_a_segment_keeps_its_start(tmp_path):
+    segment = Utterance("u1", tmp_path / "long.wav", 1.5, "anna", "ah", start=0.0)
+    manifest.write(tmp_path / "m.jsonl", [segment])
+    assert manifest.read(tmp_path / "m.jsonl") == [segment]
+
+
+@pytest.mark.parametrize("start", [-1, "NaN", "Infinity"])
+def test_a_segment_that_starts_nowhere_is_refused(tmp_path, start):
+    with pytest.raises(InputError, match="starts at .* s; must be at least 0"):
+        manifest.read(written(tmp_path / "m.jsonl", json.dumps(GOOD)[:-1] + f', "start": {start}}}'))
+
+
+@pytest.mark.parametrize(
+    "change", [{"id": "a\0"}, {"text": "\ud800"}, {"speaker": "\udc80"}, {"words": (Segment("\udfff", 0.0, 1.0),)}]
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path, change):
+    bad = Utterance(**{"id": "u1", "audio": tmp_path / "a.wav", "seconds": 1.0} | change)
+    with pytest.raises(InputError, match=r"m\.jsonl \(.*contains a character that cannot be written; rename it"):
+        manifest.write(tmp_path / "m.jsonl", [bad])
+    assert not (tmp_path / "m.jsonl").exists()
+
+
+@pytest.mark.parametrize("content", ["\ufeff{}\n", "{}", "{}\r\n", "{}\n\n", "{}\n  \r\n\n"])
+def test_a_byte_order_mark_and_blank_last_lines_are_not_content(tmp_path, content):
+    (tmp_path / "m.jsonl").write_text(content.replace("{}", json.dumps(GOOD)), encoding="utf-8")
+    assert manifest.read(str(tmp_path / "m.jsonl")) == [Utterance("u1", tmp_path / "u1.wav", 1.5)]
+
+
+def test_a_blank_line_between_others_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"m\.jsonl:2: not an utterance"):
+        manifest.read(written(tmp_path / "m.jsonl", json.dumps(GOOD), "", json.dumps(GOOD | {"id": "u2"})))
+
+
+def test_a_manifest_in_a_folder_whose_name_is_not_utf_8_is_read(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    manifest.write(folder / "m.jsonl", [Utterance("u1", folder / "u1.wav", 1.5)])
+    assert manifest.read(folder / "m.jsonl")[0].audio == folder / "u1.wav"

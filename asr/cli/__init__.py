@@ -18,10 +18,11 @@ from asr.cli.compare import compare
 from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
 from asr.cli.language_model import language_model
+from asr.cli.prepare import prepare
 from asr.cli.report import plot, report
 from asr.cli.results import summary, table
 from asr.cli.score import score
-from asr.cli.train import prepare, train, tune
+from asr.cli.train import train, tune
 from asr.cli.transcribe import align, transcribe
 from asr.errors import AsrError, AsrWarning
 

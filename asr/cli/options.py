@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.cli import output
-from asr.errors import InputError, choose
+from asr.errors import choose
 from asr.evaluation.results import BEST
+from asr.support import text
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -142,7 +143,5 @@ def sentences(path: Path) -> list[list[str]]:
     Raises:
         InputError: It cannot be read as UTF-8.
     """
-    try:
-        return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); pass UTF-8, one sentence per line") from error
+    lines = text.lines(path, remedy="pass UTF-8, a sentence per line")
+    return [line.split() for line in lines if line.strip()]

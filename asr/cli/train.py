@@ -1,4 +1,4 @@
-"""Commands that build a system: prepare, train, tune."""
+"""Commands that make a system: train, tune."""
 
 from pathlib import Path
 from typing import Any
@@ -6,24 +6,6 @@ from typing import Any
 import click
 
 from asr.cli import options, output
-
-
-@click.command()
-@click.argument("corpus", metavar="CORPUS | RECIPE.toml")
-@click.option("--source", type=options.FOLDER, help="Folder with the corpus, if you have it.")
-@click.option("--out", type=options.FOLDER, help="Folder for its manifests.  [default: data/CORPUS]")
-@click.option("--partial", is_flag=True, help="Continue with the readable files if some are missing.")
-def prepare(corpus: str, source: Path | None, out: Path | None, partial: bool) -> None:
-    """Write the manifests of a corpus, or of a recipe's corpus (and synthesize the corpus `espeak`)."""
-    from asr import config, corpora
-
-    if corpus.endswith(".toml"):
-        corpus = config.load(Path(corpus)).corpus.name
-    out = out or Path("data") / corpus
-    with output.timed(f"corpus {corpus}"):
-        corpora.prepare(corpus, source, out, partial=partial)
-    output.say(corpora.summary(out))
-    output.result(out)
 
 
 @click.command()

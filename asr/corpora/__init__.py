@@ -16,6 +16,7 @@ from asr.corpora.protocol import Sets, listed, shared_speakers, tokens
 from asr.errors import AsrError, InputError, choose
 from asr.manifest import Utterance
 from asr.support.files import sha256, write_json
+from asr.support.text import decode
 
 SETS = ("train", "dev", "test")
 
@@ -70,11 +71,28 @@ def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False)
         print(f"{out}: already prepared", file=sys.stderr)
         return paths
     sets = reader(source, out, partial=partial)
-    _check(name, sets, shared_speakers(sets))
+    return write(out, sets, stamp | {"partial": partial}, shared_speakers(sets))
+
+
+def write(out: Path, sets: Sets, stamp: dict[str, Any], problems: list[str]) -> dict[str, Path]:
+    """Write the manifests of a corpus and, last, `corpus.json`; return the manifests' paths by set.
+
+    Args:
+        out: The folder of the manifests.
+        sets: Train, dev and test.
+        stamp: What `corpus.json` says of where they come from: corpus, version, source, partial, …
+        problems: What is already known to be wrong.
+
+    Raises:
+        AsrError: `out` cannot be written.
+        InputError: There are problems; a set is empty; two sets share an id.
+    """
+    _check(stamp["corpus"], sets, problems)
+    paths = {set_: out / f"{set_}.jsonl" for set_ in SETS}
     for set_, path in paths.items():
         manifest.write(path, sets[set_])
     rows = {set_: _row(sets[set_]) | {"sha256": sha256(path)} for set_, path in paths.items()}
-    write_json(out / "corpus.json", stamp | {"partial": partial, "sets": rows})
+    write_json(out / "corpus.json", stamp | {"sets": rows})
     return paths
 
 
@@ -136,7 +154,7 @@ def _stands(out: Path, stamp: dict[str, Any], partial: bool, paths: dict[str, Pa
 def _read_stamp(out: Path) -> dict[str, Any]:
     path = out / "corpus.json"
     try:
-        corpus: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        corpus: dict[str, Any] = json.loads(decode(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); `asr prepare` writes it") from error
     return corpus

@@ -39,6 +39,7 @@ from asr.corpora.protocol import Sets
 from asr.errors import AsrError
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
+from asr.support.text import decode
 
 VERSION = 1  # of what this file makes: raise it when the same seed gives another tree
 SEED = 1
@@ -135,7 +136,7 @@ def checksum(root: Path) -> str:
 
 def _made(stamp: Path) -> object:
     try:
-        return json.loads(stamp.read_text(encoding="utf-8"))["made"]
+        return json.loads(decode(stamp.read_bytes()))["made"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

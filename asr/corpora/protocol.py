@@ -36,8 +36,10 @@ Sets = dict[str, list[Utterance]]
 
 
 def tokens(utterances: list[Utterance]) -> int:
-    """Return how many phones a scorer counts: folded to 39 where they are TIMIT's, as they stand elsewhere."""
+    """Return how many phones a scorer counts, folded to 39 where they are TIMIT's; words where there are no phones."""
     symbols = [phone.symbol for utterance in utterances for phone in utterance.phones]
+    if not symbols:
+        return sum(len(utterance.text.split()) for utterance in utterances)
     return len(fold(symbols, 39)) if set(symbols) <= set(PHONES_61) else len(symbols)
 
 

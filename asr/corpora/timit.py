@@ -22,6 +22,7 @@ from asr.corpora.protocol import NAMED, Expected, Protocol, Sets, deviations, li
 from asr.errors import InputError
 from asr.manifest import Segment, Utterance
 from asr.phones import CORE_TEST_SPEAKERS, DEV_SPEAKERS, PHONES_61
+from asr.support import text
 
 # The speakers of the TRAIN tree, by dialect region.
 TRAIN_SPEAKERS = frozenset(
@@ -240,7 +241,7 @@ def _utterance(files: Files) -> Utterance:
         there = ", ".join(path.name for path in files.paths.values())
         raise InputError(f"{files.stem}: no .{', .'.join(lacking).upper()} beside {there}; copy it again")
     phones, words = _segments(files.paths["phn"], "phone"), _segments(files.paths["wrd"], "word")
-    text = _prompt(files.paths["txt"])
+    prompt = _prompt(files.paths["txt"])
     # Read to the end: a header alone does not show that the data are there.
     samples, rate = audio.read(files.paths["wav"])
     seconds = len(samples) / rate
@@ -248,12 +249,12 @@ def _utterance(files: Files) -> Utterance:
         raise InputError(
             f"{files.paths['wav']}: holds {seconds:.2f} s, but its phones run to {phones[-1].end:.2f} s; copy it again"
         )
-    return Utterance(files.id, files.paths["wav"], seconds, files.speaker, text, phones, words)
+    return Utterance(files.id, files.paths["wav"], seconds, files.speaker, prompt, phones, words)
 
 
 def _segments(path: Path, what: str) -> tuple[Segment, ...]:
     segments: list[Segment] = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(text.lines(path, remedy="copy it again"), 1):
         try:
             start, end, symbol = line.split()
             segment = Segment(symbol, int(start) / RATE, int(end) / RATE)
@@ -271,17 +272,10 @@ def _segments(path: Path, what: str) -> tuple[Segment, ...]:
 
 
 def _prompt(path: Path) -> str:
-    fields = _text(path).split(maxsplit=2)
+    fields = text.read(path, remedy="copy it again").split(maxsplit=2)
     if len(fields) < 3:
         raise InputError(f"{path}: holds no 'start end text'; copy it again")
     return " ".join(fields[2].split())
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}); copy it again") from error
 
 
 def _explain_corrupt(sets: Sets) -> list[str]:

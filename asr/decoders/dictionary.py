@@ -1,7 +1,7 @@
 """Pronouncing dictionaries: which words there are, and how each is said.
 
 Two formats are read. TIMIT's: `word  /w er1 d/`, comments after `;`, `live~v` for a word as a part of speech.
-CMUdict's: `WORD  W ER1 D`, `WORD(2)` for another way to say it, comments after `;;;` or, behind an entry, `#`.
+CMUdict's: `WORD  W ER1 D`, `WORD(2)` for another pronunciation, comments after `;;;` or, behind an entry, `#`.
 """
 
 import os
@@ -12,38 +12,53 @@ from typing import TypeVar
 
 from asr.errors import AsrError, InputError
 from asr.phones import DELETED, TO_39
+from asr.support import text
 from asr.units import Units
 
 T = TypeVar("T")
 Dictionary = dict[str, list[tuple[str, ...]]]  # word → its pronunciations
 
-_TIMIT = re.compile(r"(?P<word>[^\s~]+)(~\S*)?\s+/(?P<phones>[^/]*)/")
-_CMU = re.compile(r"(?P<word>\S+?)(\(\d+\))?\s+(?P<phones>[^#/]*?)(\s#.*)?")
+_VARIANT = re.compile(r"(?<=.)\(\d+\)$")  # of a word that CMUdict lists in several ways
 
 
 def read(path: str | os.PathLike[str]) -> Dictionary:
     """Return the words of a dictionary, in lower case, each with its pronunciations in the order of the file.
 
-    The format is told by the first entry. Phones are in lower case and without stress; of equal pronunciations of a
-    word the first is kept.
+    The first entry tells the format. Phones are in lower case and without stress; of equal pronunciations of a word
+    the first is kept.
 
     Raises:
-        InputError: The file is missing or holds no word; a line is no entry of its format.
+        InputError: The file is missing or contains no words; a line is not an entry of its format.
     """
     entries = [(number, line) for number, line in enumerate(_lines(Path(path)), 1) if line and not line.startswith(";")]
     if not entries:
-        raise InputError(f"{path}: holds no word; give a dictionary in TIMIT's or CMUdict's format")
-    timit = _TIMIT.fullmatch(entries[0][1]) is not None
-    entry, shape = (_TIMIT, "word  /w er1 d/") if timit else (_CMU, "WORD  W ER1 D")
+        raise InputError(f"{path}: contains no words; pass a dictionary in TIMIT's or CMUdict's format")
+    timit = all(_timit(entries[0][1]))
+    entry, shape = (_timit, "word  /w er1 d/") if timit else (_cmu, "WORD  W ER1 D")
     dictionary: Dictionary = {}
     for number, line in entries:
-        match = entry.fullmatch(line)
-        phones = match["phones"].split() if match else []
-        if match is None or not phones:
-            raise InputError(f"{path}:{number}: '{line}' is no entry like '{shape}'; correct the line")
-        said = tuple(re.sub(r"[012]$", "", phone.lower()) for phone in phones)
-        _add(dictionary, match["word"].lower(), said)
+        word, phones = entry(line)
+        if not word or not phones:
+            raise InputError(f"{path}:{number}: '{line[:60]}' is not an entry like '{shape}'; correct the line")
+        _add(dictionary, word.lower(), tuple(re.sub(r"[012]$", "", phone.lower()) for phone in phones))
     return dictionary
+
+
+def _timit(line: str) -> tuple[str, list[str]]:
+    """Return the word and the phones of an entry in TIMIT's format; none where it is not one."""
+    word, _, rest = line.partition("/")
+    phones, slash, after = rest.partition("/")
+    named = word[-1:].isspace() and slash and not after and len(word.split()) == 1
+    return (word.partition("~")[0].rstrip(), phones.split()) if named else ("", [])
+
+
+def _cmu(line: str) -> tuple[str, list[str]]:
+    """Return the word and the phones of an entry in CMUdict's format; none where it is not one."""
+    word, *phones = line.split()
+    comment = next((i for i, phone in enumerate(phones) if phone.startswith("#")), len(phones))
+    phones = phones[:comment]
+    odd = any("#" in phone or "/" in phone for phone in phones)
+    return _VARIANT.sub("", word), [] if odd else phones
 
 
 def spelled(words: Iterable[str]) -> Dictionary:
@@ -62,7 +77,7 @@ def in_units(
         where: The dictionary's name, for messages.
 
     Raises:
-        InputError: A symbol is no unit, or a pronunciation is empty.
+        InputError: A symbol is not a unit, or a pronunciation is empty.
     """
     found: dict[str, list[tuple[int, ...]]] = {}
     for word, pronunciations in dictionary.items():
@@ -76,7 +91,7 @@ def in_units(
 
 
 def silences(units: Units) -> frozenset[int]:
-    """Return the ids of phones that are no part of a dictionary's pronunciations, yet may be heard anywhere.
+    """Return the ids of phones that are not part of a dictionary's pronunciations, yet may be heard anywhere.
 
     They are pauses, the closures of stops and the glottal stop; of characters there are none.
     """
@@ -94,12 +109,12 @@ def _lines(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read as a dictionary ({error.strerror}); give an existing file") from error
+        raise InputError(f"{path}: cannot be read as a dictionary ({error.strerror}); pass an existing file") from error
     try:
-        text = content.decode("utf-8")
+        decoded = text.decode(content)
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # as CMUdict 0.7b is
-    return [line.strip() for line in text.split("\n")]
+        decoded = content.decode("latin-1")  # as CMUdict 0.7b is
+    return [line.strip() for line in text.split(decoded)]
 
 
 def _add(table: dict[str, list[T]], word: str, said: T) -> None:

@@ -14,7 +14,7 @@ from asr.decoders.greedy import Greedy
 from asr.decoders.hypothesis import Decoder, DecoderSettings, Hypothesis, LogProbs
 from asr.errors import AsrError, InputError, choose
 from asr.scoring.calibration import Calibration
-from asr.support import files
+from asr.support import files, text
 from asr.support.settings import declared
 from asr.units import Units
 
@@ -99,7 +99,7 @@ class Search:
             InputError: It cannot be read, or is not such a file.
         """
         try:
-            row: dict[str, Any] = upgraded(json.loads(path.read_text(encoding="utf-8")))
+            row: dict[str, Any] = upgraded(json.loads(text.decode(path.read_bytes())))
             entry = entry_of(row.pop("decoder"))
             calibration = Calibration(*(float(number) for number in row.pop("calibration")))
             own = {one.name: row.pop(one.name) for one in fields(cls) if one.name in row}

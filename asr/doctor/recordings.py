@@ -10,7 +10,6 @@ from itertools import chain, repeat
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio
 from asr.audio import Samples
 from asr.config import Recipe
 from asr.errors import AsrError, InputError
@@ -118,8 +117,7 @@ def examine_data(sets: Mapping[str, Sequence[Utterance]], recipe: Recipe | None 
     """
     from tqdm import tqdm
 
-    settings = recipe.units if recipe else None
-    units = Units.of(settings.kind, settings.alphabet, settings.drop) if settings else None
+    units = Units.of(**vars(recipe.units)) if recipe else None
     names = [name for name, utterances in sets.items() for _ in utterances]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         results = pool.map(measure, names, chain.from_iterable(sets.values()), repeat(units))
@@ -141,11 +139,8 @@ def reference(utterance: Utterance, units: Units | None) -> Reference:
     try:
         return Reference(tuple(units.transcript(utterance.text, phones)))
     except AsrError as error:
-        if units.kind == "characters":
-            used, known = set(utterance.text.strip()) - set(units.drop), set(units.symbols)
-            unknown = {c for c in used if not {c, c.lower()} & known}
-        else:
-            unknown = set(phones) - set(PHONES_61)
+        timit = units.kind in ("phones39", "phones48", "phones61")
+        unknown = set(phones) - set(PHONES_61) if timit else set(units.unknown(units.split(utterance.text, phones)))
         return Reference(unknown=tuple(sorted(unknown)), fault="" if unknown else str(error).partition(";")[0])
 
 
@@ -153,7 +148,7 @@ def measure(name: str, utterance: Utterance, units: Units | None = None) -> Reco
     """Read an utterance of the set `name` and return its measurements."""
     transcript = reference(utterance, units)
     try:
-        samples, rate = audio.read(utterance.audio)
+        samples, rate = utterance.samples()
     except InputError as error:
         return Recording(name, utterance, transcript, error)
     steps = np.clip(samples / STEP, -32_768, 32_767).astype("<i2")  # exact for 16-bit audio

@@ -228,8 +228,7 @@ def _output_length(run: ExaminedRun) -> tuple[int, int]:
 
 
 def _units(run: ExaminedRun) -> Units:
-    settings = run.recipe.units
-    return Units.of(settings.kind, settings.alphabet, settings.drop)
+    return Units.of(**vars(run.recipe.units))
 
 
 def _scored(run: ExaminedRun) -> list[Row]:

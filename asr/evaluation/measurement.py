@@ -135,7 +135,7 @@ def run(
     scored = [_result(loaded, units.kind, in_units(units, dataset, hypotheses), utterances, hypotheses)]
     if search.decoder.scores_words:
         words = in_words(list(utterances.values()), hypotheses)
-        scored.insert(0, _result(loaded, "words", words, utterances, hypotheses))
+        scored.insert(0, _result(loaded, "words", words, utterances, hypotheses, searched=True))
     proof = provenance.of(source, system, data, loaded, search, device)
     remark = results.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
@@ -196,11 +196,13 @@ def _result(
     compared: Compared,
     utterances: Mapping[str, Utterance],
     hypotheses: Mapping[str, Hypothesis],
+    searched: bool = False,
 ) -> Result:
+    """Return the score in one kind of symbol; `searched` are words that a lexicon search found, not units."""
     speakers = {id: utterance.speaker for id, utterance in utterances.items()}
     generator = seeds.generator(loaded.recipe.training.seed, "bootstrap")
     scores = conventions.scores(kind, *compared, speakers, generator)
-    sure, right = confidences(loaded.units, scores[0].alignments, hypotheses, kind == "words")
+    sure, right = confidences(loaded.units, scores[0].alignments, hypotheses, searched)
     return Result(scores, calibration.reliability(sure, right) if sure else None)
 
 

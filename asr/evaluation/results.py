@@ -9,6 +9,7 @@ from typing import Any
 
 from asr import config
 from asr.errors import AsrError, InputError
+from asr.support import text
 
 BEST, EPOCHS, RECIPE, LOCK = config.BEST, "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
 
@@ -60,7 +61,7 @@ def read(path: Path) -> Row:
     from asr.decoders.search import upgraded
 
     try:
-        row = json.loads(path.read_text(encoding="utf-8"))
+        row = json.loads(text.decode(path.read_bytes()))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
     wrong = _wrong(row, RESULT) or next((key for one in row["conventions"] if (key := _wrong(one, CONVENTION))), "")
@@ -161,7 +162,7 @@ def epochs(folder: Path) -> list[Row]:
 def _lines(path: Path, kinds: Mapping[str, Any], remedy: str) -> list[Row]:
     """Return a file's objects, one per line."""
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        rows = [json.loads(line) for line in text.split(text.decode(path.read_bytes())) if line]
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for number, row in enumerate(rows, 1):

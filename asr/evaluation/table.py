@@ -11,7 +11,7 @@ from typing import Any
 from asr import bundle, config
 from asr.errors import AsrError, InputError
 from asr.evaluation import results
-from asr.support import files
+from asr.support import files, text
 
 BEGIN = "<!-- results: from recipes/results, by `make results` -->"
 END = "<!-- results: end -->"
@@ -102,11 +102,7 @@ def fill(readme: Path, recipes: Path) -> None:
     Raises:
         InputError: The file cannot be read or has no such markers, or a result file cannot be used.
     """
-    try:
-        text = readme.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{readme}: cannot be read ({error}); restore it") from error
-    before, begin, rest = text.partition(BEGIN)
+    before, begin, rest = text.read(readme, remedy="restore it").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InputError(f"{readme}: has no place for the table; write the lines {BEGIN} and {END} where it belongs")
@@ -151,5 +147,5 @@ def _measured(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _about(recipe: Path) -> str:
     """Return a recipe's first paragraph."""
-    paragraph = recipe.read_text(encoding="utf-8").partition("#\n")[0]
+    paragraph = text.read(recipe).partition("#\n")[0]
     return re.sub(r"\s+", " ", paragraph.replace("#", " ")).strip()

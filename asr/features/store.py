@@ -202,7 +202,8 @@ def room() -> int:
 def _key(utterances: Sequence[Utterance], features: Features) -> str:
     digest = hashlib.sha256(json.dumps([FORMAT, dict(features.settings)], sort_keys=True).encode())
     for u in utterances:
-        digest.update(repr((u.id, os.path.abspath(u.audio), u.speed, *_stamp(u.audio))).encode())
+        segment = () if u.start is None else (u.start, u.seconds)
+        digest.update(repr((u.id, os.path.abspath(u.audio), u.speed, *_stamp(u.audio), *segment)).encode())
     return digest.hexdigest()[:16]
 
 
@@ -300,7 +301,7 @@ def _extracted(name: str, utterances: Sequence[Utterance], features: Features) -
 
 
 def _extract(utterance: Utterance, features: Features) -> Result:
-    samples, rate = audio.read(utterance.audio)
+    samples, rate = utterance.samples()
     try:
         matrix = features(audio.resample(samples, round(rate * utterance.speed), features.rate))
     except InputError as error:

@@ -26,6 +26,7 @@ import numpy as np
 
 from asr.errors import AsrError, InputError
 from asr.lm.ngrams import Floats, Grams, Ids, find
+from asr.support import text
 from asr.support.files import replacing
 
 SPACE = "<space>"
@@ -43,8 +44,8 @@ def read(path: Path) -> tuple[tuple[str, ...], tuple[Grams, ...]]:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rb") as file:
-            return _Reader(path, file).model()
-    except (OSError, EOFError, zlib.error) as error:
+            return _Reader(path, text.encoded_lines(file)).model()
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read as a language model ({reason}); give an ARPA file") from error
 

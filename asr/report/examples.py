@@ -100,7 +100,7 @@ def _examples(results: Results, loaded: Bundle, path: Path) -> Iterator[Example]
     log_probs = dict(recognizer.emissions(dataset, only=np.array([dataset.ids.index(one.id) for one in chosen])))
     for choice in chosen:
         utterance, row = utterances[choice.id], results.rows[choice.id]
-        samples = audio.resample(*audio.read(utterance.audio), loaded.features.rate)
+        samples = audio.resample(*utterance.samples(), loaded.features.rate)
         heard = [Segment(*unit) for unit in row["units"]]
         said = results.alignments[choice.id]
         values = log_probs[choice.id]

@@ -75,6 +75,10 @@ _CHARACTERS = {
     "standard": Convention("every character counted, spaces too"),
     _MEAN: Convention("every character counted, mean of the utterances' rates", mean=True),
 }
+_PHONES = {
+    "standard": Convention("phones as transcribed, nothing merged"),
+    _MEAN: Convention("phones as transcribed, mean of the utterances' rates", mean=True),
+}
 _WORDS = {
     "standard": Convention("lower case, no punctuation"),
     _MEAN: Convention("lower case, no punctuation, mean of the utterances' rates", mean=True),
@@ -89,6 +93,7 @@ CONVENTIONS: dict[str, dict[str, Convention]] = {
     "phones39": _39,
     "phones48": _48,
     "phones61": _61,
+    "phones": _PHONES,
     "characters": _CHARACTERS,
     "words": _WORDS,
     "written": _WRITTEN,

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from asr.errors import InputError
-from asr.support import files
+from asr.support import files, text
 
 _SPECIAL = re.compile(r"[(){};]|^@$|.\*$|\s|^$")
 
@@ -26,18 +26,15 @@ def read(path: str | os.PathLike[str]) -> dict[str, list[str]]:
         InputError: The file cannot be read, contains no utterance, a duplicate id, or markup that is not supported.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as trn ({error}); write lines such as `sh iy (speaker-1)`") from error
+    lines = text.lines(path, "trn", "write lines such as `sh iy (speaker-1)`")
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(";;"):
             continue
-        text, id = _parts(line.rstrip())
+        said, id = _parts(line.rstrip())
         if not id:
             raise InputError(f"{path}:{number}: '{line.strip()[-40:]}' has no id; end the line with (speaker-1)")
-        symbols = text.split()
+        symbols = said.split()
         if id in found:
             raise InputError(f"{path}:{number}: duplicate id '{id}'; rename one of them")
         _refuse(f"{path}:{number} ({id})", symbols)

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from asr.decoders import dictionary
@@ -62,20 +64,39 @@ def test_a_dictionary_in_latin_1_is_read_and_windows_line_ends_too(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a  /ax/\nb  b iy1\n", r"dictionary:2: 'b  b iy1' is no entry like 'word  /w er1 d/'; correct the line$"),
-        ("a  /ax/\nb  //\n", r"dictionary:2: 'b  //' is no entry"),
-        ("a  /ax/\nb /b/ iy/\n", r"dictionary:2: 'b /b/ iy/' is no entry"),
-        ("A  AH0\n\nB  /b iy1/\n", r"dictionary:3: 'B  /b iy1/' is no entry like 'WORD  W ER1 D'"),
-        ("A  AH0\nB\n", r"dictionary:2: 'B' is no entry"),
-        ("A  AH0\nB   # nothing\n", r"dictionary:2: 'B   # nothing' is no entry"),
-        ("; a comment\n\n", r"dictionary: holds no word; give a dictionary in TIMIT's or CMUdict's format$"),
-        ("", r"dictionary: holds no word"),
+        ("a  /ax/\nb  b iy1\n", r"dictionary:2: 'b  b iy1' is not an entry like 'word  /w er1 d/'; correct the line$"),
+        ("a  /ax/\nb  //\n", r"dictionary:2: 'b  //' is not an entry"),
+        ("a  /ax/\nb /b/ iy/\n", r"dictionary:2: 'b /b/ iy/' is not an entry"),
+        ("A  AH0\n\nB  /b iy1/\n", r"dictionary:3: 'B  /b iy1/' is not an entry like 'WORD  W ER1 D'"),
+        ("A  AH0\nB\n", r"dictionary:2: 'B' is not an entry"),
+        ("A  AH0\nB   # nothing\n", r"dictionary:2: 'B   # nothing' is not an entry"),
+        ("; a comment\n\n", r"dictionary: contains no words; pass a dictionary in TIMIT's or CMUdict's format$"),
+        ("", r"dictionary: contains no words"),
     ],
 )
 def test_what_is_no_entry_is_refused_with_its_place(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as caught:
         dictionary.read(written(tmp_path, content))
     assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_and_odd_line_ends_are_not_part_of_a_word(tmp_path):
+    assert dictionary.read(written(tmp_path, "SHE  SH IY1\r\nHAD  HH AE1 D\x85\n", "utf-8-sig")) == {
+        "she": [("sh", "iy")],
+        "had": [("hh", "ae", "d")],
+    }
+
+
+@pytest.mark.parametrize("line", ["A" + " " * 200_000 + "/", "A  /ax" + " /" * 100_000])
+def test_a_long_malformed_line_is_refused_at_once(tmp_path, line):
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match=r"dictionary:2: 'A .{0,60}' is not an entry") as caught:
+        dictionary.read(written(tmp_path, f"{'a  /ax/' if '/ax' in line else 'B  B IY1'}\n{line}\n"))
+    assert time.perf_counter() - begin < 2 and len(str(caught.value)) < 300
+
+
+def test_a_word_in_brackets_is_a_word(tmp_path):
+    assert list(dictionary.read(written(tmp_path, "(1)  W AH1 N\nTWO(2)  T UW1\n"))) == ["(1)", "two"]
 
 
 def test_a_dictionary_that_is_not_there_is_named(tmp_path):

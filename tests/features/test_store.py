@@ -412,3 +412,16 @@ def test_processes_that_compute_the_same_store_at_once_both_end_well(folder, utt
         output, grumbling = process.communicate()
         assert (process.returncode, output.strip(), grumbling) == (0, b"well", b"")
     assert len(list(folder.iterdir())) == store.KEPT
+
+
+def test_segments_of_one_recording_have_the_features_of_those_samples(utterances, folder):
+    features = MFCC()
+    long = utterances[3]
+    parts = [Utterance(f"p{i}", long.audio, 0.5, start=start) for i, start in enumerate((0.0, 0.25))]
+    kept = store.Store.open(folder, "train", parts, features)
+    samples, rate = audio.read(long.audio)
+    for i, part in enumerate(parts):
+        first = round(part.start * rate)
+        np.testing.assert_array_equal(kept[i], features(samples[first : first + round(0.5 * rate)]))
+    moved = [Utterance(p.id, p.audio, p.seconds, start=p.start + 0.1) for p in parts]
+    assert not np.array_equal(store.Store.open(folder, "train", moved, features)[0], kept[0])
