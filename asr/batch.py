@@ -18,6 +18,7 @@ from asr import ctc
 from asr.errors import AsrError, InputError
 from asr.features.normalise import Normaliser
 from asr.features.store import Store
+from asr.frontends import strided
 from asr.manifest import Utterance
 from asr.support import seeds
 from asr.units import Units
@@ -37,7 +38,9 @@ class Batch(NamedTuple):
         targets: (B, L), int64 ids.
         target_lengths: (B,), int64, ids.
         ids: The utterances' ids.
-        rows: (B,), int64, their places in the set.
+        rows: (B,), int64, their indices in the set.
+        norm: What the features were normalized by: mean (B, 1, F), standard deviation (B, 1, F), and how much of it
+            is an utterance's own (B, 1, 1).
     """
 
     features: Tensor
@@ -46,10 +49,12 @@ class Batch(NamedTuple):
     target_lengths: Tensor
     ids: tuple[str, ...]
     rows: Tensor
+    norm: tuple[Tensor, Tensor, Tensor]
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch with its features and targets on a device."""
-        return self._replace(features=self.features.to(device), targets=self.targets.to(device))
+        mean, std, own = (part.to(device) for part in self.norm)
+        return self._replace(features=self.features.to(device), targets=self.targets.to(device), norm=(mean, std, own))
 
 
 class Targets:
@@ -102,6 +107,7 @@ class Inputs:
         groups: (N,), which row of the two tables is each utterance's.
         mean: (G, F), what is taken from the features.
         std: (G, F), what they are divided by.
+        own: (G, 1), how much of both is an utterance's own; see `asr.features.normalise.Tables`.
         frames: (R, F), the store's frames where they lie on the tables' device; None leaves them to the store.
     """
 
@@ -109,10 +115,11 @@ class Inputs:
     groups: Ints
     mean: Tensor
     std: Tensor
+    own: Tensor
     frames: Tensor | None = None
 
-    def __call__(self, rows: Ints) -> Tensor:
-        """Return some utterances side by side (B, T, F), shorter ones padded with zeros.
+    def __call__(self, rows: Ints) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Return some utterances side by side (B, T, F), shorter ones padded with zeros, and a batch's `norm`.
 
         Raises:
             InputError: A file of the store was truncated since it was opened.
@@ -125,9 +132,9 @@ class Inputs:
         else:
             index = starts[:, None] + torch.minimum(times, lengths[:, None] - 1)  # (B, T)
             found = self.frames.index_select(0, index.flatten()).view(*index.shape, -1)
-        mean, std = (table.index_select(0, groups)[:, None] for table in (self.mean, self.std))  # (B, 1, F)
+        mean, std, own = (table.index_select(0, groups)[:, None] for table in (self.mean, self.std, self.own))
         inside = (times < lengths[:, None])[:, :, None]  # (B, T, 1)
-        return found.sub_(mean).div_(std).mul_(inside)
+        return found.sub_(mean).div_(std).mul_(inside), (mean, std, own)
 
     def to(self, device: torch.device) -> "Inputs":
         """Return the same with all frames on a device."""
@@ -136,7 +143,8 @@ class Inputs:
         for piece in self.store.pieces(PIECE):
             frames[end : end + len(piece)] = torch.from_numpy(piece).to(device)
             end += len(piece)
-        return replace(self, mean=self.mean.to(device), std=self.std.to(device), frames=frames)
+        mean, std, own = (table.to(device) for table in (self.mean, self.std, self.own))
+        return replace(self, mean=mean, std=std, own=own, frames=frames)
 
 
 @dataclass(frozen=True)
@@ -168,13 +176,15 @@ class Dataset:
             InputError: A file of the features was truncated while in use.
         """
         rows = np.array(rows, np.int64)
+        features, norm = self.features(rows)
         return Batch(
-            features=self.features(rows),
+            features=features,
             lengths=torch.from_numpy(self.lengths[rows]),
             targets=torch.from_numpy(self.targets.take(rows)),
             target_lengths=torch.from_numpy(self.targets.lengths[rows]),
             ids=tuple(self.ids[row] for row in rows.tolist()),
             rows=torch.from_numpy(rows),
+            norm=norm,
         )
 
     def to(self, device: torch.device, room: int | None = None) -> "Dataset":
@@ -205,16 +215,21 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
         InputError: A transcript is missing or holds what is no unit.
         AsrError: The normaliser's statistics are missing, or of other features.
     """
-    groups, mean, std = normaliser.tables(store, [u.speaker or u.id for u in utterances])
+    groups, mean, std, own = normaliser.tables(store, [u.speaker or u.id for u in utterances])
     targets = Targets(_target(utterance, units) for utterance in utterances)
-    inputs = Inputs(store, groups, torch.from_numpy(mean), torch.from_numpy(std))
+    inputs = Inputs(store, groups, torch.from_numpy(mean), torch.from_numpy(std), torch.from_numpy(own))
     return Dataset(tuple(u.id for u in utterances), inputs, targets)
 
 
-def too_short(data: Dataset) -> list[int]:
-    """Return the places of the utterances whose frames cannot hold their transcript; CTC's loss is infinite there."""
-    places: list[int] = np.flatnonzero(data.lengths < data.targets.frames_needed()).tolist()
-    return places
+def too_short(data: Dataset, stride: int = 1) -> list[int]:
+    """Return the indices of the utterances whose frames cannot hold their transcript, where CTC's loss is infinite.
+
+    Args:
+        data: The set.
+        stride: Frames of features to a frame of log-probs.
+    """
+    found: list[int] = np.flatnonzero(strided(data.lengths, stride) < data.targets.frames_needed()).tolist()
+    return found
 
 
 def _target(utterance: Utterance, units: Units) -> list[int]:

@@ -6,7 +6,7 @@ over all of it. Nothing in it is ever executed.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,20 @@ import torch
 from torch import Tensor
 
 from asr import config, features
-from asr.augment import Augmentation
+from asr.augment import Augmentation, Scenes
 from asr.cells import CELLS
 from asr.config import BEST, Recipe
 from asr.errors import BundleError, choose
-from asr.features import KINDS, Features
+from asr.features import KINDS, Features, spectrum
 from asr.features.normalise import Normaliser, Statistics
+from asr.frontends import FRONTENDS
 from asr.model import Model
 from asr.support import seeds, tensors
 from asr.units import BLANK_SYMBOL, Units
 from asr.units import KINDS as UNIT_KINDS
 
 FORMAT = "asr bundle 1"
+SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
 BESIDE = "training."  # begins the names of tensors that only training needs
 
 
@@ -87,18 +89,30 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
     """
     recipe = resolve(recipe)
-    units = Units.of(**vars(recipe.units))
-    return _assemble(recipe, units, Normaliser(recipe.features.normalise, statistics))
+    normaliser = Normaliser(recipe.features.normalise, statistics, recipe.features.prior)
+    return _assemble(recipe, build_units(recipe), normaliser)
+
+
+def build_units(recipe: Recipe) -> Units:
+    """Return the symbols that a recipe's system writes.
+
+    Raises:
+        AsrError: The kind is unknown, or its settings are invalid.
+    """
+    return Units.of(**vars(recipe.units))
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """Return a recipe that states every setting, those of its kind of features and of its cell included.
+    """Return a recipe that states every setting, those of its kind of features, front end and cell included.
 
     Raises:
-        AsrError: The recipe names a cell or a kind of features that does not exist, or an invalid setting of one.
+        AsrError: The recipe names one of these that does not exist, or an invalid setting of one.
     """
     return replace(
-        recipe, features=config.resolved(recipe.features, KINDS), encoder=config.resolved(recipe.encoder, CELLS)
+        recipe,
+        features=config.resolved(recipe.features, KINDS),
+        frontend=config.resolved(recipe.frontend, FRONTENDS),
+        encoder=config.resolved(recipe.encoder, CELLS),
     )
 
 
@@ -106,9 +120,17 @@ build_features = features.build
 
 
 def build_augmentation(recipe: Recipe) -> Augmentation:
-    """Return what training does to the features of each batch; speeds are another matter, of the whole set."""
-    settings = {key: value for key, value in vars(recipe.augment).items() if key != "speeds"}
-    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, **settings)
+    """Return what training does to the features of each batch; speeds are another matter, of the whole set.
+
+    Raises:
+        AsrError: Other voices or places are wanted of features that have no spectrum.
+    """
+    settings = {key: value for key, value in vars(recipe.augment).items() if key not in ("speeds", "auto")}
+    scenery = {key: settings.pop(key) for key in SCENERY}
+    scenes = None
+    if any(value for key, value in scenery.items() if key not in ("snr", "decay")):
+        scenes = Scenes(spectrum.of(build_features(recipe.features).settings), **scenery)
+    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, scenes=scenes, **settings)
 
 
 def find(path: str | os.PathLike[str]) -> Path:
@@ -172,7 +194,7 @@ def _units_of(header: Mapping[str, Any]) -> Units:
 
 
 def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
-    made, encoder = build_features(recipe.features), recipe.encoder
+    made, frontend, encoder = build_features(recipe.features), recipe.frontend, recipe.encoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(recipe.training.seed, "weights"))
         model = Model(
@@ -182,6 +204,9 @@ def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
             layers=encoder.layers,
             hidden=encoder.hidden,
             dropout=encoder.dropout,
+            frontend=FRONTENDS[frontend.kind](made.dimension, 1 + recipe.features.deltas, **frontend.own),
+            norm=encoder.norm,
+            dense=encoder.dense,
         )
     return Bundle(recipe, units, made, normaliser, model)
 
@@ -192,6 +217,7 @@ def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:
         return {"kind": normaliser.kind}
     return {
         "kind": normaliser.kind,
+        "prior": normaliser.prior,
         "count": statistics.count,
         "total": statistics.total.tolist(),
         "squares": statistics.squares.tolist(),
@@ -204,4 +230,5 @@ def _normaliser_of(header: Mapping[str, Any]) -> Normaliser:
     total, squares = np.array(header["total"], np.float64), np.array(header["squares"], np.float64)
     if type(header["count"]) is not int or header["count"] < 1 or total.ndim != 1 or total.shape != squares.shape:
         raise ValueError(f"normaliser: {header['count']!r} frames, sums of shape {total.shape} and {squares.shape}")
-    return Normaliser(header["kind"], Statistics(header["count"], total, squares))
+    statistics = Statistics(header["count"], total, squares)
+    return Normaliser(header["kind"], statistics, float(header.get("prior", 0.0)))  # none before it was introduced

@@ -21,6 +21,7 @@ from asr.support.text import decode
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+AUTO = "auto"  # a front end that follows from the data
 BEST = "best.safetensors"  # the bundle's name in a run's folder
 
 Part = TypeVar("Part", bound="DataclassInstance")
@@ -77,6 +78,16 @@ class Features(Section):
     kind: str = "mfcc"  # a kind of asr/features
     deltas: int = setting(0, high=2)  # 1 appends Δ, 2 appends Δ and ΔΔ
     normalise: str = "utterance"  # mean and variance over: utterance, speaker, global (training set), none
+    prior: float = setting(0.0, high=1e6)  # frames that the training set counts as in an utterance's or a speaker's
+
+
+@dataclass(frozen=True)
+class Frontend(Section):
+    """What comes before the recurrence; a kind's own settings (stride, channels, …) are declared in asr/frontends."""
+
+    names = ("kind", "front end")
+
+    kind: str = "none"  # a kind of asr/frontends, or auto: by the duration of a unit (asr/training/sizing.py)
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,8 @@ class Encoder(Section):
     layers: int = setting(2, low=1, high=64)
     hidden: int = setting(40, low=1, high=16384)  # size per direction
     dropout: float = setting(0.0, high=0.95)  # share of each layer's outputs set to 0 while training
+    norm: bool = False  # normalize each layer's outputs (layer normalization)
+    dense: int = setting(0, high=16384)  # size of a rectified layer between recurrence and projection; 0 is none
 
 
 @dataclass(frozen=True)
@@ -96,10 +109,11 @@ class Training:
     """The optimizer and its schedule."""
 
     seed: int = setting(1, high=2**63 - 1)
-    epochs: int = setting(20, low=1, high=100_000)
+    init: str = ""  # a run's folder or a bundle whose weights to start from
+    epochs: int = setting(0, high=100_000)  # 0: by the size of the data (asr/training/sizing.py)
     patience: int = setting(0, high=100_000)  # epochs without a better dev score before stopping; 0 never stops early
-    batch: int = setting(16, low=1, high=100_000)  # utterances
-    learning_rate: float = setting(1e-2, above=0, high=1e3)  # maximum of the one-cycle schedule
+    batch: int = setting(0, high=100_000)  # utterances; 0: by the size of the data
+    learning_rate: float = setting(0.0, high=1e3)  # maximum of the one-cycle schedule; 0: by the batch
     warmup: float = setting(0.3, high=1)  # share of all steps in which the learning rate rises
     weight_decay: float = setting(1e-2, high=10)
     clip: float = setting(1.0, above=0)  # largest gradient norm
@@ -112,12 +126,21 @@ class Training:
 class Augment:
     """How training changes the features; noise is `training.noise`."""
 
+    auto: bool = False  # whether what is left at its default follows from the size of the data
     speeds: tuple[float, ...] = setting((1.0,), low=0.5, high=2.0)  # each utterance is used at each of them
     time_masks: int = setting(0, high=100)  # masked spans of frames in each utterance
     time_width: int = setting(25, low=1, high=100_000)  # frames masked at a time, at most
     time_share: float = setting(0.2, above=0, high=1)  # of an utterance masked at a time, at most
     frequency_masks: int = setting(0, high=100)  # masked bands in each utterance
     frequency_width: int = setting(4, low=1, high=10_000)  # filters or coefficients masked at a time, at most
+    warp: float = setting(0.0, high=0.5)  # vocal tracts longer or shorter by at most this share
+    gain: float = setting(0.0, high=60)  # dB, louder or softer by at most
+    channel: float = setting(0.0, high=60)  # dB, depth of the ripples of a microphone's response, at most
+    noise_share: float = setting(0.0, high=1)  # utterances that noise is added to
+    snr: tuple[float, ...] = setting((5.0, 30.0), low=-20, high=100)  # dB, lowest and highest, of that noise
+    room_share: float = setting(0.0, high=1)  # utterances that reverberate
+    decay: float = setting(0.6, above=0, high=3)  # seconds, longest reverberation time
+    telephone_share: float = setting(0.0, high=1)  # utterances cut to a telephone's band
 
 
 @dataclass(frozen=True)
@@ -127,6 +150,7 @@ class Recipe:
     corpus: Corpus = field(default_factory=Corpus)
     units: Units = field(default_factory=Units)
     features: Features = field(default_factory=Features)
+    frontend: Frontend = field(default_factory=Frontend)
     encoder: Encoder = field(default_factory=Encoder)
     training: Training = field(default_factory=Training)
     augment: Augment = field(default_factory=Augment)

@@ -274,11 +274,12 @@ class Recognizer:
     def seconds(self, frames: Sequence[float]) -> list[float]:
         """Return where these frames begin, in seconds.
 
-        A frame covers the `shift` seconds around its window's center.
+        A frame of features covers the `shift` seconds around its window's center, a frame of log-probs what the front
+        end made it of.
         """
         features = self.bundle.features
         first = (features.window - features.shift) / 2
-        return [first + frame * features.shift for frame in frames]
+        return [first + frame * self.bundle.model.stride * features.shift for frame in frames]
 
     def times(self, frames: Sequence[tuple[int, int]], duration: float = math.inf) -> list[tuple[float, float]]:
         """Return spans of frames as (start, end) in seconds, none of them outside the recording.

@@ -12,8 +12,9 @@ FLOORS = [
     {"errors"},
     {"support", "phones"},
     {"audio", "config", "units"},
-    {"cells", "ctc", "lm", "manifest", "scoring"},
-    {"augment", "corpora", "decoders", "features", "formats", "model"},
+    {"cells", "ctc", "frontends", "lm", "manifest", "scoring"},
+    {"corpora", "decoders", "features", "formats", "model"},
+    {"augment"},
     {"batch", "bundle"},
     {"recognize"},
     {"evaluation"},
@@ -24,6 +25,7 @@ FLOORS = [
 ]
 TORCH = {
     "cells",
+    "frontends",
     "ctc",
     "model",
     "batch",

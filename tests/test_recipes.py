@@ -30,7 +30,7 @@ def test_it_lists_only_what_differs_from_the_defaults(recipe):
     table = tomllib.loads(recipe.read_text(encoding="utf-8"))
     entries = {
         part: {key: table[part][key]}
-        for part, key in (("features", "kind"), ("encoder", "cell"))
+        for part, key in (("features", "kind"), ("frontend", "kind"), ("encoder", "cell"))
         if key in table.get(part, {})
     }
     defaults = bundle.resolve(config.parse(entries, "the entries' defaults")).flat()
@@ -38,7 +38,7 @@ def test_it_lists_only_what_differs_from_the_defaults(recipe):
     for part, settings in table.items():
         for key in settings:
             assert (
-                f"{part}.{key}" in ("corpus.name", "features.kind", "encoder.cell")
+                f"{part}.{key}" in ("corpus.name", "features.kind", "frontend.kind", "encoder.cell")
                 or given[f"{part}.{key}"] != defaults[f"{part}.{key}"]
             )
 

@@ -12,13 +12,18 @@ from asr.cli import options, output
 @click.argument("recipe", type=options.FILE)
 @options.SET
 @options.DATA
+@click.option("--init", metavar="SYSTEM", help="Run or bundle whose weights to start from; sets training.init.")
 @click.option("--out", type=options.FOLDER, help="The run's folder.  [default: runs/RECIPE]")
 @options.DEVICE
-def train(recipe: Path, overrides: tuple[str, ...], data: Path, out: Path | None, device: str | None) -> None:
+def train(
+    recipe: Path, overrides: tuple[str, ...], data: Path, init: str | None, out: Path | None, device: str | None
+) -> None:
     """Train the system that a recipe describes."""
+    import json
+
     from asr import config
 
-    settings = config.load(recipe, overrides)
+    settings = config.load(recipe, [*overrides, *([f"training.init={json.dumps(init)}"] if init else [])])
     from asr import report, training
 
     out = out or Path("runs") / recipe.stem

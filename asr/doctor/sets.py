@@ -41,12 +41,14 @@ def symbols(data: ExaminedData) -> Iterator[Finding]:
 def unfit(data: ExaminedData) -> Iterator[Finding]:
     """Find transcripts that need more frames than there are, for which the CTC loss is infinite."""
     from asr import ctc
+    from asr.frontends import stride_of, strided
 
     settings = features.build(data.recipe.features if data.recipe else Features())
+    stride = stride_of(data.recipe.frontend) if data.recipe else 1
 
     def lacking(r: Recording) -> tuple[int, int, int] | None:
         resampled = round(r.samples * settings.rate / r.rate)
-        available = frames(resampled, settings.rate, settings.window, settings.shift)
+        available = strided(frames(resampled, settings.rate, settings.window, settings.shift), stride)
         units = r.reference.symbols
         needed = max(ctc.frames_needed([units.index(symbol) for symbol in units]), 1)  # any distinct ids will do
         return (needed - available, available, len(units)) if available < needed else None

@@ -1,6 +1,6 @@
-"""Mean and variance normalisation: each coefficient to mean 0 and standard deviation 1.
+"""Mean and variance normalization: each coefficient to mean 0 and standard deviation 1.
 
-What differs between voices, rooms and microphones is in good part a shift and a scale of each coefficient.
+Much of what differs between voices, rooms and microphones is a shift and a scale of each coefficient.
 
 Source: B. Atal, "Effectiveness of linear prediction characteristics of the speech wave for automatic speaker
 identification and verification", JASA 55(6), 1974 (the mean); O. Viikki and K. Laurila, "Cepstral domain segmental
@@ -22,20 +22,20 @@ Table = npt.NDArray[np.float64]  # (G, F), a row for each group of utterances
 Ints = npt.NDArray[np.int64]
 
 NORMALISERS = ("none", "utterance", "speaker", "global")
-LEAST_STD = 1e-5  # so that a coefficient that never changes becomes 0, not 0/0; real ones vary by 0.1 and more
+LEAST_STD = 1e-5  # so that a constant coefficient becomes 0, not 0/0; real ones vary by 0.1 and more
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What must be known of some frames to normalise them; those of two sets add up to those of both.
+    """What is needed of some frames to normalize them; the statistics of two sets add up to those of both.
 
     Attributes:
-        count: Frames.
+        count: Number of frames, which need not be whole once `reweighted`.
         total: (F,), their sum, float64.
         squares: (F,), the sum of their squares, float64.
     """
 
-    count: int
+    count: float
     total: Vector
     squares: Vector
 
@@ -48,6 +48,11 @@ class Statistics:
     def __add__(self, other: "Statistics") -> "Statistics":
         return Statistics(self.count + other.count, self.total + other.total, self.squares + other.squares)
 
+    def reweighted(self, frames: float) -> "Statistics":
+        """Return statistics with the same mean and deviation that count as `frames` frames."""
+        share = frames / self.count
+        return Statistics(frames, self.total * share, self.squares * share)
+
     @property
     def mean(self) -> Vector:
         """The mean (F,)."""
@@ -55,15 +60,15 @@ class Statistics:
 
     @property
     def std(self) -> Vector:
-        """The standard deviation (F,), never below `LEAST_STD`."""
+        """The standard deviation (F,), at least `LEAST_STD`."""
         return moments(self.count, self.total, self.squares)[1]
 
 
-def moments(count: int | Ints, total: Table, squares: Table) -> tuple[Table, Table]:
-    """Return the mean and the standard deviation, never below `LEAST_STD`, of some frames, or of many groups of them.
+def moments(count: float | Table, total: Table, squares: Table) -> tuple[Table, Table]:
+    """Return the mean and the standard deviation, at least `LEAST_STD`, of some frames, or of many groups of them.
 
     Args:
-        count: Frames; one number, or (G, 1).
+        count: Number of frames; a scalar, or (G, 1).
         total: Their sum (F,) or (G, F).
         squares: The sum of their squares (F,) or (G, F).
     """
@@ -82,88 +87,110 @@ class Sums(Protocol):
 
 
 class Tables(NamedTuple):
-    """What many utterances are normalised by, so that a batch of them is (features − mean) / std.
+    """What many utterances are normalized by, so that a batch of them is (features − mean) / std.
 
     Attributes:
-        groups: (N,), int64, the row of the two tables that is each utterance's.
+        groups: (N,), int64, each utterance's row in the other tables.
         mean: (G, F), float32.
         std: (G, F), float32.
+        own: (G, 1), float32, how much of a change to an utterance's mean carries over to `mean`: 0 where that is
+            fixed, 1 where it is taken over these utterances alone.
     """
 
     groups: Ints
     mean: Matrix
     std: Matrix
+    own: Matrix
 
 
 class Normaliser:
-    """Takes the mean from each coefficient and divides it by its standard deviation.
+    """Subtracts its mean from each coefficient and divides by its standard deviation.
+
+    A short recording says little about its speaker and room: the mean of a word of 0.4 s is mostly the word. So the
+    training set's statistics can be added as a prior that counts as a number of frames: the maximum a posteriori
+    estimate, which is near the training set's for a word and near the recording's own for an hour.
+
+    Source: J.-L. Gauvain and C.-H. Lee, "Maximum a posteriori estimation for multivariate Gaussian mixture observations
+    of Markov chains", IEEE Trans. Speech and Audio Processing 2(2), 1994, eq. 25 and 26 for a single Gaussian.
 
     Args:
         kind: Over which frames both are taken: `none` leaves the features alone; `utterance`; `speaker`, all utterances
             of one speaker; `global`, the training set.
-        statistics: Of the training set; only `global` has them, and they travel with the model.
+        statistics: Of the training set; needed by `global` and by a prior, and stored with the model.
+        prior: Number of frames that the training set's statistics count as beside an utterance's or a speaker's own.
 
     Raises:
         AsrError: There is no such kind.
     """
 
-    def __init__(self, kind: str, statistics: Statistics | None = None) -> None:
+    def __init__(self, kind: str, statistics: Statistics | None = None, prior: float = 0.0) -> None:
         if kind not in NORMALISERS:
             raise AsrError(f"unknown normalisation '{kind}': {suggest(kind, list(NORMALISERS))}")
-        self.kind, self.statistics = kind, statistics
+        self.kind, self.statistics, self.prior = kind, statistics, prior
+
+    @staticmethod
+    def needs_statistics(kind: str, prior: float) -> bool:
+        """Say whether a kind of normalization needs the training set's statistics."""
+        return kind == "global" or (prior > 0 and kind != "none")
 
     def __call__(self, features: Matrix, statistics: Statistics | None = None) -> Matrix:
-        """Return the normalised features (T, F).
+        """Return the normalized features (T, F).
 
         Args:
             features: (T, F).
-            statistics: Of the speaker, where the kind is `speaker`. Without them, as for a lone recording, the
-                utterance's own take their place. Other kinds do not look at them.
+            statistics: Of the speaker, used by the kind `speaker` only. Default: the utterance's own, as for a lone
+                recording.
 
         Raises:
-            AsrError: The kind is `global` and there are no statistics, or they are of other features.
+            AsrError: The training set's statistics are needed and missing, or are of other features.
         """
         if self.kind == "none":
             return features
         if self.kind == "global":
-            used = self._global(features.shape[1])
-        elif self.kind == "speaker" and statistics is not None:
-            used = statistics
+            used = self._trained(features.shape[1])
         else:
-            used = Statistics.of(features)
-        centred = features - used.mean.astype(np.float32)
-        return np.divide(centred, used.std.astype(np.float32), dtype=np.float32)
+            used = statistics if self.kind == "speaker" and statistics is not None else Statistics.of(features)
+            if self.prior:
+                used = used + self._trained(features.shape[1]).reweighted(self.prior)
+        centered = features - used.mean.astype(np.float32)
+        return np.divide(centered, used.std.astype(np.float32), dtype=np.float32)
 
     def tables(self, data: Sums, speakers: Sequence[str]) -> Tables:
-        """Return what each utterance of a set is normalised by; the results are those of a call, to the bit.
+        """Return what each utterance of a set is normalized by; the results are bit-identical to those of a call.
 
         Args:
             data: The set.
-            speakers: Of each utterance.
+            speakers: The speaker of each utterance.
 
         Raises:
             AsrError: As for a call.
         """
-        one = np.zeros(len(speakers), np.int64)
+        one, fixed = np.zeros(len(speakers), np.int64), np.zeros((1, 1), np.float32)
         if self.kind == "none":
-            return Tables(one, np.zeros((1, data.dimension), np.float32), np.ones((1, data.dimension), np.float32))
+            shape = (1, data.dimension)
+            return Tables(one, np.zeros(shape, np.float32), np.ones(shape, np.float32), fixed)
         if self.kind == "global":
-            used = self._global(data.dimension)
-            return Tables(one, used.mean[None].astype(np.float32), used.std[None].astype(np.float32))
+            used = self._trained(data.dimension)
+            return Tables(one, used.mean[None].astype(np.float32), used.std[None].astype(np.float32), fixed)
         numbers: dict[str, int] = {}
         if self.kind == "speaker":
             groups = np.array([numbers.setdefault(speaker, len(numbers)) for speaker in speakers])
         else:
             groups = np.arange(len(speakers))
         counts, totals, squares = data.sums(groups)
-        mean, std = moments(counts[:, None], totals, squares)
-        return Tables(groups, mean.astype(np.float32), std.astype(np.float32))
+        weights = counts[:, None].astype(np.float64)
+        if self.prior:
+            prior = self._trained(data.dimension).reweighted(self.prior)
+            weights, totals, squares = weights + prior.count, totals + prior.total, squares + prior.squares
+        mean, std = moments(weights, totals, squares)
+        return Tables(groups, mean.astype(np.float32), std.astype(np.float32), (counts[:, None] / weights).astype("f4"))
 
-    def _global(self, dimension: int) -> Statistics:
-        """Return the training set's statistics, which must be there and of so many coefficients."""
+    def _trained(self, dimension: int) -> Statistics:
+        """Return the training set's statistics after checking that they exist and fit."""
         if self.statistics is None:
-            raise AsrError("features.normalise = 'global': has no statistics; take them over the training set first")
+            what = f"features.normalise = '{self.kind}', prior = {self.prior:g}: training-set statistics are missing"
+            raise AsrError(f"{what}; compute them over the training set first")
         if self.statistics.total.shape != (dimension,):
-            what = f"statistics of {self.statistics.total.size} coefficients cannot normalise {dimension}"
-            raise AsrError(f"{what}; take them over the same features")
+            what = f"statistics of {self.statistics.total.size} coefficients cannot normalize {dimension}"
+            raise AsrError(f"{what}; compute them over the same features")
         return self.statistics

@@ -98,7 +98,7 @@ def write(path: Path, utterances: Iterable[tuple[Matrix, Statistics]]) -> None:
         for matrix, statistics in utterances:
             file.write(np.ascontiguousarray(matrix, "<f4").data)
             known.append(statistics)
-        frames, dimension = sum(s.count for s in known), len(known[0].total)
+        frames, dimension = int(sum(s.count for s in known)), len(known[0].total)
         file.write(bytes(_padded(4 * frames * dimension) - 4 * frames * dimension))
         index = b"".join(vector.astype("<f8").tobytes() for vector in chain(*_columns(known)))
         index += np.array([s.count for s in known], "<i8").tobytes()

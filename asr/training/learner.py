@@ -135,7 +135,7 @@ class Learner:
         """Return each utterance's loss, (B,)."""
         settings = self.settings
         key = seeds.integer(settings.seed, "augment", position.epoch)
-        inputs = self._augment(batch.features, batch.lengths, batch.rows, key)
+        inputs = self._augment(batch.features, batch.lengths, batch.rows, key, batch.norm)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seeds.integer(settings.seed, "dropout", position.epoch, position.step, self.group.rank))
             with torch.autocast("cuda", torch.bfloat16) if self._autocast else nullcontext():

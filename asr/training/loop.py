@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, bundle, config, ctc
+from asr import batch, bundle, config, ctc, manifest
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.hypothesis import LogProbs
@@ -23,15 +23,25 @@ from asr.errors import AsrError, first_few
 from asr.evaluation import provenance
 from asr.evaluation.results import BEST, EPOCHS, RECIPE
 from asr.evaluation.transcripts import by_units
+from asr.frontends import strided
 from asr.recognize import Recognizer
 from asr.scoring import alignment, conventions
 from asr.scoring.alignment import ErrorCount
 from asr.support import files, interrupt, parallel
 from asr.support.device import computing_on
-from asr.training import checkpoint
+from asr.training import checkpoint, sizing
 from asr.training.checkpoint import EpochSums
 from asr.training.learner import NON_FINITE_GRADIENT, Outcome, Position
-from asr.training.run import Run, check_ranks_agree, claimed_folder, environment, require_folder, resume, start
+from asr.training.run import (
+    Run,
+    check_ranks_agree,
+    claimed_folder,
+    environment,
+    initialize,
+    require_folder,
+    resume,
+    start,
+)
 from asr.training.verdict import nothing_learned
 from asr.units import BLANK
 
@@ -58,7 +68,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             transcript does not fit the units; too many consecutive steps had a non-finite loss or gradient.
         SystemExit: A signal asked to stop; status 130 or 143, after a checkpoint was written.
     """
-    recipe = bundle.resolve(recipe)
+    size = sizing.Size.of(manifest.read(corpus / "train.jsonl"), bundle.build_units(recipe))
+    recipe = bundle.resolve(sizing.resolved(recipe, size))
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with computing_on(device), parallel.group(device) as group, claimed_folder(recipe, data, out, group) as last:
         if last and last.progress.finished:
@@ -68,6 +79,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             data |= {"features": run.train.features.store.digest}
             trained = provenance.training(device, last.facts if last else None)
             facts = {"seed": recipe.training.seed, "data": data, "trained": trained}
+            if init := last.facts.get("init") if last else initialize(run):
+                facts |= {"init": init}
             run.system.facts = facts | environment(device, group)
             if last:
                 resume(run, last)
@@ -166,7 +179,7 @@ def _evaluate(run: Run) -> tuple[ErrorCount, float, float]:
     count = alignment.total(by_units(run.system.units, run.dev, hypotheses))
     loss = sum(loss for _, loss, _ in decoded.values()) / sum(map(len, run.dev.targets))
     blanks = sum(blank for _, _, blank in decoded.values())
-    return count, loss, blanks / int(run.dev.lengths.sum())
+    return count, loss, blanks / int(strided(run.dev.lengths, run.system.model.stride).sum())
 
 
 def _loss(log_probs: LogProbs, target: Sequence[int]) -> float:

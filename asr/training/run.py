@@ -19,10 +19,12 @@ from asr.bundle import Bundle
 from asr.config import Recipe
 from asr.errors import AsrError, BundleError, InputError
 from asr.evaluation.results import BEST, LOCK, RECIPE
+from asr.features.normalise import Normaliser
+from asr.frontends import strided
 from asr.support import files
 from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
-from asr.training import checkpoint
+from asr.training import checkpoint, initial
 from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner, dtype
 
@@ -139,7 +141,8 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     dtype(recipe.training, device)  # an unsupported precision is refused before the features are computed
     features = bundle.build_features(recipe.features)
     utterances, store = recognize.stored(features, corpus / "train.jsonl", recipe.augment.speeds)
-    statistics = store.total() if recipe.features.normalise == "global" else None
+    needed = Normaliser.needs_statistics(recipe.features.normalise, recipe.features.prior)
+    statistics = store.total() if needed else None
     system = bundle.build(recipe, statistics)
     train = batch.dataset(utterances, store, system.normaliser, system.units)
     dev = recognize.dataset(system, corpus / "dev.jsonl")
@@ -148,23 +151,34 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
     group.say(f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))
     settings = recipe.training
-    usable = _usable(train, group)
+    usable = _usable(train, system.model.stride, group)
     steps = settings.epochs * math.ceil(len(usable) / settings.batch)
     learner = Learner(system.model, settings, steps, device, group, bundle.build_augmentation(recipe))
     return Run(recipe, out, system, train, dev, usable, learner, group)
 
 
-def _usable(train: Dataset, group: ProcessGroup) -> Ints:
+def _usable(train: Dataset, stride: int, group: ProcessGroup) -> Ints:
     """Return the indices of the utterances that CTC can align; report the others."""
-    short = batch.too_short(train)
+    short = batch.too_short(train, stride)
     for i in short:
         units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
-        group.say(f"{train.ids[i]}: {train.lengths[i]} frames cannot hold {units} units (needs {needed}); skipped")
+        frames = strided(int(train.lengths[i]), stride)
+        group.say(f"{train.ids[i]}: {frames} frames cannot hold {units} units (needs {needed}); skipped")
     if short:
         group.say(f"{len(short)} of {len(train)} utterances are too short for their transcripts and were skipped")
     if len(short) == len(train):
-        raise InputError("no utterance is long enough for its transcript; check the transcripts and `features.shift`")
+        remedy = "check the transcripts, `features.shift`" + (" and `frontend.stride`" if stride > 1 else "")
+        raise InputError(f"no utterance is long enough for its transcript; {remedy}")
     return batch.without(len(train), short)
+
+
+def initialize(run: Run) -> dict[str, Any] | None:
+    """Start from the weights of the system that the recipe names, if any; say so, and return what was taken."""
+    if not run.recipe.training.init:
+        return None
+    taken = initial.take(run.system, Path(run.recipe.training.init))
+    run.group.say(f"starting from {taken['path']}: its encoder and {taken['units']} of {taken['of']} units")
+    return taken
 
 
 def environment(device: torch.device, group: ProcessGroup) -> dict[str, Any]:

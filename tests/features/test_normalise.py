@@ -65,8 +65,48 @@ def test_global_uses_the_statistics_it_was_made_with():
 
 
 def test_global_without_statistics_is_refused():
-    with pytest.raises(AsrError, match="'global': has no statistics; take them over the training set first"):
+    with pytest.raises(
+        AsrError, match="'global', prior = 0: training-set statistics are missing; compute them over the training"
+    ):
         Normaliser("global")(random(10))
+
+
+def test_a_prior_counts_as_so_many_frames_of_the_training_set():
+    train, mine = random(1000, seed=2), random(250) + 3
+    expected = (mine.mean(axis=0, dtype=np.float64) * 250 + train.mean(axis=0, dtype=np.float64) * 500) / 750
+    squares = (
+        np.square(mine, dtype=np.float64).mean(axis=0) * 250 + np.square(train, dtype=np.float64).mean(axis=0) * 500
+    ) / 750
+    normalized = Normaliser("utterance", Statistics.of(train), prior=500)(mine)
+    np.testing.assert_allclose(normalized, (mine - expected) / np.sqrt(squares - expected**2), rtol=1e-4, atol=1e-4)
+
+
+def test_with_a_prior_a_frame_is_normalized_by_the_training_set_and_an_hour_by_itself():
+    train, long = random(1000, seed=2), random(200_000, seed=3) + 0.1
+    normaliser = Normaliser("utterance", Statistics.of(train), prior=200)
+    np.testing.assert_allclose(normaliser(long), Normaliser("utterance")(long), atol=0.02)
+    np.testing.assert_allclose(normaliser(train[:1]), Normaliser("global", Statistics.of(train))(train[:1]), atol=0.1)
+
+
+def test_a_prior_is_added_to_a_speakers_statistics_too():
+    train, speaker = Statistics.of(random(1000, seed=2)), Statistics.of(random(500, seed=4) + 2)
+    found = Normaliser("speaker", train, prior=100)(random(50), speaker)
+    blended = speaker + train.reweighted(100)
+    np.testing.assert_allclose(found, (random(50) - blended.mean) / blended.std, rtol=1e-4, atol=1e-5)
+
+
+def test_a_prior_without_statistics_is_refused():
+    with pytest.raises(AsrError, match="'utterance', prior = 50: training-set statistics are missing; compute"):
+        Normaliser("utterance", prior=50)(random(10))
+    assert Normaliser.needs_statistics("utterance", 1) and Normaliser.needs_statistics("global", 0)
+    assert not Normaliser.needs_statistics("utterance", 0) and not Normaliser.needs_statistics("none", 9)
+
+
+def test_how_much_of_an_utterance_its_mean_depends_on():
+    parts, train = Parts(random(n) for n in (30, 90)), Statistics.of(random(100))
+    assert Normaliser("utterance", train, prior=30).tables(parts, "ab").own.tolist() == [[0.5], [0.75]]
+    assert Normaliser("speaker", train).tables(parts, "aa").own.tolist() == [[1.0]]
+    assert Normaliser("global", train).tables(parts, "ab").own.tolist() == [[0.0]]
 
 
 def test_none_leaves_the_features_alone():
@@ -88,7 +128,7 @@ def test_a_single_frame_becomes_0():
 
 
 def test_statistics_of_other_features_are_refused():
-    with pytest.raises(AsrError, match="statistics of 3 coefficients cannot normalise 39; take them over the same"):
+    with pytest.raises(AsrError, match="statistics of 3 coefficients cannot normalize 39; compute them over the same"):
         Normaliser("global", Statistics.of(random(10)))(np.zeros((5, 39), np.float32))
 
 
@@ -116,12 +156,13 @@ class Parts(list):
         return tuple(np.array(column) for column in zip(*((s.count, s.total, s.squares) for s in found), strict=True))
 
 
+@pytest.mark.parametrize("prior", [0.0, 40.0])
 @pytest.mark.parametrize("kind", NORMALISERS)
-def test_tables_give_what_a_call_gives_to_the_bit(kind):
+def test_tables_give_what_a_call_gives_to_the_bit(kind, prior):
     parts = Parts(3 * random(n, seed=n) + n / 7 for n in (5, 90, 33, 1, 70))
     speakers = ["b", "a", "b", "c", "a"]
-    normaliser = Normaliser(kind, Statistics.of(random(1000)))
-    groups, mean, std = normaliser.tables(parts, speakers)
+    normaliser = Normaliser(kind, Statistics.of(random(1000)), prior)
+    groups, mean, std, _ = normaliser.tables(parts, speakers)
     assert mean.dtype == std.dtype == np.float32
     for part, group, speaker in zip(parts, groups, speakers, strict=True):
         mine = [Statistics.of(p) for p, s in zip(parts, speakers, strict=True) if s == speaker]
@@ -131,7 +172,7 @@ def test_tables_give_what_a_call_gives_to_the_bit(kind):
 
 def test_tables_of_other_features_or_without_statistics_are_refused():
     parts = Parts([random(5)])
-    with pytest.raises(AsrError, match="has no statistics"):
+    with pytest.raises(AsrError, match="statistics are missing"):
         Normaliser("global").tables(parts, ["a"])
-    with pytest.raises(AsrError, match="statistics of 2 coefficients cannot normalise 3"):
+    with pytest.raises(AsrError, match="statistics of 2 coefficients cannot normalize 3"):
         Normaliser("global", Statistics.of(random(10)[:, :2])).tables(parts, ["a"])

@@ -1,0 +1,11 @@
+"""Augmentation: what training changes in what it hears, so that it does not learn recordings by heart.
+
+What is drawn for an utterance follows from the seed, the epoch and the utterance's index in its set: not from the batch
+it is in, the process that has it, or the device. So several processes take the step that one would take.
+"""
+
+from asr.augment.batches import UNCHANGED, Augmentation
+from asr.augment.scenes import Scenes
+from asr.augment.speeds import at_speeds
+
+__all__ = ["UNCHANGED", "Augmentation", "Scenes", "at_speeds"]

@@ -1,0 +1,115 @@
+"""What follows from the size of the data where a recipe does not say it: batch, epochs, learning rate, augmentation.
+
+Small sets fail in two ways. With few steps, the network stays on the plateau where it writes nothing but blanks; so the
+number of steps does not go below what leaving it takes, however few utterances there are. And a set of a few minutes
+or speakers is learned by heart; so the fewer hours there are, the more the utterances are changed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from asr.config import AUTO, Augment, Frontend, Recipe, Training
+from asr.errors import AsrError
+from asr.manifest import Utterance
+from asr.units import Units
+
+BATCHES = 20  # an epoch, at least; fewer steps between two looks at the dev set say little
+BATCH = (2, 16)  # utterances; a larger batch takes fewer steps in the same time, and small sets lack steps
+STEPS = 500  # that it takes to leave the plateau with few units
+STEPS_PER_UNIT = 60  # and more with each unit to tell from the others
+EPOCHS = (12, 120)  # of the set at all its speeds
+RATE, AT = 1e-2, 16  # learning rate at this batch; Adam's follows the square root of the batch
+UNIT_FRAMES = 30  # to a unit, about; CTC stays long on its plateau where blanks outnumber units by far more
+STRIDES = (1, 4)
+HOURS = 5.0  # of speech, below which it is changed in every way that the recipe leaves open
+
+SMALL = Augment(speeds=(0.9, 1.0, 1.1), warp=0.1, time_masks=2, time_width=15, frequency_masks=1, frequency_width=4)
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a training set.
+
+    Attributes:
+        utterances: Number of them.
+        hours: Of speech.
+        units: Number of units, blank included.
+        unit_seconds: Mean duration of a unit in the transcripts; 0 where that is unknown.
+    """
+
+    utterances: int
+    hours: float
+    units: int
+    unit_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, utterances: Sequence[Utterance], units: Units) -> "Size":
+        """Return the size of a set that is written in these units; transcripts that do not fit them do not count."""
+        seconds = sum(u.seconds for u in utterances)
+        written = sum(_written(utterance, units) for utterance in utterances)
+        return cls(len(utterances), seconds / 3600, len(units), seconds / written if written else 0.0)
+
+
+def _written(utterance: Utterance, units: Units) -> int:
+    try:
+        return len(units.transcript(utterance.text, [segment.symbol for segment in utterance.phones]))
+    except AsrError:  # which the batches report, with its utterance
+        return 0
+
+
+def resolved(recipe: Recipe, size: Size) -> Recipe:
+    """Return a recipe in which every setting that was left to the size of the data has its value.
+
+    These are `training.batch`, `epochs` and `learning_rate` where they are 0; `frontend.kind` where it is `auto`; and,
+    if `augment.auto` is set, the settings of `[augment]` that have their default.
+    """
+    augment = _augment(recipe.augment, size) if recipe.augment.auto else recipe.augment
+    settings = recipe.training
+    batch = settings.batch or _batch(size)
+    steps_per_epoch = math.ceil(size.utterances * len(augment.speeds) / batch)
+    training = replace(
+        settings,
+        batch=batch,
+        epochs=settings.epochs or _epochs(size, steps_per_epoch),
+        learning_rate=settings.learning_rate or _rate(settings, batch),
+    )
+    frontend = _frontend(size) if recipe.frontend.kind == AUTO else recipe.frontend
+    return replace(recipe, frontend=frontend, augment=augment, training=training)
+
+
+def _frontend(size: Size) -> Frontend:
+    """Return stacking that leaves about `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are fewer."""
+    wanted = round(100 * size.unit_seconds / UNIT_FRAMES)
+    stride = min(max(wanted, STRIDES[0]), STRIDES[1])
+    return Frontend("stack", own={"stride": stride}) if stride > 1 else Frontend()
+
+
+def _batch(size: Size) -> int:
+    """Return a power of two that leaves about `BATCHES` batches an epoch."""
+    wanted = max(1.0, size.utterances / BATCHES)
+    return int(min(max(2 ** math.floor(math.log2(wanted)), BATCH[0]), BATCH[1]))
+
+
+def _epochs(size: Size, steps_per_epoch: int) -> int:
+    steps = STEPS + STEPS_PER_UNIT * size.units
+    return min(max(math.ceil(steps / steps_per_epoch), EPOCHS[0]), EPOCHS[1])
+
+
+def _rate(settings: Training, batch: int) -> float:
+    """Return the learning rate of a batch, and a third of it for weights that have learned before.
+
+    Source: S. Malladi et al., "On the SDEs and scaling rules for adaptive gradient algorithms", NeurIPS 2022 (the
+    square root).
+    """
+    rate = RATE * math.sqrt(batch / AT)
+    return float(f"{rate / 3 if settings.init else rate:.2g}")
+
+
+def _augment(augment: Augment, size: Size) -> Augment:
+    """Return an augmentation with what a small set needs where the recipe has the default."""
+    if size.hours >= HOURS:
+        return augment
+    usual = Augment()
+    left = {key: value for key, value in vars(SMALL).items() if getattr(augment, key) == getattr(usual, key)}
+    return replace(augment, **{**left, "auto": augment.auto})
