@@ -11,13 +11,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asr import audio
-from asr.audio import Samples
 from asr.errors import InputError
 from asr.support import text
 from asr.support.files import write_json_lines
+
+if TYPE_CHECKING:
+    from asr.audio import Samples
 
 
 class Segment(NamedTuple):
@@ -54,12 +55,14 @@ class Utterance:
     speed: float = 1.0
     start: float | None = None
 
-    def samples(self) -> tuple[Samples, int]:
+    def samples(self) -> "tuple[Samples, int]":
         """Return the utterance's samples (S,), as recorded, and their rate in Hz.
 
         Raises:
             InputError: The recording cannot be read, or ends before the segment.
         """
+        from asr import audio  # NumPy, which those who only handle times need not import
+
         return audio.read(self.audio, self.start, None if self.start is None else self.seconds * self.speed)
 
 

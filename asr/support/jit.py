@@ -87,13 +87,27 @@ def _noalias_compiler() -> type | None:
 
 
 def _cache_best_effort(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which has no public name)
-    """Let a compiled function be used though a full disk has no room to keep it."""
+    """Let a function be used whatever becomes of its cache: a full disk, or what an older version of ours left.
+
+    Numba looks at the function's own source to tell whether a cached one is stale, not at the types that it takes: one
+    that was renamed makes the cache unreadable, and it is emptied.
+    """
     cache: Any = getattr(dispatcher, "_cache", None)  # absent without compilation
-    if save_overload := getattr(cache, "save_overload", None):
+    save_overload, load_overload = (getattr(cache, name, None) for name in ("save_overload", "load_overload"))
+    if not (save_overload and load_overload):
+        return dispatcher
 
-        def save(*what: object) -> None:
-            with suppress(OSError):
-                save_overload(*what)
+    def save(*what: object) -> None:
+        with suppress(OSError):
+            save_overload(*what)
 
-        cache.save_overload = save
+    def load(*what: object) -> object:
+        try:
+            return load_overload(*what)
+        except Exception:  # unpickling may raise anything
+            with suppress(Exception):
+                cache.flush()
+            return None
+
+    cache.save_overload, cache.load_overload = save, load
     return dispatcher

@@ -69,7 +69,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         SystemExit: A signal asked to stop; status 130 or 143, after a checkpoint was written.
     """
     size = sizing.Size.of(manifest.read(corpus / "train.jsonl"), bundle.build_units(recipe))
-    recipe = bundle.resolve(sizing.resolved(recipe, size))
+    begun = config.load(out / RECIPE).training if (out / RECIPE).is_file() else None
+    recipe = bundle.resolve(sizing.resolved(recipe, size, begun))
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with computing_on(device), parallel.group(device) as group, claimed_folder(recipe, data, out, group) as last:
         if last and last.progress.finished:
@@ -78,7 +79,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             run = group.leader_first(lambda: start(recipe, corpus, out, device, group))  # who computes the features
             data |= {"features": run.train.features.store.digest}
             trained = provenance.training(device, last.facts if last else None)
-            facts = {"seed": recipe.training.seed, "data": data, "trained": trained}
+            mean = run.train.features.store.total().mean.tolist()
+            facts = {"seed": recipe.training.seed, "data": data, "mean": mean, "trained": trained}
             if init := last.facts.get("init") if last else initialize(run):
                 facts |= {"init": init}
             run.system.facts = facts | environment(device, group)

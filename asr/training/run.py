@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from asr import batch, bundle, config, ctc, recognize
@@ -29,6 +30,7 @@ from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner, dtype
 
 Say = Callable[[str], None]
+MEAN_TOLERANCE = 1e-3  # by which the mean of a feature may differ where only its rounding does
 
 
 @dataclass
@@ -193,17 +195,33 @@ def resume(run: Run, last: Checkpoint) -> None:
     Raises:
         AsrError: The features differ from those that the run was trained on.
     """
-    before, now = (facts["data"]["features"] for facts in (last.facts, run.system.facts))
-    if before != now:
-        what = "was trained on different recordings (the audio files have changed)"
-        raise AsrError(f"{run.out}: {what}; restore them or use another --out")
+    changes = _changed_features(run, last)
     last.restore(run.system.model, run.learner.optimizer)
     run.progress = last.progress
     run.group.say(f"{run.out}: resuming at {run.progress} ({last.path.name})")
     for key, value in environment(run.learner.device, run.group).items():
         if last.facts.get(key) != value:
-            change = f"{key} changed from {last.facts.get(key)} to {value}"
-            run.group.say(f"warning: {change}: results will not be bit-identical to an uninterrupted run's")
+            changes.append(f"{key} changed from {last.facts.get(key)} to {value}")
+    for change in changes:
+        run.group.say(f"warning: {change}: results will not be bit-identical to an uninterrupted run's")
+
+
+def _changed_features(run: Run, last: Checkpoint) -> list[str]:
+    """Return what is to be said of features that differ from those of a checkpoint in their rounding alone.
+
+    Another processor or version of a library rounds them differently; other recordings have another mean. Version 0.1
+    recorded no mean.
+
+    Raises:
+        AsrError: They are features of other recordings.
+    """
+    before, now = last.facts, run.system.facts
+    if before["data"]["features"] == now["data"]["features"]:
+        return []
+    if "mean" in before and not np.allclose(before["mean"], now["mean"], rtol=0, atol=MEAN_TOLERANCE):
+        what = "was trained on different recordings (the audio files have changed)"
+        raise AsrError(f"{run.out}: {what}; restore them or use another --out")
+    return ["the features are rounded differently" if "mean" in before else "the features cannot be compared"]
 
 
 def check_ranks_agree(run: Run) -> None:

@@ -58,14 +58,22 @@ def _written(utterance: Utterance, units: Units) -> int:
         return 0
 
 
-def resolved(recipe: Recipe, size: Size) -> Recipe:
+def resolved(recipe: Recipe, size: Size, begun: Training | None = None) -> Recipe:
     """Return a recipe in which every setting that was left to the size of the data has its value.
 
     These are `training.batch`, `epochs` and `learning_rate` where they are 0; `frontend.kind` where it is `auto`; and,
     if `augment.auto` is set, the settings of `[augment]` that have their default.
+
+    Args:
+        recipe: What was asked for.
+        size: Of its training set.
+        begun: The settings of a run that was begun and is to be resumed: it keeps its own, whatever the rules say now.
     """
     augment = _augment(recipe.augment, size) if recipe.augment.auto else recipe.augment
     settings = recipe.training
+    if begun:
+        kept = {key: getattr(begun, key) for key in ("batch", "epochs", "learning_rate") if not getattr(settings, key)}
+        settings = replace(settings, **kept)
     batch = settings.batch or _batch(size)
     steps_per_epoch = math.ceil(size.utterances * len(augment.speeds) / batch)
     training = replace(

@@ -55,7 +55,7 @@ def refuses(samples):
 
 def frozen(features):
     """Features of the same settings that must not be computed."""
-    double = type("Frozen", (), dict(vars(features), __call__=lambda self, samples: refuses(samples)))
+    double = type("Frozen", (), dict(vars(features), settings=features.settings, __call__=lambda self, samples: refuses(samples)))
     return double()
 
 
@@ -169,7 +169,7 @@ def test_all_recordings_are_tried_and_the_first_few_unusable_ones_are_listed(fol
 
 def test_a_single_unusable_recording_is_reported_alone(folder, utterances, tmp_path):
     soundfile.write(tmp_path / "c4.wav", np.full(900, np.nan), RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match=r"^\S+c4\.wav: sample 0 is nan, not a number; write the file again$"):
+    with pytest.raises(InputError, match=r"^\S+c4\.wav: sample 0 is nan, not finite; write the file again$"):
         Store.open(folder, "dev", utterances, MFCC())
 
 

@@ -17,6 +17,18 @@ def test_a_full_disk_does_not_keep_a_compiled_function_from_running(monkeypatch)
     assert tried
 
 
+def test_a_cache_that_names_a_type_that_is_gone_is_emptied_and_the_function_compiled(monkeypatch):
+    def gone(*_):
+        raise AttributeError("Can't get attribute 'Room'")
+
+    emptied = []
+    with monkeypatch.context() as patch:
+        patch.setattr(caching.IndexDataCacheFile, "load", gone)
+        patch.setattr(caching.IndexDataCacheFile, "flush", lambda self: emptied.append(self))
+        assert compiled(_twice)(21) == 42
+    assert emptied
+
+
 def test_without_numbas_compiler_class_functions_are_compiled_all_the_same(monkeypatch):
     original = builtins.__import__
 

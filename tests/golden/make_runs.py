@@ -1,0 +1,67 @@
+"""Make 0.1.0/: what version 0.1.0 (commit 00f1cba) wrote, so that later versions are tested to read it.
+
+Run it from the root of a checkout of that commit, with that checkout's Python: `python make_runs.py OUT`. OUT/half
+is a run that was stopped after its second epoch.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, "tests")
+from conftest import make_toy  # noqa: E402
+
+TOY = """[corpus]
+name = "toy"
+
+[units]
+kind = "characters"
+alphabet = "abcd"
+
+[features]
+coefficients = 8
+mels = 12
+
+[encoder]
+hidden = 8
+layers = 1
+
+[training]
+epochs = 16
+batch = 4
+"""
+FBANK = TOY.replace("coefficients = 8\n", 'kind = "fbank"\ndeltas = 1\nnormalise = "global"\n')
+
+
+OUT = Path(sys.argv[1]).resolve()
+
+
+def asr(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "asr", *map(str, arguments)], check=True, cwd=OUT)
+
+
+def main() -> None:
+    make_toy(OUT / "data" / "toy")
+    for name, text in (("toy", TOY), ("fbank", FBANK)):
+        (OUT / f"{name}.toml").write_text(text)
+        asr("train", f"{name}.toml", "--out", name, "--device", "cpu")
+    asr("evaluate", "fbank", "--set", "test")
+    asr("evaluate", "toy", "--set", "dev")
+    asr("tune", "toy", "--order", 2, "--width", 10)
+    asr("evaluate", "toy", "--set", "test")
+    command = [sys.executable, "-m", "asr", "train", "toy.toml", "--out", "half"]
+    half = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=OUT)
+    assert half.stderr
+    for line in half.stderr:
+        if line.lstrip().startswith("epoch  2/"):
+            half.send_signal(signal.SIGTERM)
+            break
+    assert half.wait() == 143
+    shutil.rmtree(OUT / "data")
+    for path in [*OUT.rglob("*.png"), *OUT.rglob(".lock"), *(OUT / "fbank").glob("step-*")]:
+        path.unlink()
+
+
+main()

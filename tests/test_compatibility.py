@@ -1,0 +1,66 @@
+"""What version 0.1.0 wrote is read: runs, checkpoints, bundles, results, and what tuning recorded."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from asr.cli import cli
+from asr.evaluation import results
+
+GOLDEN = Path(__file__).parent / "golden" / "0.1.0"
+
+
+@pytest.fixture
+def old(tmp_path, toy, monkeypatch):
+    """A copy of the old runs beside the corpus on which they were made."""
+    for name in ("toy", "fbank", "half"):
+        shutil.copytree(GOLDEN / name, tmp_path / name)
+    shutil.copy(GOLDEN / "toy.toml", tmp_path)
+    shutil.copytree(toy, tmp_path / "data" / "toy")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def asr(*arguments):
+    done = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def counts(path):
+    row = json.loads(path.read_text())
+    return {key: row[key] for key in results.COUNTS}
+
+
+@pytest.mark.parametrize(("run", "name"), [("toy", "test"), ("fbank", "test")])
+def test_an_old_run_scores_as_it_did(old, run, name):
+    before = counts(old / run / f"{name}.json")
+    asr("evaluate", run, "--set", name)
+    assert counts(old / run / f"{name}.json") == before
+
+
+def test_what_was_tuned_is_still_used(old):
+    asr("evaluate", "toy", "--set", "test")
+    search = json.loads((old / "toy" / "test.json").read_text())["search"]
+    before = json.loads((GOLDEN / "toy" / "test.json").read_text())["search"]
+    assert (search["decoder"], search["width"], search["tuned_on"]) == ("beam", 10, before["tuned_on"])
+
+
+def test_a_run_that_was_stopped_is_resumed(old):
+    done = asr("train", "toy.toml", "--out", "half", "--device", "cpu")
+    assert "resuming at epoch 3, step 1" in done.stderr
+    assert len((old / "half" / "epochs.jsonl").read_text().splitlines()) == 16
+
+
+def test_old_results_are_reported_and_compared_with_new_ones(old):
+    asr("report", "toy", "--set", "test")
+    asr("compare", "toy", "fbank", "--set", "test")
+    asr("doctor", "toy")
+
+
+def test_an_old_finished_run_is_recognized_as_finished(old):
+    done = asr("train", "toy.toml", "--out", "toy", "--device", "cpu")
+    assert "already trained" in done.stderr
