@@ -175,7 +175,7 @@ def test_a_sealed_file_whose_header_is_not_an_object_is_refused(tmp_path, header
             r"test \[features\]: 'lifter' is not a setting of the kind 'fbank'",
         ),
         ({"features": {"normalise": "global"}}, "global"),
-        ({"units": {"kind": "phones"}}, "unknown units 'phones'"),
+        ({"units": {"kind": "phonemes"}}, "unknown units 'phonemes'"),
     ],
 )
 def test_a_recipe_that_cannot_be_built_is_refused(parts, message):

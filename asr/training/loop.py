@@ -36,6 +36,7 @@ from asr.training.run import (
     Run,
     check_ranks_agree,
     claimed_folder,
+    constants_of,
     environment,
     initialize,
     require_folder,
@@ -69,8 +70,7 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
         SystemExit: A signal asked to stop; status 130 or 143, after a checkpoint was written.
     """
     size = sizing.Size.of(manifest.read(corpus / "train.jsonl"), bundle.build_units(recipe))
-    begun = config.load(out / RECIPE).training if (out / RECIPE).is_file() else None
-    recipe = bundle.resolve(sizing.resolved(recipe, size, begun))
+    recipe = bundle.resolve(sizing.resolved(recipe, size, constants_of(out)))
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with computing_on(device), parallel.group(device) as group, claimed_folder(recipe, data, out, group) as last:
         if last and last.progress.finished:

@@ -22,7 +22,7 @@ from asr.errors import AsrError, BundleError, InputError
 from asr.evaluation.results import BEST, LOCK, RECIPE
 from asr.features.normalise import Normaliser
 from asr.frontends import strided
-from asr.support import files
+from asr.support import files, text
 from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
 from asr.training import checkpoint, initial
@@ -30,6 +30,7 @@ from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner, dtype
 
 Say = Callable[[str], None]
+BEFORE_RULES = config.Training(batch=16, epochs=20, learning_rate=1e-2)  # the defaults of version 0.1
 MEAN_TOLERANCE = 1e-3  # by which the mean of a feature may differ where only its rounding does
 
 
@@ -74,6 +75,12 @@ class Run:
         """The number of steps taken so far."""
         steps_per_epoch = math.ceil(len(self.usable) / self.recipe.training.batch)
         return self.progress.epoch * steps_per_epoch + self.progress.step
+
+
+def constants_of(out: Path) -> config.Training | None:
+    """Return the defaults of version 0.1 if it began the run in a folder: its recipes had no front end."""
+    path = out / RECIPE
+    return BEFORE_RULES if path.is_file() and "[frontend]" not in text.read(path) else None
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def _written(utterance: Utterance, units: Units) -> int:
         return 0
 
 
-def resolved(recipe: Recipe, size: Size, begun: Training | None = None) -> Recipe:
+def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> Recipe:
     """Return a recipe in which every setting that was left to the size of the data has its value.
 
     These are `training.batch`, `epochs` and `learning_rate` where they are 0; `frontend.kind` where it is `auto`; and,
@@ -67,13 +67,13 @@ def resolved(recipe: Recipe, size: Size, begun: Training | None = None) -> Recip
     Args:
         recipe: What was asked for.
         size: Of its training set.
-        begun: The settings of a run that was begun and is to be resumed: it keeps its own, whatever the rules say now.
+        constants: What is taken instead of the rules, for a run that was begun before there were any.
     """
     augment = _augment(recipe.augment, size) if recipe.augment.auto else recipe.augment
     settings = recipe.training
-    if begun:
-        kept = {key: getattr(begun, key) for key in ("batch", "epochs", "learning_rate") if not getattr(settings, key)}
-        settings = replace(settings, **kept)
+    if constants:
+        by_rule = [key for key in ("batch", "epochs", "learning_rate") if not getattr(settings, key)]
+        settings = replace(settings, **{key: getattr(constants, key) for key in by_rule})
     batch = settings.batch or _batch(size)
     steps_per_epoch = math.ceil(size.utterances * len(augment.speeds) / batch)
     training = replace(

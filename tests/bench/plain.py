@@ -68,4 +68,5 @@ def loader(data: Dataset, width: int) -> DataLoader:
 def _collate(some: list[tuple[Tensor, Tensor]]) -> Batch:
     features, targets = zip(*some, strict=True)
     lengths, counts = (torch.tensor([len(one) for one in ones]) for ones in (features, targets))
-    return Batch(pad_sequence(features, True), lengths, pad_sequence(targets, True), counts, (), lengths)
+    unused = (lengths, lengths, lengths)  # what the features were normalized by, which augmentation alone asks for
+    return Batch(pad_sequence(features, True), lengths, pad_sequence(targets, True), counts, (), lengths, unused)

@@ -179,8 +179,8 @@ PHN, WRD, TXT, WAV = (f"SX37.{kind}" for kind in ("PHN", "WRD", "TXT", "WAV"))
         (WAV, b"", "SX37.WAV: is empty"),
         (WAV, b"no audio" * 400, "SX37.WAV: is not audio"),
         (WAV, SHORTENED, "SX37.WAV: is SPHERE compressed with shorten, .*sph2pipe"),
-        (WAV, sphere("pcm", 480, b""), "SX37.WAV: holds only 0 of the 480 samples"),
-        (WAV, sphere("pcm", 480, bytes(400)), "SX37.WAV: holds only 200 of the 480 samples"),
+        (WAV, sphere("pcm", 480, b""), "SX37.WAV: contains only 0 of the 480 samples"),
+        (WAV, sphere("pcm", 480, bytes(400)), "SX37.WAV: contains only 200 of the 480 samples"),
     ],
 )
 def test_a_damaged_file_is_reported_with_a_remedy(small_tree, name, content, message):

@@ -148,14 +148,18 @@ def test_repair_does_not_hide_truncation(flat_tree, tmp_path):
     path = flat_tree / "dr2-faem0" / "si762.wav"
     put(path, damaged_wave()[0])
     path.write_bytes(path.read_bytes()[:20_000])
-    with pytest.raises(InputError, match=r"dr2-faem0.si762.wav: holds only \d+ of the \d+ bytes of audio its header"):
+    with pytest.raises(
+        InputError, match=r"dr2-faem0.si762.wav: contains only \d+ of the \d+ bytes of audio its header"
+    ):
         timit_sample.prepare(flat_tree, tmp_path / "out")
 
 
 def test_an_unwritable_folder_is_reported(flat_tree, tmp_path):
     put(flat_tree / "dr2-faem0" / "si762.wav", damaged_wave()[0])
     (tmp_path / "out").write_text("a file, not a folder")
-    with pytest.raises(AsrError, match=r"out.audio.dr2-faem0: cannot be written .*; free or choose another place"):
+    with pytest.raises(
+        AsrError, match=r"out.audio.dr2-faem0: cannot be written .*; free space or choose another location"
+    ):
         timit_sample.prepare(flat_tree, tmp_path / "out", partial=True)
 
 

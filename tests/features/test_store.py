@@ -55,7 +55,9 @@ def refuses(samples):
 
 def frozen(features):
     """Features of the same settings that must not be computed."""
-    double = type("Frozen", (), dict(vars(features), settings=features.settings, __call__=lambda self, samples: refuses(samples)))
+    double = type(
+        "Frozen", (), dict(vars(features), settings=features.settings, __call__=lambda self, samples: refuses(samples))
+    )
     return double()
 
 

@@ -171,7 +171,7 @@ def test_more_that_is_wrong_than_right_is_not_gone_on_with_unasked(tmp_path, fil
     write(
         tmp_path / "all.csv", "path,text", "a.wav,one", "b.wav,two", "c.wav,three", *(f"{i}.wav,no" for i in range(9))
     )
-    refused(tmp_path, r"transcripts in all.csv without their recording: 9 \(0.wav, .*go on knowingly with --partial")
+    refused(tmp_path, r"transcripts in all.csv without their recording: 9 \(0.wav, .*--partial \(make: PARTIAL=1\)")
     assert len(read(tmp_path, partial=True)[0]) == 3
 
 
