@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 AUTO = "auto"  # a front end that follows from the data
+BY_SIZE = (
+    "batch",
+    "epochs",
+    "learning_rate",
+)  # settings of [training] that follow from the size of the data where they are 0
 BEST = "best.safetensors"  # the bundle's name in a run's folder
 
 Part = TypeVar("Part", bound="DataclassInstance")
@@ -249,6 +254,22 @@ def dump(recipe: Recipe) -> str:
         for key, own in tables.items():
             lines += [f"[{name}.{key}]", *(f"{one} = {toml(value)}" for one, value in own.items()), ""]
     return "\n".join(lines)
+
+
+def filled(recipe: Recipe, made: Recipe) -> Recipe:
+    """Return a recipe in which what it leaves to the size of the data is as in another, which was made from one.
+
+    Args:
+        recipe: May leave settings open; see `asr.training.sizing.resolved`.
+        made: Of a run, where nothing is open.
+    """
+    left = {key: getattr(made.training, key) for key in BY_SIZE if not getattr(recipe.training, key)}
+    return replace(
+        recipe,
+        training=replace(recipe.training, **left),
+        frontend=made.frontend if recipe.frontend.kind == AUTO else recipe.frontend,
+        augment=made.augment if recipe.augment.auto else recipe.augment,
+    )
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:

@@ -72,8 +72,9 @@ def _run(folder: Path, data: Path, device: str | None) -> Examined:
 
 
 def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) -> Examined:
-    from asr import bundle, config, manifest
+    from asr import config, manifest
     from asr.doctor import DATA_CHECKS, examine, recordings
+    from asr.training import sizing
 
     recipes = [path for path in subjects if path.suffix == ".toml"]
     manifests = [path for path in subjects if path not in recipes]
@@ -81,11 +82,14 @@ def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) ->
         raise AsrError(f"{recipes[1]}: is a second recipe; pass only one")
     if folders := [path for path in manifests if path.is_dir()]:
         raise AsrError(f"{folders[0]}: is a folder; pass a run alone, or manifests")
-    recipe = bundle.resolve(config.load(recipes[0], overrides)) if recipes else None
+    recipe = config.load(recipes[0], overrides) if recipes else None
     if overrides and not recipe:
         raise AsrError(f"--set {overrides[0]}: changes a recipe, but there is none; pass one before the manifests")
     paths = _named(manifests) if manifests else _corpus(recipe, data)
-    corpus = recordings.examine_data({name: manifest.read(path) for name, path in paths.items()}, recipe)
+    sets = {name: manifest.read(path) for name, path in paths.items()}
+    if recipe:
+        recipe = sizing.for_set(recipe, sets.get("train") or next(iter(sets.values())))
+    corpus = recordings.examine_data(sets, recipe)
     hours = sum(recording.seconds for recording in corpus.readable) / 3600
     examined = f"{len(corpus.recordings)} utterances, {hours:.2f} h, in {' '.join(paths)}"
     return examined, list(DATA_CHECKS), examine(corpus, DATA_CHECKS)

@@ -126,10 +126,12 @@ def _write_recipe(path: Path, text: str) -> None:
 
 
 def _findings(recipe: Path, imported: "Imported") -> "list[Finding]":
-    from asr import bundle, config
+    from asr import config
     from asr.doctor import DATA_CHECKS, examine, recordings
+    from asr.training import sizing
 
-    return examine(recordings.examine_data(imported.sets, bundle.resolve(config.load(recipe))), DATA_CHECKS)
+    settings = sizing.for_set(config.load(recipe), imported.sets["train"])
+    return examine(recordings.examine_data(imported.sets, settings), DATA_CHECKS)
 
 
 def _stopping(root: Path, findings: "list[Finding]", count: int, partial: bool) -> set[str]:

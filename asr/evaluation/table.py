@@ -69,7 +69,8 @@ def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
 
 def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
     """Return why a run's results cannot stand for its recipe; nothing where they can."""
-    apart = config.differences(*(bundle.resolve(config.load(path)) for path in (recipe, run / "recipe.toml")))
+    made = config.load(run / "recipe.toml")
+    apart = config.differences(*(map(bundle.resolve, (config.filled(config.load(recipe), made), made))))
     if others := [line for line in apart if not line.startswith("training.seed:")]:
         return f"differs from {recipe} ({others[0]})"
     for name, row in rows.items():

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from asr import batch, bundle, config, ctc, manifest
+from asr import batch, config, ctc, manifest
 from asr.config import Recipe
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.hypothesis import LogProbs
@@ -69,8 +69,7 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             transcript does not fit the units; too many consecutive steps had a non-finite loss or gradient.
         SystemExit: A signal asked to stop; status 130 or 143, after a checkpoint was written.
     """
-    size = sizing.Size.of(manifest.read(corpus / "train.jsonl"), bundle.build_units(recipe))
-    recipe = bundle.resolve(sizing.resolved(recipe, size, constants_of(out)))
+    recipe = sizing.for_set(recipe, manifest.read(corpus / "train.jsonl"), constants_of(out))
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with computing_on(device), parallel.group(device) as group, claimed_folder(recipe, data, out, group) as last:
         if last and last.progress.finished:

@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from asr.config import AUTO, Augment, Frontend, Recipe, Training
+from asr import bundle
+from asr.config import AUTO, BY_SIZE, Augment, Frontend, Recipe, Training
 from asr.errors import AsrError
 from asr.manifest import Utterance
 from asr.units import Units
@@ -58,6 +59,15 @@ def _written(utterance: Utterance, units: Units) -> int:
         return 0
 
 
+def for_set(recipe: Recipe, utterances: Sequence[Utterance], constants: Training | None = None) -> Recipe:
+    """Return a recipe that states every setting, for a training set; see `resolved` and `asr.bundle.resolve`.
+
+    Raises:
+        AsrError: The recipe names something that does not exist, or an invalid setting.
+    """
+    return bundle.resolve(resolved(recipe, Size.of(utterances, bundle.build_units(recipe)), constants))
+
+
 def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> Recipe:
     """Return a recipe in which every setting that was left to the size of the data has its value.
 
@@ -72,7 +82,7 @@ def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> R
     augment = _augment(recipe.augment, size) if recipe.augment.auto else recipe.augment
     settings = recipe.training
     if constants:
-        by_rule = [key for key in ("batch", "epochs", "learning_rate") if not getattr(settings, key)]
+        by_rule = [key for key in BY_SIZE if not getattr(settings, key)]
         settings = replace(settings, **{key: getattr(constants, key) for key in by_rule})
     batch = settings.batch or _batch(size)
     steps_per_epoch = math.ceil(size.utterances * len(augment.speeds) / batch)
