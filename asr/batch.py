@@ -100,10 +100,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A store's features as the network takes them: normalised, and gathered a batch at a time.
+    """A store's features as the network takes them: normalized, and gathered a batch at a time.
 
     Attributes:
-        store: The features before normalisation.
+        store: The features before normalization.
         groups: (N,), which row of the two tables is each utterance's.
         mean: (G, F), what is taken from the features.
         std: (G, F), what they are divided by.
@@ -245,7 +245,7 @@ def in_order(lengths: Ints, size: int) -> list[Ints]:
 
 
 def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> list[Ints]:
-    """Return an epoch's batches: neighbours in length, jittered, in random order; the first epoch's shortest first.
+    """Return an epoch's batches: neighbors in length, jittered, in random order; the first epoch's shortest first.
 
     Short utterances first spare the network the hardest alignments while it knows nothing (D. Amodei et al., "Deep
     Speech 2", ICML 2016, section 3.2, SortaGrad).

@@ -40,7 +40,7 @@ class Bundle:
     Attributes:
         recipe: Where every setting stands.
         units: The symbols it writes.
-        features: Samples (S,) → feature vectors (T, F), not normalised.
+        features: Samples (S,) → feature vectors (T, F), not normalized.
         normaliser: Feature vectors → the network's inputs.
         model: The network.
         facts: What is worth knowing of its making: seed, epoch, score on dev, …
@@ -83,7 +83,7 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
 
     Args:
         recipe: The experiment.
-        statistics: Of the training set's features; needed when they are normalised globally.
+        statistics: Of the training set's features; needed when they are normalized globally.
 
     Raises:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.

@@ -150,7 +150,7 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
 def _text(row: dict[str, Any], key: str, default: str | None = None) -> str:
     value = row[key] if default is None else row.get(key, default)
     if not isinstance(value, str) or (default is None and not value):
-        raise TypeError(f"{key} is {value!r}, not a text")
+        raise TypeError(f"{key} is {value!r}, not a string")
     return _check_writable(value, key, naming=key in ("id", "audio"))
 
 
@@ -171,5 +171,5 @@ def _segments(rows: list[Any]) -> tuple[Segment, ...]:
 
 def _symbol(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"the symbol {value!r} is not a text")
+        raise TypeError(f"the symbol {value!r} is not a string")
     return sys.intern(_check_writable(value, "the symbol"))

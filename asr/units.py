@@ -92,7 +92,9 @@ class Units:
         symbols = self.split(text, phones)
         if not symbols:
             missing = "phones" if self.kind in (*_PHONES, "phones") else "text"
-            raise AsrError(f"has no {missing} to be a transcript in {self.kind}; choose other units or transcribe it")
+            raise AsrError(
+                f"has no {missing} transcript for units of kind '{self.kind}'; add one or choose other units"
+            )
         self.ids(symbols)
         return symbols
 

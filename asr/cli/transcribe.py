@@ -240,7 +240,7 @@ def _unlike_ids(named: list[tuple[str, str]]) -> list[str]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return the audio files in a folder and below it, those of linked folders too; say what is left out."""
+    """Return the audio files in a folder and below it, those of linked folders too; report what is skipped."""
     from asr.audio import READABLE, UNREADABLE
 
     seen: set[tuple[int, int]] = set()

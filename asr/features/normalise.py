@@ -125,7 +125,7 @@ class Normaliser:
 
     def __init__(self, kind: str, statistics: Statistics | None = None, prior: float = 0.0) -> None:
         if kind not in NORMALISERS:
-            raise AsrError(f"unknown normalisation '{kind}': {suggest(kind, list(NORMALISERS))}")
+            raise AsrError(f"unknown normalization '{kind}': {suggest(kind, list(NORMALISERS))}")
         self.kind, self.statistics, self.prior = kind, statistics, prior
 
     @staticmethod

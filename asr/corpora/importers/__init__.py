@@ -109,7 +109,7 @@ def _name_speakers(tree: Tree, reading: Reading, pattern: str) -> None:
             entry.speaker = parts["speaker"]
         else:
             unfit.append(tree.relative(entry.audio))
-    reading.report(f"recordings whose names do not fit {pattern}", unfit, remedy="their speaker is not known")
+    reading.report(f"recordings whose names do not fit {pattern}", unfit, remedy="speaker unknown")
 
 
 def _match(tree: Tree, reading: Reading) -> None:

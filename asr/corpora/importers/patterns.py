@@ -97,8 +97,8 @@ def unclear(stems: Sequence[str]) -> str:
         parts = [f"{{part{n}}}" for n in range(1, len(split[1]) + 1)]
         shape = "".join(a + b for a, b in zip(parts, (*split[0], ""), strict=True))
         return (
-            f"no transcripts found; all names have the shape '{shape}' ({stems[0]}), so if they contain the text, say "
-            "where with --pattern, for example '{text}_{speaker}_{take}'"
+            f"no transcripts found; all names have the shape '{shape}' ({stems[0]}), so if they contain the text, pass "
+            "--pattern, for example '{text}_{speaker}_{take}'"
         )
     return (
         "no transcripts found; put a .txt beside each recording, or one text file with a name and a text on each line"
@@ -138,4 +138,4 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(expression)
     except re.error as error:
-        raise InputError(f"--pattern {pattern}: {error}; name each field once") from error
+        raise InputError(f"--pattern {pattern}: {error}; use each field once") from error

@@ -53,7 +53,7 @@ def utterances(tree: Tree, reading: Reading, known: dict[Path, Header]) -> list[
             found.append(entry)
         else:
             backwards.append(f"{tree.relative(entry.audio)} ({entry.start:g} to {entry.end or seconds:g} s)")
-    reading.report("durations that the audio contradicts", wrong, remedy="the audio's is taken")
+    reading.report("durations that the audio contradicts", wrong, remedy="the audio's duration is used")
     reading.report("segments outside their recording or without length", backwards)
     return _named(tree, found, known)
 
