@@ -21,7 +21,7 @@ from asr.support.files import write_json_lines
 
 
 class Segment(NamedTuple):
-    """A symbol (a phone or a word) and where it was said, in seconds from the start of the audio."""
+    """A symbol (a phone or a word) and when it was said, in seconds from the start of the audio."""
 
     symbol: str
     start: float
@@ -41,7 +41,7 @@ class Utterance:
         phones: The phones with their times, as transcribed (TIMIT: 61 symbols, unfolded). Empty where unknown.
         words: The words with their times. Empty where unknown.
         speed: How many times faster than recorded it is heard; `seconds` and all times are those at that speed.
-        start: Where in its recording a segment begins, in seconds of the file; None where it is the whole recording.
+        start: Where in its recording a segment begins, in seconds of the file; None if it is the whole recording.
     """
 
     id: str
@@ -85,7 +85,7 @@ def read(path: str | os.PathLike[str]) -> list[Utterance]:
 
 
 def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
-    """Write a manifest, whole or not at all.
+    """Write a manifest atomically.
 
     Raises:
         InputError: A text of an utterance cannot be written.

@@ -51,7 +51,7 @@ def transcribe(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Print what is said in recordings: files, folders of them, a manifest's, or - for standard input."""
+    """Transcribe recordings: files, folders of them, a manifest's, or - for standard input."""
     if as_json and kind not in (None, "jsonl"):
         raise AsrError(f"--json and --format {kind}: choose one")
     kind = "jsonl" if as_json else kind

@@ -15,7 +15,7 @@ from asr.features.framing import Framed, Matrix, count, multiply, need
 from asr.support import seeds
 from asr.support.settings import setting
 
-FULL_SCALE = 32_768.0  # Kaldi works on 16-bit steps; ours lie in [−1, 1]
+FULL_SCALE = 32_768.0  # Kaldi works on 16-bit steps; ours are in [−1, 1]
 FLOOR = np.finfo(np.float32).eps  # what Kaldi raises energies to before the logarithm
 BLOCK = 1 << 17  # samples of padded frames at a time: 256 frames at 16 kHz stay in a cache, and keep threads apart
 
@@ -74,7 +74,7 @@ class Fbank(Framed):
         samples = self._checked(samples)
         total = 1 + (len(samples) - self._width) // self._step
         features = np.empty((total, self.mels + int(self.energy)), np.float32)
-        space = _SPACES.of(self._width, self._step)
+        space = _WORKSPACES.of(self._width, self._step)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             for start in range(0, total, space.rows):
                 self._energies(samples[start * self._step :], space, features[start : start + space.rows])
@@ -83,7 +83,7 @@ class Fbank(Framed):
             raise InputError(f"samples reach {np.abs(samples).max():g}, features are not finite; scale to [-1, 1]")
         return features
 
-    def _energies(self, samples: Samples, space: "_Space", out: Matrix) -> None:
+    def _energies(self, samples: Samples, space: "_Workspace", out: Matrix) -> None:
         """Put the energies of the first frames of these samples into `out` (n, F).
 
         Pre-emphasis is linear, so it can go before the mean, x[i] − m − p (x[i−1] − m) = x[i] − p x[i−1] − (1 − p) m,
@@ -124,11 +124,11 @@ class Fbank(Framed):
         return samples
 
 
-class _Space:
-    """Working memory for some frames, in double precision.
+class _Workspace:
+    """Workspace for a block of frames, in double precision.
 
-    In single precision the rounding of the Fourier transform reaches quiet filters beside loud ones: it is what the
-    MFCCs of Kaldi's descendants differ by, up to 3e-3.
+    In single precision the rounding of the Fourier transform reaches quiet filters next to loud ones: that is why
+    MFCCs of Kaldi's descendants differ, by up to 3e-3.
     """
 
     def __init__(self, width: int, step: int) -> None:
@@ -143,19 +143,19 @@ class _Space:
         self.power = np.empty((self.rows, points // 2 + 1), np.float32)
 
 
-class _Spaces(threading.local):
-    """Each thread's own working memory; to ask the system for fresh pages takes as long as all the arithmetic."""
+class _Workspaces(threading.local):
+    """Each thread's workspaces; allocating fresh pages takes as long as all the arithmetic."""
 
     def __init__(self) -> None:
-        self._by_size: dict[tuple[int, int], _Space] = {}
+        self._by_size: dict[tuple[int, int], _Workspace] = {}
 
-    def of(self, width: int, step: int) -> _Space:
+    def of(self, width: int, step: int) -> _Workspace:
         if (width, step) not in self._by_size:
-            self._by_size[width, step] = _Space(width, step)
+            self._by_size[width, step] = _Workspace(width, step)
         return self._by_size[width, step]
 
 
-_SPACES = _Spaces()
+_WORKSPACES = _Workspaces()
 
 
 def _points(width: int) -> int:
@@ -199,6 +199,6 @@ def mel_filters(mels: int, points: int, rate: int, low: float, high: float) -> n
     return filters
 
 
-def mel(frequency: Any) -> Any:  # noqa: ANN401 (a number gives a number, an array an array)
+def mel(frequency: Any) -> Any:  # noqa: ANN401 (a float for a float, an array for an array)
     """Return frequencies in mel: 1127 ln(1 + f / 700)."""
     return 1127.0 * np.log1p(np.asarray(frequency) / 700.0)

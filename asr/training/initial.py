@@ -1,4 +1,4 @@
-"""Starting from a trained system: its front end and encoder, and of its projection what both systems write."""
+"""Starting from a trained system: its front end and encoder, and the projection's rows of shared units."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def take(system: Bundle, source: Path) -> dict[str, Any]:
 
     Raises:
         AsrError: Features or network differ.
-        BundleError: There is no such bundle, or it cannot be used.
+        BundleError: The bundle does not exist or cannot be used.
     """
     path = source / BEST if source.is_dir() else source
     known = bundle.load(path)

@@ -38,7 +38,7 @@ def utterances(tree: Tree, reading: Reading, known: dict[Path, Header]) -> list[
     """Return entries as utterances, each with the set that it is in, if the format says; problems go to the reading.
 
     Raises:
-        InputError: An id occurs twice.
+        InputError: An id is a duplicate.
     """
     faults = [known[path].fault for path in sorted({e.audio for e in reading.entries}) if known[path].fault]
     reading.report("recordings that cannot be read", faults)
