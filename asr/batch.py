@@ -26,7 +26,7 @@ from asr.units import Units
 Ints = npt.NDArray[np.int64]
 
 PIECE = 1 << 20  # frames copied to a device at once
-JITTER = 0.03  # of the lengths by which batches are made; it is nearly the share of padding
+JITTER = 0.03  # relative jitter of the lengths that utterances are sorted by; about the fraction of padding
 
 
 class Batch(NamedTuple):
@@ -58,7 +58,7 @@ class Batch(NamedTuple):
 
 
 class Targets:
-    """A set's references as ids, one after another in one array; empty where there is nothing to learn.
+    """A set's references as ids, concatenated in one array; empty when the set is only decoded.
 
     Args:
         targets: The references.
@@ -72,7 +72,7 @@ class Targets:
         for target in targets:
             flat.extend(target)
             ends.append(len(flat))
-        flat.append(0)  # what shorter ones are padded with
+        flat.append(0)  # padding for shorter ones
         self._flat, self._ends = np.array(flat, np.int32), np.array(ends, np.int64)
         self.lengths: Ints = np.diff(self._ends)
 
@@ -94,21 +94,21 @@ class Targets:
         return self._flat[index].astype(np.int64)
 
     def frames_needed(self) -> Ints:
-        """Return the fewest frames that hold each reference (N,): what `ctc.frames_needed` says of it."""
+        """Return the fewest frames that can be aligned with each reference (N,); see `ctc.frames_needed`."""
         return ctc.each_needs(self._flat[:-1], self.lengths)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """A store's features as the network takes them: normalised, and gathered a batch at a time.
+    """A store's features as the network takes them: normalized, and gathered a batch at a time.
 
     Attributes:
-        store: The features before normalisation.
+        store: The features before normalization.
         groups: (N,), which row of the two tables is each utterance's.
-        mean: (G, F), what is taken from the features.
-        std: (G, F), what they are divided by.
+        mean: (G, F), subtracted from the features.
+        std: (G, F), their divisor.
         own: (G, 1), how much of both is an utterance's own; see `asr.features.normalise.Tables`.
-        frames: (R, F), the store's frames where they lie on the tables' device; None leaves them to the store.
+        frames: (R, F), the store's frames if they are on the tables' device; None reads them from the store.
     """
 
     store: Store
@@ -154,7 +154,7 @@ class Dataset:
     Attributes:
         ids: The utterances' ids.
         features: Normalised feature matrices, gathered a batch at a time.
-        targets: The references as ids; empty where there is nothing to learn.
+        targets: The references as ids; empty when the set is only decoded.
     """
 
     ids: tuple[str, ...]
@@ -170,7 +170,7 @@ class Dataset:
         return self.features.store.lengths
 
     def batch(self, rows: Sequence[int] | Ints) -> Batch:
-        """Return the utterances at these places as one batch.
+        """Return the utterances with these indices as one batch.
 
         Raises:
             InputError: A file of the features was truncated while in use.
@@ -187,17 +187,17 @@ class Dataset:
             norm=norm,
         )
 
-    def to(self, device: torch.device, room: int | None = None) -> "Dataset":
+    def to(self, device: torch.device, max_bytes: int | None = None) -> "Dataset":
         """Return the set with all its features on a device, so that batches are made there; or itself, if too large.
 
         Args:
             device: Where the network runs.
-            room: Bytes that they may take there. When left out, half of what a GPU has free, and nothing elsewhere:
-                what lies in memory already need not be copied.
+            max_bytes: The most memory that they may take there. Default: half of a GPU's free memory, and 0 on a
+                CPU, where nothing needs to be copied.
         """
-        if room is None:
-            room = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
-        if 4 * int(self.lengths.sum()) * self.features.store.dimension > room:
+        if max_bytes is None:
+            max_bytes = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
+        if 4 * int(self.lengths.sum()) * self.features.store.dimension > max_bytes:
             return self
         return replace(self, features=self.features.to(device))
 
@@ -212,7 +212,7 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
         units: Of the same system.
 
     Raises:
-        InputError: A transcript is missing or holds what is no unit.
+        InputError: A transcript is missing or contains a symbol that is not a unit.
         AsrError: The normaliser's statistics are missing, or of other features.
     """
     groups, mean, std, own = normaliser.tables(store, [u.speaker or u.id for u in utterances])
@@ -222,7 +222,7 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
 
 
 def too_short(data: Dataset, stride: int = 1) -> list[int]:
-    """Return the indices of the utterances whose frames cannot hold their transcript, where CTC's loss is infinite.
+    """Return the indices of the utterances with too few frames for their transcript, whose CTC loss is infinite.
 
     Args:
         data: The set.
@@ -240,12 +240,12 @@ def _target(utterance: Utterance, units: Units) -> list[int]:
 
 
 def in_order(lengths: Ints, size: int) -> list[Ints]:
-    """Return batches of places by falling length, so that each holds little padding and the largest comes first."""
+    """Return batches of indices by falling length: little padding in each, and the largest first."""
     return _cut(np.argsort(-lengths, kind="stable"), size)
 
 
 def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> list[Ints]:
-    """Return an epoch's batches: neighbours in length, jittered, in random order; the first epoch's shortest first.
+    """Return an epoch's batches: similar (jittered) lengths together, in random order; epoch 0 has the shortest first.
 
     Short utterances first spare the network the hardest alignments while it knows nothing (D. Amodei et al., "Deep
     Speech 2", ICML 2016, section 3.2, SortaGrad).
@@ -265,37 +265,37 @@ def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> list[Ints]:
 
 
 def share(lengths: Ints, rows: Ints, ranks: int) -> list[Ints]:
-    """Return which utterances of a batch each of several processes takes, so that all have about as many frames.
+    """Return which utterances of a batch each of several processes takes, so that their numbers of frames are balanced.
 
     The longest that is left goes to whoever has fewest frames, which makes the largest share at most 4/3 of what is
     possible (R. Graham, "Bounds on multiprocessing timing anomalies", SIAM Journal on Applied Mathematics 17(2), 1969).
 
     Args:
         lengths: (N,), frames.
-        rows: (B,), places of the batch's utterances.
+        rows: (B,), indices of the batch's utterances.
         ranks: Processes.
 
     Returns:
-        Each rank's places, in the batch's order: at least one where B ≥ ranks; else the last ranks − B have none.
+        Each rank's indices, in the batch's order: at least one where B ≥ ranks; else the last ranks − B have none.
     """
     if ranks == 1:
         return [rows]
     loads = [(0, 0, rank) for rank in range(ranks)]  # frames, utterances, rank
     takers = np.zeros(len(rows), np.int64)
-    for place in np.argsort(-lengths[rows], kind="stable").tolist():
+    for index in np.argsort(-lengths[rows], kind="stable").tolist():
         frames, count, rank = loads[0]
-        takers[place] = rank
-        heapq.heapreplace(loads, (frames + int(lengths[rows[place]]), count + 1, rank))
+        takers[index] = rank
+        heapq.heapreplace(loads, (frames + int(lengths[rows[index]]), count + 1, rank))
     return [rows[takers == rank] for rank in range(ranks)]
 
 
-def without(count: int, places: Sequence[int]) -> Ints:
-    """Return 0 … count − 1 without some places."""
-    return np.setdiff1d(np.arange(count), np.asarray(places, dtype=np.int64))
+def without(count: int, excluded: Sequence[int]) -> Ints:
+    """Return 0 … count − 1 without the excluded ones."""
+    return np.setdiff1d(np.arange(count), np.asarray(excluded, dtype=np.int64))
 
 
 def padding(lengths: Ints, batches: Sequence[Ints]) -> float:
-    """Return the share of frames in these batches that are padding."""
+    """Return the fraction of frames in these batches that are padding."""
     sizes = np.array([len(rows) for rows in batches])
     seen = lengths[np.concatenate(batches)]
     longest = np.maximum.reduceat(seen, np.cumsum(sizes) - sizes)

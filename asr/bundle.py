@@ -30,20 +30,20 @@ from asr.units import KINDS as UNIT_KINDS
 
 FORMAT = "asr bundle 1"
 SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
-BESIDE = "training."  # begins the names of tensors that only training needs
+TRAINING_PREFIX = "training."  # of the names of tensors that only training needs
 
 
 @dataclass
 class Bundle:
-    """A system that can recognise.
+    """A system that can recognize speech.
 
     Attributes:
-        recipe: Where every setting stands.
-        units: The symbols it writes.
-        features: Samples (S,) → feature vectors (T, F), not normalised.
+        recipe: All settings.
+        units: The symbols it outputs.
+        features: Samples (S,) → feature vectors (T, F), not normalized.
         normaliser: Feature vectors → the network's inputs.
         model: The network.
-        facts: What is worth knowing of its making: seed, epoch, score on dev, …
+        facts: How it was made: seed, epoch, score on dev, …
     """
 
     recipe: Recipe
@@ -56,15 +56,15 @@ class Bundle:
     def save(
         self,
         path: str | os.PathLike[str],
-        beside: Mapping[str, Any] | None = None,
-        more: Mapping[str, Tensor] | None = None,
+        extra_header: Mapping[str, Any] | None = None,
+        extra_tensors: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Write the bundle, whole or not at all.
+        """Write the bundle atomically.
 
         Args:
             path: The file.
-            beside: What else its header shall say, as a checkpoint does; `load` passes over it.
-            more: Tensors that are not the model's, likewise; their names begin with `BESIDE`.
+            extra_header: Further entries of the header, such as a checkpoint's; `load` ignores them.
+            extra_tensors: Tensors that are not the model's, likewise; their names begin with `TRAINING_PREFIX`.
 
         Raises:
             AsrError: It cannot be written.
@@ -75,7 +75,9 @@ class Bundle:
             "normaliser": _normaliser_as_dict(self.normaliser),
             "facts": self.facts,
         }
-        tensors.write(Path(path), FORMAT, header | dict(beside or {}), {**self.model.state_dict(), **(more or {})})
+        tensors.write(
+            Path(path), FORMAT, header | dict(extra_header or {}), {**self.model.state_dict(), **(extra_tensors or {})}
+        )
 
 
 def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
@@ -83,7 +85,7 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
 
     Args:
         recipe: The experiment.
-        statistics: Of the training set's features; needed when they are normalised globally.
+        statistics: Of the training set's features; needed when they are normalized globally.
 
     Raises:
         AsrError: The recipe names a cell, a feature kind or units that do not exist, or settings that do not fit.
@@ -94,7 +96,7 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
 
 
 def build_units(recipe: Recipe) -> Units:
-    """Return the symbols that a recipe's system writes.
+    """Return the symbols that a recipe's system outputs.
 
     Raises:
         AsrError: The kind is unknown, or its settings are invalid.
@@ -120,10 +122,10 @@ build_features = features.build
 
 
 def build_augmentation(recipe: Recipe) -> Augmentation:
-    """Return what training does to the features of each batch; speeds are another matter, of the whole set.
+    """Return what training does to the features of each batch; speeds apply to the whole set instead.
 
     Raises:
-        AsrError: Other voices or places are wanted of features that have no spectrum.
+        AsrError: Scenes are enabled, but the features have no spectrum.
     """
     settings = {key: value for key, value in vars(recipe.augment).items() if key not in ("speeds", "auto")}
     scenery = {key: settings.pop(key) for key in SCENERY}
@@ -161,7 +163,7 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
     """Return the system that a file's header and tensors describe.
 
     Args:
-        path: Where they come from, for the messages.
+        path: Their file, for error messages.
         header: What `save` wrote.
         found: The tensors, those that are not the model's among them.
 
@@ -171,14 +173,16 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
     try:
         recipe = resolve(config.parse(header["recipe"], str(path)))
         bundle = _assemble(recipe, _units_of(header["units"]), _normaliser_of(header["normaliser"]))
-        weights = {name: tensor for name, tensor in found.items() if not name.startswith(BESIDE)}
+        weights = {name: tensor for name, tensor in found.items() if not name.startswith(TRAINING_PREFIX)}
         bundle.model.load_state_dict(weights)
         bundle.facts = dict(header["facts"])
         if (statistics := bundle.normaliser.statistics) and len(statistics.total) != bundle.features.dimension:
             raise ValueError(f"statistics of {len(statistics.total)} features for {bundle.features.dimension}")
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[-1].strip()
-        raise BundleError(f"{path}: was made by another version ({reason}); use that one or train again") from error
+        raise BundleError(
+            f"{path}: was written by another version ({reason}); use that version or train again"
+        ) from error
     return bundle
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong because of what a user gave us; anything else is our bug and keeps its traceback.
+"""Errors that a user can cause and fix; anything else is a bug of ours and keeps its traceback.
 
 Every message has the form *where: what, with the value; what to do*, on one line.
 """
@@ -17,7 +17,7 @@ class AsrError(ValueError):
 
 
 class AsrWarning(UserWarning):
-    """What a user should know though nothing failed; the command line prints it in one line."""
+    """Something a user should know although nothing failed; the command line prints it in one line."""
 
 
 class BundleError(AsrError):

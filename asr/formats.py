@@ -254,7 +254,7 @@ def _rows(name: str, segments: Sequence[Segment], confidence: Sequence[float]) -
 
 
 def _captions(transcript: Transcript) -> list[Segment]:
-    """Join neighbours into captions of at most `CAPTION` seconds."""
+    """Join neighbors into captions of at most `CAPTION` seconds."""
     captions: list[Segment] = []
     for symbol, start, end in transcript.segments:
         if captions and end - captions[-1].start <= CAPTION:

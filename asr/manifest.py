@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Segment(NamedTuple):
-    """A symbol (a phone or a word) and where it was said, in seconds from the start of the audio."""
+    """A symbol (a phone or a word) and when it was said, in seconds from the start of the audio."""
 
     symbol: str
     start: float
@@ -42,7 +42,7 @@ class Utterance:
         phones: The phones with their times, as transcribed (TIMIT: 61 symbols, unfolded). Empty where unknown.
         words: The words with their times. Empty where unknown.
         speed: How many times faster than recorded it is heard; `seconds` and all times are those at that speed.
-        start: Where in its recording a segment begins, in seconds of the file; None where it is the whole recording.
+        start: Where in its recording a segment begins, in seconds of the file; None if it is the whole recording.
     """
 
     id: str
@@ -88,7 +88,7 @@ def read(path: str | os.PathLike[str]) -> list[Utterance]:
 
 
 def write(path: str | os.PathLike[str], utterances: list[Utterance]) -> None:
-    """Write a manifest, whole or not at all.
+    """Write a manifest atomically.
 
     Raises:
         InputError: A text of an utterance cannot be written.
@@ -153,7 +153,7 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
 def _text(row: dict[str, Any], key: str, default: str | None = None) -> str:
     value = row[key] if default is None else row.get(key, default)
     if not isinstance(value, str) or (default is None and not value):
-        raise TypeError(f"{key} is {value!r}, not a text")
+        raise TypeError(f"{key} is {value!r}, not a string")
     return _check_writable(value, key, naming=key in ("id", "audio"))
 
 
@@ -174,5 +174,5 @@ def _segments(rows: list[Any]) -> tuple[Segment, ...]:
 
 def _symbol(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"the symbol {value!r} is not a text")
+        raise TypeError(f"the symbol {value!r} is not a string")
     return sys.intern(_check_writable(value, "the symbol"))

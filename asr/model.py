@@ -19,7 +19,7 @@ class Model(nn.Module):
         cell: One bidirectional layer's class, of `asr.cells.CELLS`.
         layers: Number of these layers.
         hidden: Hidden units H per direction.
-        dropout: Share of each layer's outputs set to 0 while training.
+        dropout: Fraction of each layer's outputs set to 0 while training.
         frontend: What comes before the recurrence, for features of size F; nothing by default.
         norm: Whether the output of each layer is normalized over its 2H numbers.
         dense: Size of a rectified layer between recurrence and projection; 0 is none.
@@ -64,10 +64,10 @@ class Model(nn.Module):
 
     @property
     def stride(self) -> int:
-        """Number of feature frames to a frame of log-probs."""
+        """Feature frames per frame of log-probs."""
         return self.frontend.stride
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers are trained."""
+        """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters())

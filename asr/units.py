@@ -43,7 +43,7 @@ class Units:
             symbols: Of `words` and `phones`: each one once, separated by spaces.
 
         Raises:
-            AsrError: The kind is unknown; the alphabet or the symbols are empty, or name one twice.
+            AsrError: The kind is unknown; the alphabet or the symbols are empty or contain a duplicate.
         """
         choose(dict.fromkeys(KINDS, True), kind, "units")
         if kind in _PHONES:
@@ -65,7 +65,7 @@ class Units:
         return {symbol: id for id, symbol in enumerate(self.symbols) if id != BLANK}
 
     def split(self, text: str, phones: Sequence[str]) -> list[str]:
-        """Return the symbols of an utterance's transcript, those that are not units among them.
+        """Return the symbols of an utterance's transcript, including those that are not units.
 
         Args:
             text: The words.
@@ -92,7 +92,9 @@ class Units:
         symbols = self.split(text, phones)
         if not symbols:
             missing = "phones" if self.kind in (*_PHONES, "phones") else "text"
-            raise AsrError(f"has no {missing} to be a transcript in {self.kind}; choose other units or transcribe it")
+            raise AsrError(
+                f"has no {missing} transcript for units of kind '{self.kind}'; add one or choose other units"
+            )
         self.ids(symbols)
         return symbols
 
@@ -165,5 +167,5 @@ def bare(word: str) -> str:
     >>> bare('("Yes!")')
     'Yes'
     """
-    inside = [place for place, c in enumerate(word) if unicodedata.category(c)[0] not in "PSC"]
+    inside = [index for index, c in enumerate(word) if unicodedata.category(c)[0] not in "PSC"]
     return word[inside[0] : inside[-1] + 1] if inside else ""

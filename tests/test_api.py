@@ -208,10 +208,11 @@ def test_forced_alignment_takes_what_log_probs_returns(place):
     log_probs = place.recognizer.log_probs(str(place.folder / "one.wav"))
     np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, atol=1e-5)
     ids = place.recognizer.bundle.units.ids("abcd")
-    peaks = asr.forced_align(log_probs, ids)
-    assert len(peaks) == 4 and all(
-        log_probs[start:end, id].max() > -1 for (start, end), id in zip(peaks, ids, strict=True)
-    )
+    spans = asr.forced_align(log_probs, ids)
+    assert len(spans) == 4
+    for span, id in zip(spans, ids, strict=True):
+        assert span.score == pytest.approx(log_probs[span.start : span.end, id].mean(), abs=1e-6)
+        assert log_probs[span.start : span.end, id].max() > -1
 
 
 def test_a_decoder_is_as_tuned_or_as_passed(place, tmp_path):

@@ -77,7 +77,7 @@ def test_a_batch_is_each_utterance_normalised_by_itself_to_the_bit(tmp_path, kin
 @pytest.mark.parametrize("kind", NORMALISERS)
 def test_a_set_on_a_device_gives_the_same_bits(tmp_path, kind):
     data = dataset(tmp_path, kind, limit=0)
-    there = data.to(torch.device("cpu"), room=WHOLE)
+    there = data.to(torch.device("cpu"), max_bytes=WHOLE)
     assert there.features.frames is not None and there.features.frames.shape == (98, 3)
     for rows in ([3, 0, 6], [4], np.array([1, 5, 2, 0])):
         assert (there.batch(rows).features == data.batch(rows).features).all()
@@ -87,12 +87,12 @@ def test_a_set_on_a_device_gives_the_same_bits(tmp_path, kind):
 def test_a_set_that_does_not_fit_on_a_device_stays_where_it_is(tmp_path):
     data = dataset(tmp_path)
     assert data.to(torch.device("cpu")) is data
-    assert data.to(torch.device("cpu"), room=4 * 98 * 3 - 1) is data
-    assert data.to(torch.device("cpu"), room=4 * 98 * 3) is not data
+    assert data.to(torch.device("cpu"), max_bytes=4 * 98 * 3 - 1) is data
+    assert data.to(torch.device("cpu"), max_bytes=4 * 98 * 3) is not data
 
 
 def test_what_is_gathered_on_a_device_never_leaves_it(tmp_path):
-    now = dataset(tmp_path).to(torch.device("meta"), room=WHOLE).batch([3, 0])
+    now = dataset(tmp_path).to(torch.device("meta"), max_bytes=WHOLE).batch([3, 0])
     assert now.features.device.type == "meta" and now.features.shape == (2, 17, 3)
     assert now.lengths.device.type == now.targets.device.type == "cpu"
 

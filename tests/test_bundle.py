@@ -102,13 +102,13 @@ def resealed(path, change):
 
 def test_weights_for_other_units_are_refused(saved):
     resealed(saved, lambda header: header["units"]["symbols"].pop())
-    with pytest.raises(BundleError, match="made by another version .*size mismatch"):
+    with pytest.raises(BundleError, match="written by another version .*size mismatch"):
         bundle.load(saved)
 
 
 def test_a_recipe_of_a_newer_version_is_refused_by_the_key_it_has(saved):
     resealed(saved, lambda header: header["recipe"]["encoder"].update(gates=4))
-    with pytest.raises(BundleError, match="made by another version .*'gates'"):
+    with pytest.raises(BundleError, match="written by another version .*'gates'"):
         bundle.load(saved)
 
 
@@ -142,7 +142,7 @@ def test_a_header_with_values_of_other_types_is_refused_or_loads_whichever_key_i
             try:
                 bundle.restore(path, changed, tensors)
             except BundleError as error:
-                assert "\n" not in str(error) and "was made by another version" in str(error)
+                assert "\n" not in str(error) and "was written by another version" in str(error)
 
 
 def test_a_bundle_of_bfloat16_tensors_is_verified_like_any_other(tmp_path):
@@ -151,7 +151,7 @@ def test_a_bundle_of_bfloat16_tensors_is_verified_like_any_other(tmp_path):
     bundle.tensors.write(path, bundle.FORMAT, {}, held)
     header, again = bundle.tensors.read(path, bundle.FORMAT)
     assert header == {} and torch.equal(again["weight"], held["weight"])
-    with pytest.raises(BundleError, match="made by another version .*'recipe' is missing"):
+    with pytest.raises(BundleError, match="written by another version .*'recipe' is missing"):
         bundle.load(path)
 
 

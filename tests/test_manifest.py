@@ -82,10 +82,10 @@ def test_what_is_left_out_is_empty(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id": None}, "not an utterance .*id is None, not a text"),
-        ({"id": ""}, "not an utterance .*id is '', not a text"),
-        ({"audio": 3}, "not an utterance .*audio is 3, not a text"),
-        ({"speaker": 3}, "not an utterance .*speaker is 3, not a text"),
+        ({"id": None}, "not an utterance .*id is None, not a string"),
+        ({"id": ""}, "not an utterance .*id is '', not a string"),
+        ({"audio": 3}, "not an utterance .*audio is 3, not a string"),
+        ({"speaker": 3}, "not an utterance .*speaker is 3, not a string"),
         ({"seconds": "long"}, "not an utterance .*'long'"),
         ({"seconds": 0}, "u1.: 0.0 seconds long; must be above 0"),
         ({"seconds": -1}, "u1.: -1.0 seconds long"),
@@ -94,7 +94,7 @@ def test_what_is_left_out_is_empty(tmp_path):
         ({"phones": [["aa", 0]]}, "not an utterance .*not enough values"),
         ({"phones": [["aa", 0, "end"]]}, "not an utterance .*'end'"),
         ({"words": 7}, "not an utterance"),
-        ({"words": [[7, 0, 1]]}, "not an utterance .*the symbol 7 is not a text"),
+        ({"words": [[7, 0, 1]]}, "not an utterance .*the symbol 7 is not a string"),
         ({"phones": [["aa", 1, 0]]}, "not an utterance .*'aa' from 1.0 to 0.0 s ends before it begins"),
         ({"seconds": 10**400}, "not an utterance .*too large"),
         ({"speed": 10**400}, "not an utterance .*too large"),

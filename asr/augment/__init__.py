@@ -1,4 +1,4 @@
-"""Augmentation: what training changes in what it hears, so that it does not learn recordings by heart.
+"""Augmentation: random changes to the training data, so that the network does not memorize recordings.
 
 What is drawn for an utterance follows from the seed, the epoch and the utterance's index in its set: not from the batch
 it is in, the process that has it, or the device. So several processes take the step that one would take.

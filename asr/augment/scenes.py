@@ -1,8 +1,8 @@
 """Other voices and other places: what the features of an utterance would be in another throat, room or telephone.
 
 All is done to log-mel energies, where it costs little: a longer vocal tract moves them along the mel axis, noise adds
-to their powers, a room smears powers over time, a telephone cuts a band out. Of MFCCs, which hold a smoothed spectrum,
-it is the smoothed spectrum that changes. What the normalization would have made of the result is made of it.
+to their powers, a room smears powers over time, a telephone cuts a band out. MFCCs contain a smoothed spectrum,
+which is what changes. The result is then normalized as the original features were.
 
 Source: N. Jaitly and G. Hinton, "Vocal tract length perturbation (VTLP) improves speech recognition", ICML workshop on
 deep learning for audio, speech and language processing, 2013, section 3 (warp); D. Park et al. (SpecAugment) and C. Kim
@@ -28,9 +28,9 @@ COUNT = CHANNEL + RIPPLES
 
 KNEE = 4800.0  # Hz; above it the warp returns to meet half the rate, as most formants lie below
 BAND = (300.0, 3400.0)  # Hz, of a telephone (ITU-T G.712)
-STOPPED = 1e-4  # power that a telephone lets through outside its band, -40 dB
+STOPBAND = 1e-4  # power that a telephone lets through outside its band, -40 dB
 TAPS = 5  # 2^TAPS frames of a decay
-STILL = 1e-2  # variance of a normalized coefficient below which it does not vary, as in a single frame
+MIN_VARIANCE = 1e-2  # variance of a normalized coefficient below which it does not vary, as in a single frame
 FLOOR = 1.2e-7  # power that energies are raised to, as features do
 
 
@@ -154,7 +154,7 @@ class Scenes:
             power = power + self._noise(power, lengths, rows, key, drawn)
         if self.telephone_share:
             outside = (self.spectrum.centers < BAND[0]) | (self.spectrum.centers > BAND[1])
-            passed = torch.from_numpy(np.where(outside, STOPPED, 1.0)).float().to(raw.device)
+            passed = torch.from_numpy(np.where(outside, STOPBAND, 1.0)).float().to(raw.device)
             calls = drawn.happens(TELEPHONE, self.telephone_share)[:, None, None]
             power = torch.where(calls, power * passed, power)
         static = power.clamp(min=FLOOR).log() @ from_mel
@@ -219,7 +219,7 @@ def _normalized(before: Tensor, after: Tensor, lengths: Tensor, own: Tensor) -> 
     pairs = [(values, values.sum(dim=1, keepdim=True) / count) for values in (before, after)]
     means = [mean for _, mean in pairs]
     variances = [((values - mean) * inside).square().sum(dim=1, keepdim=True) / count for values, mean in pairs]
-    wider = (variances[1].clamp(min=STILL) / variances[0].clamp(min=STILL)).pow(own / 2)
+    wider = (variances[1].clamp(min=MIN_VARIANCE) / variances[0].clamp(min=MIN_VARIANCE)).pow(own / 2)
     return (after - own * (means[1] - means[0])) / wider * inside
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asr.corpora.importers.folder import Imported, Wishes
     from asr.doctor.finding import Finding
 
-# What stops training at the first batch; where few recordings have it, these are left out.
+# What stops training at the first batch; where few recordings have it, these are skipped.
 STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
 
 
@@ -146,10 +146,10 @@ def _stopping(root: Path, findings: "list[Finding]", count: int, partial: bool) 
     bad = {id for finding in stopping for id in finding.ids}
     if 2 * len(bad) > count and not partial:
         what = f"{len(bad)} of {count} recordings cannot be used: {stopping[0].what}"
-        raise InputError(f"{root}: {what}; put it right, or go on knowingly with --partial (make: PARTIAL=1)")
+        raise InputError(f"{root}: {what}; fix it, or accept it with --partial (make: PARTIAL=1)")
     if bad:
         output.say(table(stopping))
-        output.say(f"warning: {root}: {len(bad)} recordings, above, would stop training: left out")
+        output.say(f"warning: {root}: {len(bad)} recordings listed above would stop training: skipped")
     return bad
 
 
@@ -163,7 +163,7 @@ def _report(root: Path, findings: "list[Finding]") -> bool:
     output.say(f"doctor: {tally(findings) if findings else f'nothing wrong, by {len(DATA_CHECKS)} checks'}")
     errors = any(finding.severity == "error" for finding in findings)
     if errors:
-        output.say(f"{root}: has the errors above; correct them, or go on knowingly with --partial (make: PARTIAL=1)")
+        output.say(f"{root}: has the errors above; fix them, or accept them with --partial (make: PARTIAL=1)")
     return not errors
 
 

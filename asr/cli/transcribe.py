@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from asr.support.parallel import ProcessGroup
 
 
-class Recording(NamedTuple):
+class InputFile(NamedTuple):
     """A recording to transcribe.
 
     Attributes:
@@ -51,7 +51,7 @@ def transcribe(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Print what is said in recordings: files, folders of them, a manifest's, or - for standard input."""
+    """Transcribe recordings: files, folders of them, a manifest's, or - for standard input."""
     if as_json and kind not in (None, "jsonl"):
         raise AsrError(f"--json and --format {kind}: choose one")
     kind = "jsonl" if as_json else kind
@@ -99,8 +99,8 @@ def _written(transcript: "Transcript | AsrError", id: str, kind: str | None) -> 
 
 
 def _transcripts(
-    recognizer: "Recognizer", found: list[Recording], group: "ProcessGroup"
-) -> "Iterator[tuple[Recording, Transcript | AsrError]]":
+    recognizer: "Recognizer", found: list[InputFile], group: "ProcessGroup"
+) -> "Iterator[tuple[InputFile, Transcript | AsrError]]":
     """Yield each recording and what is said in it, or its error, in order.
 
     Alone, they come a batch at a time; of several processes each works on its share, and then they exchange.
@@ -163,7 +163,7 @@ def _standard_input() -> BinaryIO:
     return stream
 
 
-def _recordings(sources: tuple[str, ...]) -> tuple[list[Recording], int]:
+def _recordings(sources: tuple[str, ...]) -> tuple[list[InputFile], int]:
     """Return the recordings that the arguments name, and how many arguments name none, which is said."""
     found: list[tuple[Source, Path, str]] = []
     failed = 0
@@ -175,7 +175,7 @@ def _recordings(sources: tuple[str, ...]) -> tuple[list[Recording], int]:
             failed += 1
     places = _unlike([str(place) for _, place, _ in found])
     ids = _unlike_ids([(source if isinstance(source, str) else "stdin", id) for source, _, id in found])
-    return [Recording(*row) for row in zip([row[0] for row in found], map(Path, places), ids, strict=True)], failed
+    return [InputFile(*row) for row in zip([row[0] for row in found], map(Path, places), ids, strict=True)], failed
 
 
 def _named(source: str) -> "list[tuple[Source, Path, str]]":
@@ -240,7 +240,7 @@ def _unlike_ids(named: list[tuple[str, str]]) -> list[str]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return the audio files in a folder and below it, those of linked folders too; say what is left out."""
+    """Return the audio files in a folder and below it, those of linked folders too; report what is skipped."""
     from asr.audio import READABLE, UNREADABLE
 
     seen: set[tuple[int, int]] = set()

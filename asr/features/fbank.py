@@ -15,7 +15,7 @@ from asr.features.framing import Framed, Matrix, count, multiply, need
 from asr.support import seeds
 from asr.support.settings import setting
 
-FULL_SCALE = 32_768.0  # Kaldi works on 16-bit steps; ours lie in [−1, 1]
+FULL_SCALE = 32_768.0  # Kaldi works on 16-bit steps; ours are in [−1, 1]
 FLOOR = np.finfo(np.float32).eps  # what Kaldi raises energies to before the logarithm
 BLOCK = 1 << 17  # samples of padded frames at a time: 256 frames at 16 kHz stay in a cache, and keep threads apart
 
@@ -74,7 +74,7 @@ class Fbank(Framed):
         samples = self._checked(samples)
         total = 1 + (len(samples) - self._width) // self._step
         features = np.empty((total, self.mels + int(self.energy)), np.float32)
-        space = _SPACES.of(self._width, self._step)
+        space = _WORKSPACES.of(self._width, self._step)
         with np.errstate(over="ignore", invalid="ignore"):  # looked for below
             for start in range(0, total, space.rows):
                 self._energies(samples[start * self._step :], space, features[start : start + space.rows])
@@ -83,7 +83,7 @@ class Fbank(Framed):
             raise InputError(f"samples reach {np.abs(samples).max():g}, features are not finite; scale to [-1, 1]")
         return features
 
-    def _energies(self, samples: Samples, space: "_Space", out: Matrix) -> None:
+    def _energies(self, samples: Samples, space: "_Workspace", out: Matrix) -> None:
         """Put the energies of the first frames of these samples into `out` (n, F).
 
         Pre-emphasis is linear, so it can go before the mean, x[i] − m − p (x[i−1] − m) = x[i] − p x[i−1] − (1 − p) m,
@@ -91,26 +91,26 @@ class Fbank(Framed):
         Kaldi puts before that one, since the window is 0 there.
         """
         n, length = len(out), (len(out) - 1) * self._step + self._width
-        mine, emphasised = space.samples[:length], space.emphasised[: length - 1]
+        mine, emphasized = space.samples[:length], space.emphasized[: length - 1]
         mine[:] = samples[:length]
-        np.multiply(mine[:-1], -self.preemphasis, out=emphasised)
-        emphasised += mine[1:]
+        np.multiply(mine[:-1], -self.preemphasis, out=emphasized)
+        emphasized += mine[1:]
         means = space.frames[:n].mean(axis=1, keepdims=True)
         windowed = space.padded[:n, : self._width - 1]
-        np.subtract(space.emphasised_frames[:n], (1 - self.preemphasis) * means, out=windowed)
+        np.subtract(space.emphasized_frames[:n], (1 - self.preemphasis) * means, out=windowed)
         windowed *= self._weights
         parts = np.fft.rfft(space.padded[:n], out=space.spectrum[:n]).view(np.float64)  # real, imaginary, real, …
         parts *= parts
         power = np.add(parts[:, 0::2], parts[:, 1::2], out=space.power[:n], casting="same_kind")
         multiply(power, self._filters, out=out[:, int(self.energy) :])
         if self.energy:
-            centred = space.frames[:n] - means
-            out[:, 0] = np.einsum("tn,tn->t", centred, centred) * FULL_SCALE**2
+            centered = space.frames[:n] - means
+            out[:, 0] = np.einsum("tn,tn->t", centered, centered) * FULL_SCALE**2
 
     def _checked(self, samples: Samples) -> Samples:
         if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
             what = f"{samples.dtype} of shape {samples.shape}"
-            raise AsrError(f"samples are {what}; give one channel (S,) of floats in [-1, 1]")
+            raise AsrError(f"samples are {what}; pass one channel (S,) of floats in [-1, 1]")
         if len(samples) < self._width:
             length, window = 1000 * len(samples) / self.rate, 1000 * self.window
             raise InputError(
@@ -124,38 +124,38 @@ class Fbank(Framed):
         return samples
 
 
-class _Space:
-    """Working memory for some frames, in double precision.
+class _Workspace:
+    """Workspace for a block of frames, in double precision.
 
-    In single precision the rounding of the Fourier transform reaches quiet filters beside loud ones: it is what the
-    MFCCs of Kaldi's descendants differ by, up to 3e-3.
+    In single precision the rounding of the Fourier transform reaches quiet filters next to loud ones: that is why
+    MFCCs of Kaldi's descendants differ, by up to 3e-3.
     """
 
     def __init__(self, width: int, step: int) -> None:
         points = _points(width)
         self.rows = max(1, BLOCK // points)
         length = (self.rows - 1) * step + width
-        self.samples, self.emphasised = np.empty(length), np.empty(length - 1)
+        self.samples, self.emphasized = np.empty(length), np.empty(length - 1)
         self.frames = sliding_window_view(self.samples, width)[::step]
-        self.emphasised_frames = sliding_window_view(self.emphasised, width - 1)[::step]
+        self.emphasized_frames = sliding_window_view(self.emphasized, width - 1)[::step]
         self.padded = np.zeros((self.rows, points))  # nothing is ever written from width − 1 on
         self.spectrum = np.empty((self.rows, points // 2 + 1), np.complex128)
         self.power = np.empty((self.rows, points // 2 + 1), np.float32)
 
 
-class _Spaces(threading.local):
-    """Each thread's own working memory; to ask the system for fresh pages takes as long as all the arithmetic."""
+class _Workspaces(threading.local):
+    """Each thread's workspaces; allocating fresh pages takes as long as all the arithmetic."""
 
     def __init__(self) -> None:
-        self._by_size: dict[tuple[int, int], _Space] = {}
+        self._by_size: dict[tuple[int, int], _Workspace] = {}
 
-    def of(self, width: int, step: int) -> _Space:
+    def of(self, width: int, step: int) -> _Workspace:
         if (width, step) not in self._by_size:
-            self._by_size[width, step] = _Space(width, step)
+            self._by_size[width, step] = _Workspace(width, step)
         return self._by_size[width, step]
 
 
-_SPACES = _Spaces()
+_WORKSPACES = _Workspaces()
 
 
 def _points(width: int) -> int:
@@ -185,20 +185,20 @@ def mel_filters(mels: int, points: int, rate: int, low: float, high: float) -> n
     need(0 < top <= rate / 2, "high", high, f"must be above 0 and at most {rate / 2:g} Hz, half the rate; 0 is that")
     need(0 <= low < top, "low", low, f"must be at least 0 Hz and below {top:g} Hz, where the last filter ends")
     edges = np.linspace(mel(low), mel(top), mels + 2)
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    left, center, right = edges[:-2], edges[1:-1], edges[2:]
     frequencies = mel(np.arange(points // 2 + 1) * (rate / points))[:, None]
-    rising, falling = (frequencies - left) / (centre - left), (right - frequencies) / (right - centre)
+    rising, falling = (frequencies - left) / (center - left), (right - frequencies) / (right - center)
     filters: npt.NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
     empty = np.flatnonzero(filters.max(axis=0) == 0)
     need(
         not len(empty),
         "mels",
         mels,
-        f"filter {empty.min(initial=mels)} contains none of {points // 2} frequencies; use fewer",
+        f"filter {empty.min(initial=mels)} contains none of the {points // 2} FFT frequencies; use fewer",
     )
     return filters
 
 
-def mel(frequency: Any) -> Any:  # noqa: ANN401 (a number gives a number, an array an array)
+def mel(frequency: Any) -> Any:  # noqa: ANN401 (a float for a float, an array for an array)
     """Return frequencies in mel: 1127 ln(1 + f / 700)."""
     return 1127.0 * np.log1p(np.asarray(frequency) / 700.0)

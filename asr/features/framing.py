@@ -1,4 +1,4 @@
-"""What a kind of features is: samples in, one vector per frame out."""
+"""The contract of features: samples in, one vector per frame out."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Features(Protocol):
     """Anything that turns samples (S,) into feature vectors (T, F), float32, as a function of the samples alone.
 
     Attributes:
-        rate: Of the samples it takes, Hz.
+        rate: Sampling rate of its input, Hz.
         window: Length of a frame, seconds.
         shift: From one frame to the next, seconds.
         dimension: F.
@@ -50,7 +50,7 @@ class Framed:
     Attributes:
         kind: Its key in `asr.features.KINDS`.
         dimension: F.
-        rate: Of the samples, Hz.
+        rate: Sampling rate, Hz.
         window: Seconds.
         shift: Seconds, at most a window.
     """
@@ -118,7 +118,7 @@ def multiply(rows: Matrix, matrix: Matrix, out: Matrix) -> Matrix:
 
 
 def _tiles(rows: Matrix) -> Matrix:
-    """Return a view of n·TILE rows (n·TILE, K) as tiles (n, TILE, K); the rows may lie apart in memory."""
+    """Return a view of n·TILE rows (n·TILE, K) as tiles (n, TILE, K); the rows need not be contiguous."""
     stride, step = rows.strides
     shape, strides = (len(rows) // TILE, TILE, rows.shape[1]), (TILE * stride, stride, step)
     return np.lib.stride_tricks.as_strided(rows, shape, strides)

@@ -27,10 +27,10 @@ LEAST_STD = 1e-5  # so that a constant coefficient becomes 0, not 0/0; real ones
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What is needed of some frames to normalize them; the statistics of two sets add up to those of both.
+    """Sufficient statistics to normalize some frames; the statistics of two sets add up to those of both.
 
     Attributes:
-        count: Number of frames, which need not be whole once `reweighted`.
+        count: Number of frames, not necessarily an integer once `reweighted`.
         total: (F,), their sum, float64.
         squares: (F,), the sum of their squares, float64.
     """
@@ -114,18 +114,18 @@ class Normaliser:
     of Markov chains", IEEE Trans. Speech and Audio Processing 2(2), 1994, eq. 25 and 26 for a single Gaussian.
 
     Args:
-        kind: Over which frames both are taken: `none` leaves the features alone; `utterance`; `speaker`, all utterances
-            of one speaker; `global`, the training set.
+        kind: The frames that both are computed over: `none` leaves the features unchanged; `utterance`; `speaker`, all
+            utterances of one speaker; `global`, the training set.
         statistics: Of the training set; needed by `global` and by a prior, and stored with the model.
-        prior: Number of frames that the training set's statistics count as beside an utterance's or a speaker's own.
+        prior: Number of frames that the training set's statistics count as, added to an utterance's or a speaker's own.
 
     Raises:
-        AsrError: There is no such kind.
+        AsrError: The kind is unknown.
     """
 
     def __init__(self, kind: str, statistics: Statistics | None = None, prior: float = 0.0) -> None:
         if kind not in NORMALISERS:
-            raise AsrError(f"unknown normalisation '{kind}': {suggest(kind, list(NORMALISERS))}")
+            raise AsrError(f"unknown normalization '{kind}': {suggest(kind, list(NORMALISERS))}")
         self.kind, self.statistics, self.prior = kind, statistics, prior
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The way from feature vectors to log-mel energies and back, as matrices, for those who change voices and places."""
+"""The way from feature vectors to log-mel energies and back, as matrices, for augmentation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ Reals = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """How features relate to log-mel energies; features of fewer numbers hold a smoothed spectrum.
+    """How features relate to log-mel energies; features of a lower dimension contain a smoothed spectrum.
 
     Attributes:
-        to_mel: (F', M), takes a feature vector, without its Δ and its energy, to log energies.
-        from_mel: (M, F'), takes log energies to such a feature vector.
+        to_mel: (F', M), maps a feature vector, without its Δ and its energy, to log energies.
+        from_mel: (M, F'), maps log energies to such a feature vector.
         centers: (M,), the filters' center frequencies, Hz.
         step: From one center to the next, in mel.
         rate: Of the samples, Hz.
         shift: From one frame to the next, seconds.
-        energy: Whether a log energy stands before the F' numbers.
+        energy: Whether a log energy precedes the F' coefficients.
         deltas: How many times Δ is appended.
     """
 

@@ -101,7 +101,7 @@ def sha256(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write `text` to `path` as UTF-8, whole or not at all; what UTF-8 cannot encode is escaped as in JSON: \udce9.
+    r"""Write `text` to `path` as UTF-8, atomically; what UTF-8 cannot encode is escaped as in JSON: \udce9.
 
     Raises:
         AsrError: It cannot be written.

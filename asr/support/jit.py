@@ -69,7 +69,7 @@ def works(trial: Callable[[], object], what: str) -> bool:
 
 
 def _noalias_compiler() -> type | None:
-    """Return Numba's compiler, told that the arrays of one call do not overlap; None where Numba has changed.
+    """Return Numba's compiler with `noalias` arguments: arrays of a call do not overlap; None where Numba has changed.
 
     Else a loop over many short arrays spends as long on asking whether they do as on its work.
     """

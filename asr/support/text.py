@@ -63,7 +63,7 @@ def encoded_lines(file: BufferedIOBase) -> Iterator[bytes]:
     """Yield the lines of an open file as UTF-8 with their ends, for readers of large files that decode what they need.
 
     Raises:
-        UnicodeDecodeError: The file is said to be UTF-16 and is not.
+        UnicodeDecodeError: The file has a UTF-16 byte-order mark and is not UTF-16.
     """
     first = next(iter(file), b"")
     if first.startswith(_UTF16):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from asr import bundle
-from asr.bundle import BESIDE, Bundle
+from asr.bundle import TRAINING_PREFIX, Bundle
 from asr.errors import BundleError
 from asr.support import tensors
 
@@ -169,7 +169,7 @@ def _say(line: str) -> None:
 def _optimizer_state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's state as flat tensors named `training.KEY.PARAMETER`; empty before its first step."""
     return {
-        f"{BESIDE}{key}.{name}": value
+        f"{TRAINING_PREFIX}{key}.{name}": value
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
@@ -177,5 +177,5 @@ def _optimizer_state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor
 
 def _parameter_state(values: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """Return one parameter's optimizer state by key."""
-    parts = {key: key.removeprefix(BESIDE).partition(".") for key in values if key.startswith(BESIDE)}
+    parts = {key: key.removeprefix(TRAINING_PREFIX).partition(".") for key in values if key.startswith(TRAINING_PREFIX)}
     return {part[0]: values[key] for key, part in parts.items() if part[2] == name}

@@ -1,4 +1,4 @@
-"""Starting from a trained system: its front end and encoder, and of its projection what both systems write."""
+"""Starting from a trained system: its front end and encoder, and the projection's rows of shared units."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def take(system: Bundle, source: Path) -> dict[str, Any]:
 
     Raises:
         AsrError: Features or network differ.
-        BundleError: There is no such bundle, or it cannot be used.
+        BundleError: The bundle does not exist or cannot be used.
     """
     path = source / BEST if source.is_dir() else source
     known = bundle.load(path)
@@ -33,7 +33,7 @@ def take(system: Bundle, source: Path) -> dict[str, Any]:
         raise AsrError(f"training.init = '{source}': {_different(known, system)}; use the same [features]")
     before, after = known.model.state_dict(), system.model.state_dict()
     if odd := sorted(before.keys() ^ after.keys()):
-        what = f"only one of both networks has '{odd[0]}'"
+        what = f"only one of the two networks has '{odd[0]}'"
         raise AsrError(f"training.init = '{source}': {what}; use the same [frontend] and [encoder]")
     start = {key: int(key.startswith(PROJECTION)) for key in after}  # a projection may have other rows
     if odd := [key for key in after if before[key].shape[start[key] :] != after[key].shape[start[key] :]]:

@@ -23,7 +23,6 @@ from asr.errors import AsrError, first_few
 from asr.evaluation import provenance
 from asr.evaluation.results import BEST, EPOCHS, RECIPE
 from asr.evaluation.transcripts import by_units
-from asr.frontends import strided
 from asr.recognize import Recognizer
 from asr.scoring import alignment, conventions
 from asr.scoring.alignment import ErrorCount
@@ -169,18 +168,18 @@ def _evaluate(run: Run) -> tuple[ErrorCount, float, float]:
     """Return the dev set's errors by greedy decoding, its loss in nats per unit, and the fraction of blank frames."""
     recognizer = Recognizer(run.system, Greedy(), run.learner.device)
     targets = dict(zip(run.dev.ids, run.dev.targets, strict=True))
-    decoded: dict[str, tuple[Hypothesis, float, int]] = {}
+    decoded: dict[str, tuple[Hypothesis, float, int, int]] = {}
     for id, log_probs in recognizer.emissions(run.dev, run.group):
         if run.interrupt.number and run.group.size == 1:
             raise _Stopped  # all steps of the epoch are taken; after resuming, its dev set is decoded again
         blank = int((log_probs.argmax(axis=1) == BLANK).sum())
-        decoded[id] = recognizer.decoder(log_probs)[0], _loss(log_probs, targets[id]), blank
+        decoded[id] = recognizer.decoder(log_probs)[0], _loss(log_probs, targets[id]), blank, len(log_probs)
     decoded = run.group.gather(decoded)
-    hypotheses = {id: hypothesis for id, (hypothesis, _, _) in decoded.items()}
+    hypotheses = {id: hypothesis for id, (hypothesis, *_) in decoded.items()}
     count = alignment.total(by_units(run.system.units, run.dev, hypotheses))
-    loss = sum(loss for _, loss, _ in decoded.values()) / sum(map(len, run.dev.targets))
-    blanks = sum(blank for _, _, blank in decoded.values())
-    return count, loss, blanks / int(strided(run.dev.lengths, run.system.model.stride).sum())
+    loss = sum(loss for _, loss, *_ in decoded.values()) / sum(map(len, run.dev.targets))
+    blanks, frames = (sum(row[i] for row in decoded.values()) for i in (2, 3))
+    return count, loss, blanks / frames
 
 
 def _loss(log_probs: LogProbs, target: Sequence[int]) -> float:

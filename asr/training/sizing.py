@@ -1,8 +1,8 @@
-"""What follows from the size of the data where a recipe does not say it: batch, epochs, learning rate, augmentation.
+"""What follows from the size of the data where a recipe leaves it open: batch, epochs, learning rate, augmentation.
 
-Small sets fail in two ways. With few steps, the network stays on the plateau where it writes nothing but blanks; so the
+Small sets fail in two ways. With few steps, the network stays on the plateau where it outputs only blanks; so the
 number of steps does not go below what leaving it takes, however few utterances there are. And a set of a few minutes
-or speakers is learned by heart; so the fewer hours there are, the more the utterances are changed.
+or speakers is memorized; so the fewer hours there are, the more the utterances are changed.
 """
 
 import math
@@ -15,7 +15,7 @@ from asr.errors import AsrError
 from asr.manifest import Utterance
 from asr.units import Units
 
-BATCHES = 20  # an epoch, at least; fewer steps between two looks at the dev set say little
+BATCHES = 20  # an epoch, at least; with fewer steps between two evaluations on dev, dev changes little
 BATCH = (2, 16)  # utterances; a larger batch takes fewer steps in the same time, and small sets lack steps
 STEPS = 500  # that it takes to leave the plateau with few units
 STEPS_PER_UNIT = 60  # and more with each unit to tell from the others

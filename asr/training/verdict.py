@@ -10,7 +10,6 @@ from asr.evaluation.results import BEST
 
 MIN_WEIGHT_CHANGE = 0.01  # relative; a good run changes its weights several times over, its first epoch by over a tenth
 MAX_ERROR_RATE = 0.99
-MAX_BLANK = 0.999  # fraction of frames
 
 
 def nothing_learned(out: Path) -> str:
@@ -29,7 +28,7 @@ def nothing_learned(out: Path) -> str:
     if change < MIN_WEIGHT_CHANGE:
         what = f"the weights changed by only {100 * change:.2g} %"
         remedy = f"raise training.learning_rate (now {settings.learning_rate:g}) or training.epochs ({settings.epochs})"
-    elif rate >= MAX_ERROR_RATE or record.get("blank", 0) > MAX_BLANK:
+    elif rate >= MAX_ERROR_RATE:
         blank = f", with blank in {100 * record['blank']:.0f} % of the frames" if "blank" in record else ""
         what = f"the best dev error rate is {100 * rate:.1f} %{blank}"
         remedy = (

@@ -200,8 +200,11 @@ def test_dither_differs_between_recordings(kind):
         ({"high": 8001.0}, r"high = 8001.0: .* at most 8000 Hz, half the rate"),
         ({"high": -400.0}, r"high = -400.0: must be at least 0"),
         ({"low": 4000.0, "high": 300.0}, r"low = 4000.0: .* below 300 Hz"),
-        ({"mels": 13, "low": 20.0, "high": 60.0}, r"mels = 13: filter \d+ contains none of 256 frequencies; use fewer"),
-        ({"mels": 400}, r"mels = 400: filter 0 contains none of 256 frequencies; use fewer"),
+        (
+            {"mels": 13, "low": 20.0, "high": 60.0},
+            r"mels = 13: filter \d+ contains none of the 256 FFT frequencies; use fewer",
+        ),
+        ({"mels": 400}, r"mels = 400: filter 0 contains none of the 256 FFT frequencies; use fewer"),
     ],
 )
 def test_invalid_filters_are_named_with_their_value_and_the_remedy(kind, settings, message):

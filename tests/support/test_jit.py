@@ -25,7 +25,7 @@ def test_a_cache_that_names_a_type_that_is_gone_is_emptied_and_the_function_comp
     with monkeypatch.context() as patch:
         patch.setattr(caching.IndexDataCacheFile, "load", gone)
         patch.setattr(caching.IndexDataCacheFile, "flush", lambda self: emptied.append(self))
-        assert compiled(_twice)(21) == 42
+        assert compiled(_half)(84) == 42
     assert emptied
 
 
@@ -53,6 +53,10 @@ def test_what_does_not_compile_is_reported_in_one_line_and_what_does_in_none(cap
     assert not jit.works(fails, "loops")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("loops: numba ") and "(TypeError: first second); using torch, slower" in line
+
+
+def _half(number):
+    return number // 2
 
 
 def _twice(number):

@@ -52,8 +52,8 @@ def test_a_bundle_will_do_in_place_of_a_run(tmp_path):
         ({"features": {"rate": 8000}}, "features differ, rate is 16000 there and 8000 here; use the same"),
         ({"features": {"deltas": 1}}, "features differ, deltas is none there and 1 here; use the same"),
         ({"encoder": {"hidden": 8, "layers": 1, "norm": True}}, "has sizes .* use the same .frontend. and .encoder."),
-        ({"encoder": {"hidden": 6, "layers": 2, "norm": True}}, "only one of both networks has 'cells.1"),
-        ({"encoder": {"hidden": 6, "layers": 1}}, "only one of both networks has 'norms.0"),
+        ({"encoder": {"hidden": 6, "layers": 2, "norm": True}}, "only one of the two networks has 'cells.1"),
+        ({"encoder": {"hidden": 6, "layers": 1}}, "only one of the two networks has 'norms.0"),
         ({"frontend": {"kind": "none"}}, "'cells.0.weight_ih_l0' has sizes"),
     ],
 )

@@ -66,7 +66,7 @@ def read(tree: Tree, format: str | None = None, pattern: str | None = None) -> t
         pattern: Of file names; with `{text}` it is the format, else it tells speakers.
 
     Raises:
-        AsrError: There is no such format.
+        AsrError: The format is unknown.
         InputError: The folder is in none, or not in the forced one, or a file of it cannot be read.
     """
     if format:
@@ -109,11 +109,11 @@ def _name_speakers(tree: Tree, reading: Reading, pattern: str) -> None:
             entry.speaker = parts["speaker"]
         else:
             unfit.append(tree.relative(entry.audio))
-    reading.report(f"recordings whose names do not fit {pattern}", unfit, remedy="their speaker is not known")
+    reading.report(f"recordings whose names do not fit {pattern}", unfit, remedy="speaker unknown")
 
 
 def _match(tree: Tree, reading: Reading) -> None:
-    """Leave out what has no transcript or several, and say so."""
+    """Skip and report entries with no transcript or several different ones."""
     empty = [_name(tree, entry) for entry in reading.entries if not (entry.text.strip() or entry.phones)]
     said: dict[tuple[Path, float | None, float | None], set[str]] = defaultdict(set)
     for entry in reading.entries:

@@ -1,4 +1,4 @@
-"""A folder for each word: every recording in it says the folder's name, as in Speech Commands."""
+"""A folder for each word: the folder's name is the transcript of every recording in it, as in Speech Commands."""
 
 import re
 from collections import Counter

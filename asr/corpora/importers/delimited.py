@@ -79,7 +79,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if any("\n" in cell for cell in row):
-                raise InputError(f"{path}:{reader.line_num}: a quote is opened and not closed before it; close it")
+                raise InputError(f"{path}:{reader.line_num}: unclosed quote on or before this line; close it")
             yield reader.line_num, row
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: not a row of a table ({error}); correct it") from error

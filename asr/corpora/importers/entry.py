@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that was left out, or read otherwise than it says.
+    """Something that was skipped, or read differently from what it states.
 
     Attributes:
         what: What is wrong, before the number of `names`: 'recordings without a transcript'.
@@ -50,7 +50,7 @@ class Problem:
     what: str
     names: Sequence[str]
     safe: bool = True
-    remedy: str = "left out"
+    remedy: str = "skipped"
 
 
 @dataclass
@@ -60,14 +60,14 @@ class Reading:
     Attributes:
         entries: The utterances.
         how: How it was read, in a few words: which column, which part of a name.
-        problems: What was left out.
+        problems: What was skipped.
     """
 
     entries: list[Entry] = field(default_factory=list)
     how: str = ""
     problems: list[Problem] = field(default_factory=list)
 
-    def report(self, what: str, names: Sequence[str], safe: bool = True, remedy: str = "left out") -> None:
+    def report(self, what: str, names: Sequence[str], safe: bool = True, remedy: str = "skipped") -> None:
         """Note a problem, if there are names."""
         if names:
             self.problems.append(Problem(what, names, safe, remedy))

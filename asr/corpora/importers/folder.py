@@ -33,7 +33,7 @@ class Wishes:
         test: Likewise.
         units: `phones`, `words` or `characters`.
         lexicon: Pronunciations, for phones where none are transcribed.
-        partial: Go on where more is wrong than is left out unasked.
+        partial: Proceed even if more is wrong than is skipped by default.
     """
 
     format: str | None = None
@@ -55,7 +55,7 @@ class Gathered:
         found: The utterances, each with its set if the format says.
         rates: How many have each rate, in Hz.
         notes: What was found and how it was read.
-        warnings: What was left out.
+        warnings: What was skipped.
     """
 
     format: str
@@ -76,7 +76,7 @@ class Imported:
         vocabulary: Its units.
         rate: Hz, of most recordings, at most the default.
         notes: What was found and how it was read.
-        warnings: What was left out, and what numbers will not mean.
+        warnings: What was skipped, and what the numbers will not show.
     """
 
     format: str
@@ -112,7 +112,7 @@ def gather(root: Path, wishes: Wishes) -> Gathered:
     settle(root, [_said(p) for p in reading.problems if not p.safe], wishes.partial)
     warnings = [_said(p) for p in reading.problems if p.safe]
     if not found:
-        raise InputError(f"{root}: no recording with a transcript is left; {'; '.join(warnings) or 'see the format'}")
+        raise InputError(f"{root}: no recording with a usable transcript; {'; '.join(warnings) or 'see the format'}")
     notes.append(_speakers(found))
     return Gathered(format, tree, found, Counter(known[u.audio].rate for u, _ in found), notes, warnings)
 
@@ -123,7 +123,7 @@ def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) 
     Args:
         gathered: The utterances.
         wishes: Of the user.
-        without: Ids of utterances that are left out.
+        without: Ids of utterances that are skipped.
 
     Raises:
         AsrError: A wish cannot be fulfilled.
@@ -199,5 +199,5 @@ def _pronounced(found: Found, lexicon: Pronunciations, reading: Reading) -> Foun
             phones = tuple(Segment(phone, 0.0, 0.0) for word in words for phone in lexicon[word][0])
             kept.append((replace(utterance, phones=phones), set_))
     words_missing = [f"{word} {count}" for word, count in unknown.most_common()]
-    reading.report("words that the lexicon has not, with the recordings that say them", words_missing, safe=False)
+    reading.report("words missing from the lexicon, with their recordings", words_missing, safe=False)
     return kept

@@ -53,7 +53,7 @@ def _directory(reading: Reading, tree: Tree, source: Path) -> None:
     here = tree.relative(source)
     why = "run nothing that comes with data: convert them to files yourself"
     reading.report(f"recordings in {here} that are commands (`… |`), which are never run", commands, False, why)
-    reading.report(f"recordings in {here} that are not there", missing)
+    reading.report(f"recordings in {here} that are missing", missing)
     reading.report(f"utterances whose recording is not in {here}", lost)
     reading.report(
         f"transcripts in {here.removesuffix('wav.scp')}text of no utterance", sorted(set(texts_of) - set(utterances))

@@ -67,10 +67,10 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
             else:
                 empty += 1
     reading.report("files that cannot be read", unreadable)
-    reading.report("stretches of recordings that are not there", sorted(set(lost)))
-    reading.report("recordings in which stretches overlap", _overlapping(tree, reading.entries), remedy="kept")
+    reading.report("segments of missing recordings", sorted(set(lost)))
+    reading.report("recordings with overlapping segments", _overlapping(tree, reading.entries), remedy="kept")
     suffixes = sorted({path.suffix for path in sources})
-    reading.how = f"{len(reading.entries)} stretches from {' and '.join(suffixes)}"
+    reading.how = f"{len(reading.entries)} segments from {' and '.join(suffixes)}"
     reading.how += f", without {empty} that are empty" if empty else ""
     return reading
 

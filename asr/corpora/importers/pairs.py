@@ -43,7 +43,7 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
             unreadable.append(str(error))
             continue
         reading.entries.append(entry)
-    reading.report("transcripts that belong to more than one recording, or to none", lost)
+    reading.report("transcripts that match no recording, or several", lost)
     reading.report("transcripts that cannot be read", unreadable)
     reading.report("recordings with two transcripts that differ", differing, safe=False)
     suffixes = sorted({path.suffix for path in sources})

@@ -88,23 +88,23 @@ def _split(sets: Sets, shares: Mapping[str, float], seed: int) -> tuple[str, lis
             name: _move(sets, name, share, seed, lambda u: u.speaker, len(people)) for name, share in shares.items()
         }
         alone = [f"{who[0]} in {name}" for name, who in held.items() if len(who) == 1]
-        warning = f"one speaker alone ({', '.join(alone)}): error rates differ much from person to person; "
-        warning += "hold out each in turn (--test NAME) to know"
+        warning = f"a single speaker ({', '.join(alone)}): error rates vary widely between speakers; "
+        warning += "hold out each in turn (--test NAME) to measure it"
         how = "by speaker: " + ", ".join(f"{name} {_listed(who)}" for name, who in held.items())
         return how, [warning] if alone else []
     if known and spare == 1 and len(shares) == 2:
         (who,) = _move(sets, "test", 0.0, seed, lambda u: u.speaker, len(people))
         _move(sets, "dev", shares["dev"], seed, lambda u: u.id, 0)
         warning = (
-            "dev has the voices of train: its error rate says nothing about other people; that on test does, of one"
+            "dev shares its speakers with train, so its error rate does not generalize; test has a single new speaker"
         )
         return f"test by speaker: {who}; dev by utterance", [warning]
     for name, share in shares.items():
         _move(sets, name, share, seed, lambda u: u.id, 0)
     who = f"{len(people)} speaker{'s' * (len(people) > 1)}" if known else "speakers unknown"
     both = " and ".join(sorted(shares))
-    remedy = "" if known else "; if names or folders tell speakers, --pattern '{speaker}_*' or '{speaker}/*' says where"
-    warning = f"{both}: the same voices as train ({who}), so error rates say nothing about other people{remedy}"
+    remedy = "" if known else "; if names or folders name speakers, pass --pattern '{speaker}_*' or '{speaker}/*'"
+    warning = f"{both}: the same speakers as train ({who}), so error rates do not generalize to new speakers{remedy}"
     return f"by utterance ({who})", [warning]
 
 
@@ -142,7 +142,7 @@ def _share(want: str | None, name: str) -> float | None:
     except ValueError:
         return None
     if share is not None and not (0 < share < 1 and math.isfinite(share)):
-        raise AsrError(f"--{name} {want}: is not a share; for example 0.1 or 10%")
+        raise AsrError(f"--{name} {want}: is not a fraction; for example 0.1 or 10%")
     return share
 
 
@@ -164,7 +164,7 @@ def _chosen(utterances: Sequence[Utterance], want: str, name: str, tree: Tree) -
     known = sorted({u.speaker for u in utterances} - {""})
     for speaker in speakers:
         if speaker not in known:
-            hint = suggest(speaker, known) if known else "no speaker is known; use a share, a folder or a manifest"
+            hint = suggest(speaker, known) if known else "no speaker is known; use a fraction, a folder or a manifest"
             raise AsrError(f"--{name} {want}: unknown speaker '{speaker}': {hint}")
     return [u for u in utterances if u.speaker in set(speakers)]
 

@@ -1,4 +1,4 @@
-"""File names that say it all, as `7_jackson_32.wav`: a pattern tells which part is the text and which the speaker.
+"""File names with all fields, such as `7_jackson_32.wav`: a pattern tells which part is the text and which the speaker.
 
 Without a pattern the parts are guessed from what they are like in all names together, and the guess is said. Where two
 readings are as likely, the pattern is asked for.
@@ -67,7 +67,7 @@ def fit(pattern: str, tree: Tree, path: Path) -> dict[str, str]:
 def guess(stems: Sequence[str]) -> str:
     """Return the pattern that all names fit, with its parts told apart; empty where that is not clear."""
     split = _split(stems)
-    if not split or len(split[1]) == 1:  # of whole names, none is said twice
+    if not split or len(split[1]) == 1:  # whole names are unique, so none is a word that is repeated
         return ""
     separators, columns = split
     values = [set(column) for column in columns]
@@ -97,8 +97,8 @@ def unclear(stems: Sequence[str]) -> str:
         parts = [f"{{part{n}}}" for n in range(1, len(split[1]) + 1)]
         shape = "".join(a + b for a, b in zip(parts, (*split[0], ""), strict=True))
         return (
-            f"no transcripts found; all names have the shape '{shape}' ({stems[0]}), so if they contain the text, say "
-            "where with --pattern, for example '{text}_{speaker}_{take}'"
+            f"no transcripts found; all names have the shape '{shape}' ({stems[0]}), so if they contain the text, pass "
+            "--pattern, for example '{text}_{speaker}_{take}'"
         )
     return (
         "no transcripts found; put a .txt beside each recording, or one text file with a name and a text on each line"
@@ -128,7 +128,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     """Return a pattern as a regular expression; its last field takes what is left.
 
     Raises:
-        InputError: A field occurs twice.
+        InputError: A field is a duplicate.
     """
     parts = re.split(r"(\{\w+\}|\*)", pattern)
     expression = "".join(
@@ -138,4 +138,4 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(expression)
     except re.error as error:
-        raise InputError(f"--pattern {pattern}: {error}; name each field once") from error
+        raise InputError(f"--pattern {pattern}: {error}; use each field once") from error

@@ -38,7 +38,7 @@ def utterances(tree: Tree, reading: Reading, known: dict[Path, Header]) -> list[
     """Return entries as utterances, each with the set that it is in, if the format says; problems go to the reading.
 
     Raises:
-        InputError: An id occurs twice.
+        InputError: An id is a duplicate.
     """
     faults = [known[path].fault for path in sorted({e.audio for e in reading.entries}) if known[path].fault]
     reading.report("recordings that cannot be read", faults)
@@ -53,7 +53,7 @@ def utterances(tree: Tree, reading: Reading, known: dict[Path, Header]) -> list[
             found.append(entry)
         else:
             backwards.append(f"{tree.relative(entry.audio)} ({entry.start:g} to {entry.end or seconds:g} s)")
-    reading.report("durations that the audio contradicts", wrong, remedy="the audio's is taken")
+    reading.report("durations that the audio contradicts", wrong, remedy="the audio's duration is used")
     reading.report("segments outside their recording or without length", backwards)
     return _named(tree, found, known)
 

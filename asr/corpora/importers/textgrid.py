@@ -37,12 +37,12 @@ def read(path: Path) -> list[Tier]:
     try:
         return _tiers(tokens)
     except (IndexError, ValueError) as error:
-        raise InputError(f"{path}: not a whole TextGrid ({error}); save it in Praat again") from error
+        raise InputError(f"{path}: an incomplete or malformed TextGrid ({error}); save it in Praat again") from error
 
 
 def _tiers(tokens: list[str]) -> list[Tier]:
     if tokens[:2] != ["ooTextFile", "TextGrid"]:
-        raise ValueError("it does not begin as one")
+        raise ValueError("no TextGrid header")
     place, tiers = 6, []
     for _ in range(int(tokens[5])):
         kind, name, count = tokens[place], tokens[place + 1], int(tokens[place + 4])

@@ -33,7 +33,7 @@ class Tree:
             InputError: It is not a folder, cannot be searched, or contains no recording.
         """
         if not root.is_dir():
-            raise InputError(f"{root}: {'is a file' if root.exists() else 'no such folder'}; name a folder")
+            raise InputError(f"{root}: {'is a file' if root.exists() else 'no such folder'}; pass a folder")
         self.root = root
         paths = sorted(_inside(root))
         self.audio = [path for path in paths if path.suffix.lower() in AUDIO]
@@ -132,7 +132,7 @@ def _inside(root: Path) -> list[Path]:
     seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be searched ({error.strerror}); allow it")
+        raise InputError(f"{error.filename}: cannot be searched ({error.strerror}); check its permissions")
 
     for here, folders, names in os.walk(root, onerror=refuse, followlinks=True):
         status = os.stat(here)

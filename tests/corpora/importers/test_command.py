@@ -85,7 +85,7 @@ def test_recordings_that_would_stop_training_are_left_out(asr, mine, write):
     write(mine / "b.txt", "many words " * 30)
     status, _, said = asr("prepare", mine, "--name", "mine")
     assert status == 0
-    assert "2 recordings, above, would stop training: left out" in said
+    assert "2 recordings listed above would stop training: skipped" in said
     assert {u.id for utterances in read("mine").values() for u in utterances} == set("cde")
 
 
@@ -97,12 +97,12 @@ def test_where_most_would_stop_training_it_is_an_error(asr, mine, write):
     assert "4 of 5 recordings cannot be used: " in said and "--partial" in said
 
 
-def test_errors_that_remain_stop_make_and_not_who_goes_on_knowingly(asr, mine):
+def test_errors_that_remain_stop_make_unless_accepted_with_partial(asr, mine):
     for name in "bcde":
         (mine / f"{name}.wav").write_bytes((mine / "a.wav").read_bytes())
     status, result, said = asr("prepare", mine, "--name", "mine")
     assert (status, result) == (1, "data/mine\n")
-    assert "has the errors above; correct them, or go on knowingly with --partial (make: PARTIAL=1)" in said
+    assert "has the errors above; fix them, or accept them with --partial (make: PARTIAL=1)" in said
     assert asr("prepare", mine, "--name", "mine", "--partial")[0] == 0
 
 
@@ -116,7 +116,7 @@ def test_errors_that_remain_stop_make_and_not_who_goes_on_knowingly(asr, mine):
             2,
             "--pattern: is for a folder of recordings, and 'timit' is a known corpus",
         ),
-        (["./gone"], 4, "gone: no such folder; name a folder"),
+        (["./gone"], 4, "gone: no such folder; pass a folder"),
         (["FOLDER", "--units", "letters"], 2, "invalid value for '--units'"),
         (["FOLDER", "--lexicon", "none.txt"], 4, "none.txt: cannot be read as a dictionary"),
     ],

@@ -132,7 +132,7 @@ def test_long_recordings_are_cut_by_labels_subtitles_and_tiers(tmp_path, record,
         ("c", 0.8, 1.2, "no", "ben"),
     ]
     assert "without 1 that are empty" in imported.notes[0]
-    assert any("recordings in which stretches overlap: 1 (c.wav); kept" in warning for warning in imported.warnings)
+    assert any("recordings with overlapping segments: 1 (c.wav); kept" in warning for warning in imported.warnings)
 
 
 def test_a_long_ctm_is_cut_at_pauses(tmp_path, record, write, read):

@@ -53,14 +53,14 @@ def test_of_three_speakers_one_is_kept_for_the_test(tree):
     parts = partition(spoken("abc"), {}, tree)
     assert len(people(parts)["test"]) == 1 and sizes(parts)["test"] == 10
     assert people(parts)["dev"] == people(parts)["train"] and len(people(parts)["train"]) == 2
-    assert "dev has the voices of train" in parts.warnings[0]
+    assert "dev shares its speakers with train" in parts.warnings[0]
 
 
 @pytest.mark.parametrize("speakers", [["a"], ["a", "b"], [""], ["a", "b", "c", "d", ""]])
 def test_with_fewer_speakers_sets_are_by_utterance_and_it_is_said(tree, speakers):
     parts = partition(spoken(speakers, 60 // len(speakers)), {}, tree)
     assert sizes(parts) == {"train": 48, "dev": 6, "test": 6}
-    assert "error rates say nothing about other people" in parts.warnings[0]
+    assert "error rates do not generalize to new speakers" in parts.warnings[0]
 
 
 def test_one_speaker_who_has_nearly_everything_is_not_held_out(tree):
@@ -83,7 +83,7 @@ def test_speakers_may_be_named(tree, tmp_path):
     assert people(parts) == {"train": ["e", "f"], "dev": ["a", "b"], "test": ["c", "d"]}
     with pytest.raises(AsrError, match=r"--dev a,z: unknown speaker 'z': choose from a, b"):
         partition(spoken("ab"), {"dev": "a,z"}, tree)
-    with pytest.raises(AsrError, match="no speaker is known; use a share"):
+    with pytest.raises(AsrError, match="no speaker is known; use a fraction"):
         partition(spoken([""]), {"dev": "anna"}, tree)
 
 
@@ -94,7 +94,7 @@ def test_a_share_may_be_named(tree, share):
 
 @pytest.mark.parametrize("share", ["0", "1.5", "200%", "-1", "nan"])
 def test_a_share_is_between_nothing_and_all(tree, share):
-    with pytest.raises(AsrError, match="is not a share; for example 0.1 or 10%"):
+    with pytest.raises(AsrError, match="is not a fraction; for example 0.1 or 10%"):
         partition(spoken("abcd"), {"test": share}, tree)
 
 
