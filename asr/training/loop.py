@@ -178,8 +178,8 @@ def _evaluate(run: Run) -> tuple[ErrorCount, float, float]:
     hypotheses = {id: hypothesis for id, (hypothesis, *_) in decoded.items()}
     count = alignment.total(by_units(run.system.units, run.dev, hypotheses))
     loss = sum(loss for _, loss, *_ in decoded.values()) / sum(map(len, run.dev.targets))
-    blanks, frames = (sum(row[i] for row in decoded.values()) for i in (2, 3))
-    return count, loss, blanks / frames
+    blanks = sum(blank for *_, blank, _ in decoded.values())
+    return count, loss, blanks / sum(frames for *_, frames in decoded.values())
 
 
 def _loss(log_probs: LogProbs, target: Sequence[int]) -> float:
