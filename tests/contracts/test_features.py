@@ -95,12 +95,12 @@ def test_full_scale_square_waves_are_finite(features):
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.bool_, np.complex64])
 def test_samples_that_are_no_floats_are_refused(features, dtype):
-    with pytest.raises(AsrError, match=rf"{np.dtype(dtype)} of shape \(4000,\); give .* floats in \[-1, 1\]"):
+    with pytest.raises(AsrError, match=rf"{np.dtype(dtype)} of shape \(4000,\); pass .* floats in \[-1, 1\]"):
         features(np.ones(4000, dtype))
 
 
 def test_several_channels_are_refused(features):
-    with pytest.raises(AsrError, match=r"float32 of shape \(2, 4000\); give one channel"):
+    with pytest.raises(AsrError, match=r"float32 of shape \(2, 4000\); pass one channel"):
         features(np.zeros((2, 4000), np.float32))
 
 
