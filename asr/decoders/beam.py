@@ -213,7 +213,7 @@ class BeamSearch:
             gain = zeros + self.bonus
             return Fusion(np.zeros((1, units), np.int32), zeros, np.zeros(1), gain, gain[0])
         known = len(self._fusion.reach)
-        _require(known == units, f"language model: is over {known} units, the log-probs are over {units}")
+        _require(known == units, f"language model: has {known} units, but the log-probs have {units}")
         return self._fusion
 
     def _floors(self, values: Reals) -> Reals:
@@ -239,7 +239,7 @@ class BeamSearch:
         while live and t < len(values):
             trie = np.concatenate([trie[:size], np.empty((len(trie), 8), np.int32)])
             t, live, size = beam_kernels.search(*inputs, trie, t, live, size)
-        _require(live > 0, f"frame {t - 1}: log-probs and language model leave no labelling; widen the beam")
+        _require(live > 0, f"frame {t - 1}: log-probs and language model allow no labelling; widen the beam")
         return self._rank(trie, beams[t & 1, :live], reals[t & 1, :live], fusion)
 
     def _room(self, units: int) -> Room:
@@ -260,7 +260,7 @@ class BeamSearch:
         )
         order = np.argsort(-score, kind="stable")
         order = order[score[order] > -inf]
-        _require(len(order) > 0, "language model: no labelling in the beam may end; widen the beam")
+        _require(len(order) > 0, "language model: no labelling in the beam can end the sentence; widen the beam")
         score, nodes = score[order], beam[order, beam_kernels.NODE].astype(np.int32)
         lengths = trie[nodes, beam_kernels.DEPTH]
         paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
@@ -299,13 +299,14 @@ def _fuse(language: Tables, weight: float, bonus: float) -> Fusion:
     following, score, final = language
     states, units = score.shape
     _require(
-        following.shape == (states, units) and final.shape == (states,), "language model: its tables differ in shape"
+        following.shape == (states, units) and final.shape == (states,),
+        "language model: the shapes of its tables do not match",
     )
     inside = (following[:, 1:] >= 0) & (following[:, 1:] < states)
-    _require(bool(inside.all()), f"language model: its tables lead out of its {states} states")
+    _require(bool(inside.all()), f"language model: its tables refer to states outside 0 … {states - 1}")
     gain = weight * np.asarray(score, np.float64) + bonus
     gain[:, 0] = 0.0  # blank's, whatever stands there
-    _require(bool((gain < inf).all() and (final < inf).all()), "language model: its tables hold NaN or +inf")
+    _require(bool((gain < inf).all() and (final < inf).all()), "language model: its tables contain NaN or +inf")
     return Fusion(np.ascontiguousarray(following, np.int32), score, final, gain, gain.max(axis=0))
 
 
@@ -326,9 +327,7 @@ def _checked(log_probs: LogProbs) -> Reals:
         sound = values.sum() < inf  # NaN and +inf survive a sum, or make NaN
     if not sound:
         frame, unit = np.argwhere(~(values < inf))[0]
-        raise AsrError(
-            f"frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be a number below inf"
-        )
+        raise AsrError(f"frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be finite or -inf")
     return values
 
 

@@ -85,7 +85,7 @@ def in_units(
             try:
                 ids = tuple(units.ids(units.transcript("".join(symbols), symbols)))
             except AsrError as error:
-                raise InputError(f"{where}: word '{word}', said '{' '.join(symbols)}': {error}") from error
+                raise InputError(f"{where}: word '{word}', pronounced '{' '.join(symbols)}': {error}") from error
             _add(found, word, ids)
     return found
 

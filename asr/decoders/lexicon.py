@@ -232,7 +232,7 @@ class LexiconSearch:
                 values, *model, live, room, self._fan, trie, words, t, rows, size, count
             )
             trie, words = _grown(trie, size, self.width), _grown(words, count, self.width)
-        _require(rows > 0, f"frame {t - 1}: log-probs and lexicon leave no labelling; widen the beam")
+        _require(rows > 0, f"frame {t - 1}: log-probs and lexicon allow no labelling; widen the beam")
         return self._rank(trie, words, live, t & 1, rows)
 
     def _room(self) -> tuple["lexicon_kernels.Live", "lexicon_kernels.Room"]:
@@ -260,7 +260,7 @@ class LexiconSearch:
         order = order[score[order] > -inf]
         _, first = np.unique(row[order] * np.int64(len(words)) + node[order], return_index=True)
         order = order[np.sort(first)]  # unfinished, the same words and labelling may stand at several places
-        _require(len(order) > 0, "language model: no words in the beam may end; widen the beam")
+        _require(len(order) > 0, "language model: no words in the beam can end the sentence; widen the beam")
         mass = np.exp(score[order] - score[order[0]])
         return Found(
             labellings=Chains.of(trie, live.beams[side, row[order], beam_kernels.NODE].astype(np.int32)),
@@ -302,15 +302,15 @@ def _check_units(
 ) -> None:
     _require(separator is None or separator > BLANK, f"separator {separator}: must be above 0")
     for unit in free:
-        _require(unit > BLANK and unit != separator, f"free unit {unit}: must be above 0 and not the separator")
-    _require(len(pronunciations) > 0, "holds no word; give some")
+        _require(unit > BLANK and unit != separator, f"optional unit {unit}: must be above 0 and not the separator")
+    _require(len(pronunciations) > 0, "contains no words; add some")
     others = {separator, *free}
     for word, said in pronunciations.items():
         sound = len(said) > 0 and all(len(ids) for ids in said)
-        _require(sound, f"word '{word}': has a pronunciation of no unit or none at all; correct it")
+        _require(sound, f"word '{word}': has no pronunciation, or an empty one; correct it")
         for unit in (unit for ids in said for unit in ids):
             known = unit > BLANK and unit not in others
-            _require(known, f"word '{word}': unit {unit} is blank, free or the separator; leave it out")
+            _require(known, f"word '{word}': unit {unit} is blank, optional or the separator; remove it")
 
 
 def _frozen(automaton: Automaton) -> Automaton:
@@ -342,11 +342,11 @@ def _checked(log_probs: LogProbs, greatest: int) -> Reals:
     """Return the log-probs as the search reads them; a copy where they are not float64 already."""
     values = np.ascontiguousarray(log_probs, dtype=np.float64)
     _require(values.ndim == 2, f"log-probs {values.shape}: must be (frames, units)")
-    _require(greatest < values.shape[1], f"has unit {greatest}, the log-probs are over {values.shape[1]} units")
+    _require(greatest < values.shape[1], f"uses unit {greatest}, but the log-probs have {values.shape[1]} units")
     wrong = np.argwhere(~(values < inf))
     for frame, unit in wrong[:1].tolist():
         raise AsrError(
-            f"lexicon: frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be below inf"
+            f"lexicon: frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be finite or -inf"
         )
     return values
 

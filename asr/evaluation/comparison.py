@@ -141,13 +141,14 @@ def run(one: Path, other: Path) -> Comparison:
     first, second = results.read(one), results.read(other)
     if first["manifest_sha256"] != second["manifest_sha256"]:
         raise InputError(
-            f"{one} and {other}: were measured on different sets ({first['set']}, {first['manifest_sha256'][:8]} and "
+            f"{one} and {other}: measured on different sets ({first['set']}, {first['manifest_sha256'][:8]} and "
             f"{second['set']}, {second['manifest_sha256'][:8]}); evaluate both on the same manifest"
         )
     metric = _shared(first, second)
     if metric is None:
         raise InputError(
-            f"{one} and {other}: are {first['metric']} and {second['metric']}; compare systems that write the same"
+            f"{one} and {other}: metrics are {first['metric']} and {second['metric']}; "
+            "compare systems with the same output units"
         )
     key = "words" if metric == "WER" else "alignment"
     rows, others = results.utterances(one), results.utterances(other)

@@ -179,7 +179,9 @@ def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
         ("speakers", {speaker for _, speaker in people}, {name for name, _ in people}),
     ):
         if len(after) < len(before):
-            raise AsrError(f"{out}: {len(before)} {what} would be {len(after)} in trn, which knows no `-`; rename them")
+            raise AsrError(
+                f"{out}: {len(before)} {what} would become {len(after)} in trn, where `-` is not allowed; rename them"
+            )
     paths = out.with_name(f"{out.name}.ref.trn"), out.with_name(f"{out.name}.hyp.trn")
     for side, path in enumerate(paths):
         rows = {}

@@ -72,8 +72,8 @@ def read(path: Path) -> Row:
         wrong = "conventions" if not row["conventions"] else "interval"
     if wrong:
         raise InputError(
-            f"{path}: not a result file, damaged, or written by an older version ('{wrong}' is missing or has another "
-            "type); run `asr evaluate` again"
+            f"{path}: not a result file, damaged, or written by an older version ('{wrong}' is missing or has the "
+            "wrong type); run `asr evaluate` again"
         )
     return dict(row) | {"search": upgraded(row["search"])}
 
@@ -135,8 +135,8 @@ def utterances(path: Path) -> list[Row]:
         errors = sum(reference != said for row in rows for reference, said in row[key])
         if (len(rows), errors) != (result["utterances"], whole.get("errors")):
             raise InputError(
-                f"{beside}: has {errors} errors in {len(rows)} utterances, and {path.name} {whole.get('errors')} in "
-                f"{result['utterances']}; run `asr evaluate` again"
+                f"{beside}: has {errors} errors in {len(rows)} utterances, but {path.name} has {whole.get('errors')} "
+                f"in {result['utterances']}; run `asr evaluate` again"
             )
     return rows
 
@@ -167,7 +167,9 @@ def _lines(path: Path, kinds: Mapping[str, Any], remedy: str) -> list[Row]:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for number, row in enumerate(rows, 1):
         if wrong := _wrong(row, kinds):
-            raise InputError(f"{path}:{number}: not such a record ('{wrong}' is missing or has another type); {remedy}")
+            raise InputError(
+                f"{path}:{number}: not a valid record ('{wrong}' is missing or has the wrong type); {remedy}"
+            )
     return rows
 
 
@@ -298,11 +300,11 @@ def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
         for what in mine | wanted:
             if mine.get(what) != wanted.get(what):
                 raise InputError(
-                    f"{place}: {what} is not that of {first} ({mine.get(what)} and {wanted.get(what)}); "
+                    f"{place}: {what} differs from {first} ({mine.get(what)} and {wanted.get(what)}); "
                     "summarize runs that differ only in their seed"
                 )
         if row["seed"] in seeds:
-            raise InputError(f"{place}: has the seed of {seeds[row['seed']]}, {row['seed']}; pass each seed once")
+            raise InputError(f"{place}: seed {row['seed']} duplicates {seeds[row['seed']]}; pass each seed once")
         seeds[row["seed"]] = place
     return [_summary(list(found.values()), place) for place in range(len(one["conventions"]))]
 

@@ -60,10 +60,10 @@ def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
     if rows["dev"]["metric"] != rows["test"]["metric"]:
         return f"dev.json is a {rows['dev']['metric']} and test.json a {rows['test']['metric']}"
     if rows["test"]["seed"] in taken:
-        return f"has the seed of another run, {rows['test']['seed']}"
+        return f"duplicates seed {rows['test']['seed']} of another run"
     for name, other in next(iter(taken.values()), {}).items():
         if rows[name]["manifest_sha256"] != other["manifest_sha256"]:
-            return f"{name}.json was measured on another {name} than that of seed {other['seed']}"
+            return f"{name}.json was measured on a different {name} set than seed {other['seed']}"
     return ""
 
 
@@ -79,9 +79,9 @@ def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
         if row["search"].get("by_hand"):
             return f"{name}.json has settings chosen by hand"
         if not row["commit"] or row["commit"].endswith("-dirty"):
-            return f"{name}.json was measured by a source that no commit holds ({row['commit']})"
+            return f"{name}.json was measured with uncommitted source code ({row['commit']})"
         if "-dirty" in (source := str((row.get("trained") or {}).get("commit"))):
-            return f"was trained by a source that no commit holds ({source})"
+            return f"was trained with uncommitted source code ({source})"
     return ""
 
 
@@ -106,7 +106,7 @@ def fill(readme: Path, recipes: Path) -> None:
     before, begin, rest = text.read(readme, remedy="restore it").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise InputError(f"{readme}: has no place for the table; write the lines {BEGIN} and {END} where it belongs")
+        raise InputError(f"{readme}: has no markers for the table; add the lines {BEGIN} and {END} where it belongs")
     files.write_text(readme, before + block(recipes) + after)
 
 

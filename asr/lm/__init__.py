@@ -119,9 +119,7 @@ class Ngram:
             if symbol in (START, END):
                 raise AsrError(f"'{symbol}' is a sentence boundary and cannot occur in text; remove it")
             if symbol not in table and unknown is None:
-                raise AsrError(
-                    f"the language model does not know '{symbol}' and has no <unk>; train it with this symbol"
-                )
+                raise AsrError(f"the language model lacks '{symbol}' and has no <unk>; train it with this symbol")
         return [table.get(symbol, -1 if unknown is None else unknown) for symbol in symbols]
 
     def score(self, state: int, symbol: int) -> tuple[int, float]:
@@ -201,7 +199,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
                 )
     longest = max((len(sentence) for sentence in said), default=-2) + 2
     if not 1 <= order <= longest:
-        remedy = f"use 1 to {longest}" if said else "it has no sentences"
+        remedy = f"use 1 to {longest}" if said else "it contains no sentences"
         raise AsrError(f"order {order} does not fit this text; {remedy}")
     encoded = [[0, *(ids[symbol] for symbol in sentence), 1] for sentence in said]
     return Ngram.of(symbols, kneser_ney.estimate(encoded, len(symbols), order, start=0))
@@ -241,12 +239,12 @@ def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
     if lacking and len(lacking) == len(symbols):
         own = next((symbol for symbol in model.symbols if symbol not in (START, END, *UNKNOWN)), "")
         raise InputError(
-            f"{path}: knows none of the {len(symbols)} {what}, such as '{symbols[0]}', while it has '{own}'; "
+            f"{path}: contains none of the {len(symbols)} {what}, such as '{symbols[0]}', but contains '{own}'; "
             "check upper and lower case, or pass another language model"
         )
     if 2 * len(lacking) > len(symbols):
         warnings.warn(
-            f"{path}: does not know {len(lacking)} of {len(symbols)} {what}, such as '{lacking[0]}'; they count as "
+            f"{path}: lacks {len(lacking)} of {len(symbols)} {what}, such as '{lacking[0]}'; they count as "
             f"{UNKNOWN[0]}",
             AsrWarning,
             stacklevel=2,

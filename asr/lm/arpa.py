@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[tuple[str, ...], tuple[Grams, ...]]:
             return _Reader(path, text.encoded_lines(file)).model()
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read as a language model ({reason}); give an ARPA file") from error
+        raise InputError(f"{path}: cannot be read as a language model ({reason}); pass an ARPA file") from error
 
 
 def write(path: Path, symbols: Sequence[str], grams: Sequence[Grams]) -> None:
@@ -59,7 +59,7 @@ def write(path: Path, symbols: Sequence[str], grams: Sequence[Grams]) -> None:
     taken = " " in symbols
     for symbol in symbols:
         if not symbol or (symbol != " " and _WHITESPACE.search(symbol)) or (symbol == SPACE and taken):
-            raise AsrError(f"{path}: an ARPA file cannot hold the symbol {symbol!r}; rename it")
+            raise AsrError(f"{path}: an ARPA file cannot represent the symbol {symbol!r}; rename it")
     words = [SPACE if symbol == " " else symbol for symbol in symbols]
     with replacing(path) as temporary, open(temporary, "wb") as raw:
         # No name and no time inside, so that the same model is the same bytes.
@@ -97,10 +97,10 @@ class _Reader:
         counts, section = self.counts()
         for order, count in enumerate(counts, 1):
             if section != b"\\%d-grams:" % order:
-                raise self.error(f"'{_shown(section)}' where '\\{order}-grams:' should stand; write the file again")
+                raise self.error(f"expected '\\{order}-grams:', got '{_shown(section)}'; regenerate the file")
             section = self.section(order, count, highest=order == len(counts))
         if section != b"\\end\\":
-            raise self.error(f"'{_shown(section)}' where '\\end\\' should stand; write the file again")
+            raise self.error(f"expected '\\end\\', got '{_shown(section)}'; regenerate the file")
         names = (symbol.decode() for symbol in self.symbols)
         return tuple(" " if name == SPACE else name for name in names), tuple(self.grams)
 
@@ -114,7 +114,7 @@ class _Reader:
             self.number += 1
             if line := line.strip():
                 return line
-        raise self.error(f"ends before {wanted}; the file is cut short or no ARPA file, copy it again")
+        raise self.error(f"ends before {wanted}; the file is truncated or not an ARPA file, copy it again")
 
     def counts(self) -> tuple[list[int], bytes]:
         """Return how many n-grams of each order are announced, and the line after them."""
@@ -122,10 +122,10 @@ class _Reader:
         while (line := self.line("\\1-grams:")).startswith(b"ngram"):
             match = re.fullmatch(rb"ngram\s+(\d{1,18})\s*=\s*(\d{1,18})", line)
             if not match or int(match[1]) != len(counts) + 1:
-                raise self.error(f"'{_shown(line)}' where 'ngram {len(counts) + 1}=<count>' should stand; correct it")
+                raise self.error(f"expected 'ngram {len(counts) + 1}=<count>', got '{_shown(line)}'; correct it")
             counts.append(int(match[2]))
         if not counts:
-            raise self.error("announces no n-grams; write the file again")
+            raise self.error("declares no n-grams; regenerate the file")
         return counts, line
 
     def section(self, order: int, count: int, highest: bool) -> bytes:
@@ -136,7 +136,7 @@ class _Reader:
         while not _opens_section(line := self.line(f"what follows the {count} {order}-grams")):
             if len(ids) == count:
                 raise self.error(
-                    f"one more {order}-gram than the {count} announced; correct 'ngram {order}=' or the list"
+                    f"one more {order}-gram than the {count} declared; correct 'ngram {order}=' or the list"
                 )
             fields = line.split()
             ids.append([self.id(symbol, order) for symbol in fields[1 : order + 1]])
@@ -144,7 +144,7 @@ class _Reader:
             numbers.append(self.number)
         if len(ids) < count:
             raise self.error(
-                f"{len(ids)} {order}-grams where {count} are announced; the file has lost some, copy it again"
+                f"{len(ids)} {order}-grams, but {count} are declared; the file is incomplete, copy it again"
             )
         rows = np.array(ids, np.int32).reshape(-1, order)
         self.grams.append(self.table(rows, np.array(weights, np.float64).reshape(-1, 2), numbers))
@@ -165,11 +165,11 @@ class _Reader:
     def weights(self, fields: list[bytes], order: int, highest: bool) -> tuple[float, float]:
         """Return the log10 probability and back-off weight of an n-gram's line."""
         if not order + 1 <= len(fields) <= order + 2:
-            wanted = f"a probability, {order} symbols and at most a back-off weight"
-            raise self.error(f"{len(fields)} fields where {wanted} should stand; correct the line")
+            wanted = f"a probability, {order} symbols and optionally a back-off weight"
+            raise self.error(f"{len(fields)} fields, expected {wanted}; correct the line")
         probability, backoff = self.value(fields[0]), self.value(fields[-1]) if len(fields) == order + 2 else 0.0
         if probability > _ROUNDING:
-            raise self.error(f"log10 probability {probability} is above 0; write the file again")
+            raise self.error(f"log10 probability {probability} is above 0; regenerate the file")
         if highest and backoff:
             raise self.error(f"back-off weight {backoff} at the highest order, {order}; remove it")
         return min(probability, 0.0), backoff
@@ -181,7 +181,7 @@ class _Reader:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise self.error(f"'{_shown(field)}' is not a finite number; correct it (-99 stands for never)")
+            raise self.error(f"'{_shown(field)}' is not a finite number; correct it (-99 means probability 0)")
         return value + 0.0  # −0 becomes 0, which is not written
 
     def table(self, ids: Ids, weights: Floats, numbers: list[int]) -> Grams:
@@ -195,7 +195,7 @@ class _Reader:
         order = np.argsort(keys, kind="stable")
         for at in np.flatnonzero(np.diff(keys[order]) == 0)[:1]:
             first, second = order[at], order[at + 1]
-            what = f"'{self.text(ids[second])}' stands in line {numbers[first]} already"
+            what = f"'{self.text(ids[second])}' is a duplicate of line {numbers[first]}"
             raise self.error(f"{what}; remove one of them", numbers[second])
         return Grams(ids[order], keys[order], weights[order, 0], weights[order, 1])
 

@@ -89,7 +89,7 @@ def score(
     """
     said, heard = _by_id(references), _by_id(hypotheses)
     if not isinstance(references, Mapping) and len(said) != len(heard):
-        raise InputError(f"{len(said)} references and {len(heard)} hypotheses; give as many of both, or use ids")
+        raise InputError(f"{len(said)} references and {len(heard)} hypotheses; pass equally many, or use ids")
     kind = kind or conventions.kind_of({id: _symbols(transcript, "", id) for id, transcript in said.items()})
     choose(CONVENTIONS, kind, "kind of symbols")
     if speakers is None:

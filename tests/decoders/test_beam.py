@@ -407,13 +407,13 @@ def test_what_is_no_matrix_is_refused(shape):
 def test_a_frame_without_any_unit_is_named():
     log_probs = np.zeros((5, 3))
     log_probs[3] = -INF
-    with pytest.raises(AsrError, match="frame 3: log-probs and language model leave no labelling"):
+    with pytest.raises(AsrError, match="frame 3: log-probs and language model allow no labelling"):
         BeamSearch()(log_probs)
 
 
 def test_a_language_model_that_lets_nothing_end_is_named():
     lm = Tables(np.zeros((1, 3), np.int32), np.zeros((1, 3)), np.array([-INF]))
-    with pytest.raises(AsrError, match="no labelling in the beam may end"):
+    with pytest.raises(AsrError, match="no labelling in the beam can end the sentence"):
         BeamSearch(language=lm, weight=1.0)(np.zeros((2, 3)))
 
 
@@ -422,12 +422,12 @@ def test_a_language_model_that_lets_nothing_end_is_named():
     [
         (
             Tables(np.zeros((1, 4), np.int32), np.zeros((1, 4)), np.zeros(1)),
-            "is over 4 units, the log-probs are over 3",
+            "has 4 units, but the log-probs have 3",
         ),
-        (Tables(np.zeros((2, 3), np.int32), np.zeros((1, 3)), np.zeros(1)), "differ in shape"),
-        (Tables(np.zeros((1, 3), np.int32), np.zeros((1, 3)), np.zeros(2)), "differ in shape"),
-        (Tables(np.full((1, 3), 7, np.int32), np.zeros((1, 3)), np.zeros(1)), "lead out of its 1 states"),
-        (Tables(np.zeros((1, 3), np.int32), np.full((1, 3), math.nan), np.zeros(1)), "hold NaN"),
+        (Tables(np.zeros((2, 3), np.int32), np.zeros((1, 3)), np.zeros(1)), "the shapes of its tables do not match"),
+        (Tables(np.zeros((1, 3), np.int32), np.zeros((1, 3)), np.zeros(2)), "the shapes of its tables do not match"),
+        (Tables(np.full((1, 3), 7, np.int32), np.zeros((1, 3)), np.zeros(1)), "refer to states outside 0 … 0"),
+        (Tables(np.zeros((1, 3), np.int32), np.full((1, 3), math.nan), np.zeros(1)), "contain NaN"),
     ],
 )
 def test_a_language_model_whose_tables_do_not_fit_is_refused(lm, message):

@@ -125,10 +125,14 @@ def test_both_formats_fit_units_of_every_level(tmp_path, kind):
 @pytest.mark.parametrize(
     ("entries", "units", "message"),
     [
-        ({"cat": [("k", "xx")]}, PHONES, r"^my.dic: word 'cat', said 'k xx': 'xx' is not one of TIMIT's 61 phones"),
-        ({"uh": [("q",)]}, PHONES, r"^my.dic: word 'uh', said 'q': has no phones"),
-        ({"café": [("c", "a", "f", "é")]}, LETTERS, r"^my.dic: word 'café', said 'c a f é': 'é' is not a unit"),
-        ({"...": [(".", ".", ".")]}, LETTERS, r"^my.dic: word '...', said '. . .': has no text"),
+        (
+            {"cat": [("k", "xx")]},
+            PHONES,
+            r"^my.dic: word 'cat', pronounced 'k xx': 'xx' is not one of TIMIT's 61 phones",
+        ),
+        ({"uh": [("q",)]}, PHONES, r"^my.dic: word 'uh', pronounced 'q': has no phones"),
+        ({"café": [("c", "a", "f", "é")]}, LETTERS, r"^my.dic: word 'café', pronounced 'c a f é': 'é' is not a unit"),
+        ({"...": [(".", ".", ".")]}, LETTERS, r"^my.dic: word '...', pronounced '. . .': has no text"),
     ],
 )
 def test_what_is_no_unit_is_refused_with_its_word(entries, units, message):

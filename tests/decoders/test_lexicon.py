@@ -457,7 +457,9 @@ def test_where_the_language_model_lets_no_words_end_it_is_said():
         table._replace(probability=np.where(table.ids[:, -1] == 1, -INF, table.probability)) for table in (one, two)
     )
     endless = language_models.Ngram.of(lm.symbols, [one, two])
-    with pytest.raises(AsrError, match=r"^lexicon: language model: no words in the beam may end; widen the beam$"):
+    with pytest.raises(
+        AsrError, match=r"^lexicon: language model: no words in the beam can end the sentence; widen the beam$"
+    ):
         LexiconSearch(pronunciations=HOMOPHONES, language=endless, weight=1.0)(emissions(g, 9, 4))
 
 
@@ -628,19 +630,19 @@ def test_a_word_may_come_at_its_best_in_any_state():
         ({"bonus": math.nan}, r"^lexicon: bonus nan: must be finite$"),
         ({"unknown": 0.0}, r"^lexicon: unknown 0.0: must be finite and below 0$"),
         ({"unknown": math.nan}, r"^lexicon: unknown nan: must"),
-        ({"pronunciations": {}}, r"^lexicon: holds no word"),
-        ({"pronunciations": {"a": []}}, r"^lexicon: word 'a': has a pronunciation of no unit or none at all"),
-        ({"pronunciations": {"a": [(1,), ()]}}, r"^lexicon: word 'a': has a pronunciation of no unit"),
-        ({"pronunciations": {"a": [(1, 0)]}}, r"^lexicon: word 'a': unit 0 is blank, free or the separator"),
+        ({"pronunciations": {}}, r"^lexicon: contains no words"),
+        ({"pronunciations": {"a": []}}, r"^lexicon: word 'a': has no pronunciation, or an empty one"),
+        ({"pronunciations": {"a": [(1,), ()]}}, r"^lexicon: word 'a': has no pronunciation, or an empty one"),
+        ({"pronunciations": {"a": [(1, 0)]}}, r"^lexicon: word 'a': unit 0 is blank, optional or the separator"),
         ({"pronunciations": {"a": [(1, -1)]}}, r"^lexicon: word 'a': unit -1"),
         ({"free": [2]}, r"^lexicon: word 'right': unit 2 is"),
         ({"separator": 3}, r"^lexicon: word 'right': unit 3 is"),
-        ({"free": [0]}, r"^lexicon: free unit 0: must be above 0 and not the separator$"),
-        ({"free": [4], "separator": 4}, r"^lexicon: free unit 4: must"),
+        ({"free": [0]}, r"^lexicon: optional unit 0: must be above 0 and not the separator$"),
+        ({"free": [4], "separator": 4}, r"^lexicon: optional unit 4: must"),
         ({"separator": 0}, r"^lexicon: separator 0: must be above 0$"),
         (
             {"language": language_models.estimate([["a"]], 1, ["a"]), "weight": 1.0},
-            r"^the language model does not know 'right' and has no <unk>",
+            r"^the language model lacks 'right' and has no <unk>",
         ),
     ],
 )
@@ -654,11 +656,11 @@ def test_a_setting_that_makes_no_sense_is_refused_in_one_line(setting, message):
     ("log_probs", "message"),
     [
         (np.zeros(4), r"^lexicon: log-probs \(4,\): must be \(frames, units\)$"),
-        (np.zeros((2, 3)), r"^lexicon: has unit 3, the log-probs are over 3 units$"),
-        (np.full((2, 4), math.nan), r"^lexicon: frame 0: the log-prob of unit 0 is nan; must be below inf$"),
+        (np.zeros((2, 3)), r"^lexicon: uses unit 3, but the log-probs have 3 units$"),
+        (np.full((2, 4), math.nan), r"^lexicon: frame 0: the log-prob of unit 0 is nan; must be finite or -inf$"),
         (np.array([[0.0, 0, 0, 0], [0, 0, INF, 0]]), r"^lexicon: frame 1: the log-prob of unit 2 is inf"),
-        (np.full((2, 4), -INF), r"^lexicon: frame 0: log-probs and lexicon leave no labelling"),
-        (certain([1, 1, 0, 1], 4), r"^lexicon: frame 3: log-probs and lexicon leave no labelling"),
+        (np.full((2, 4), -INF), r"^lexicon: frame 0: log-probs and lexicon allow no labelling"),
+        (certain([1, 1, 0, 1], 4), r"^lexicon: frame 3: log-probs and lexicon allow no labelling"),
     ],
 )
 def test_log_probs_that_cannot_be_are_refused_in_one_line(log_probs, message):

@@ -329,7 +329,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path, sound, toy):
     with pytest.raises(AsrError, match=r"epochs.jsonl: cannot be read .*; restore it"):
         read(sound, toy)
     (sound / "epochs.jsonl").write_text("[]\n")
-    with pytest.raises(AsrError, match=r"epochs.jsonl:1: not such a record \('epoch' is missing or .*\); restore it"):
+    with pytest.raises(AsrError, match=r"epochs.jsonl:1: not a valid record \('epoch' is missing or .*\); restore it"):
         read(sound, toy)
 
 

@@ -149,8 +149,8 @@ def test_results_are_compared_from_their_files(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"manifest_sha256": "c" * 64}, "were measured on different sets"),
-        ({"metric": "CER", "conventions": [EMPTY["conventions"][0] | {"metric": "CER"}]}, "are PER and CER"),
+        ({"manifest_sha256": "c" * 64}, "measured on different sets"),
+        ({"metric": "CER", "conventions": [EMPTY["conventions"][0] | {"metric": "CER"}]}, "metrics are PER and CER"),
         (
             {"conventions": None},
             r"two.test\.json: not a result file, .*'conventions' is missing",

@@ -124,7 +124,7 @@ def test_speakers_that_nobody_named_are_not_counted(system, toy, tmp_path):
 
 @pytest.mark.parametrize(
     ("ids", "speakers", "what"),
-    [(("a-1", "a_1"), ("", ""), "2 ids would be 1"), (("a", "b"), ("an_n", "ann"), "2 speakers would be 1")],
+    [(("a-1", "a_1"), ("", ""), "2 ids would become 1"), (("a", "b"), ("an_n", "ann"), "2 speakers would become 1")],
 )
 def test_what_would_become_one_in_trn_is_refused(system, toy, tmp_path, ids, speakers, what):
     utterances = [

@@ -55,15 +55,15 @@ def test_one_seed_has_no_deviation():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"seed": 1}, "two: has the seed of one, 1; pass each seed once"),
-        ({"manifest_sha256": "b" * 64}, "two: the set is not that of one"),
-        ({"search": {"decoder": "beam"}}, r"two: the decoder is not that of one \(beam and greedy\)"),
-        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the decoder's width is not that of one \(9 and None\)"),
-        ({"search": {"decoder": "greedy", "lm": "a"}}, "two: the decoder's lm is not that of one"),
-        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the decoder's lexicon is not that of one"),
-        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the settings were chosen is not that of one"),
+        ({"seed": 1}, "two: seed 1 duplicates one; pass each seed once"),
+        ({"manifest_sha256": "b" * 64}, "two: the set differs from one"),
+        ({"search": {"decoder": "beam"}}, r"two: the decoder differs from one \(beam and greedy\)"),
+        ({"search": {"decoder": "greedy", "width": 9}}, r"two: the decoder's width differs from one \(9 and None\)"),
+        ({"search": {"decoder": "greedy", "lm": "a"}}, "two: the decoder's lm differs from one"),
+        ({"search": {"decoder": "greedy", "lexicon": "a"}}, "two: the decoder's lexicon differs from one"),
+        ({"search": {"decoder": "greedy", "by_hand": True}}, "two: how the settings were chosen differs from one"),
         ({"search": {"decoder": "greedy", "tuned_on_test": True}}, "two: tuned on test itself: not a test"),
-        ({"conventions": result()["conventions"][:1]}, "two: what is scored is not that of one"),
+        ({"conventions": result()["conventions"][:1]}, "two: what is scored differs from one"),
     ],
 )
 def test_what_does_not_go_together_is_not_summarised(changed, message):
@@ -147,8 +147,8 @@ def test_a_result_in_words_shows_no_rate_of_units(recipes):
 @pytest.mark.parametrize(
     ("name", "changed", "reason"),
     [
-        ("test", {"manifest_sha256": "b" * 64}, "test.json was measured on another test than that of seed 1"),
-        ("dev", {"manifest_sha256": "b" * 64}, "dev.json was measured on another dev than that of seed 1"),
+        ("test", {"manifest_sha256": "b" * 64}, "test.json was measured on a different test set than seed 1"),
+        ("dev", {"manifest_sha256": "b" * 64}, "dev.json was measured on a different dev set than seed 1"),
         ("test", {"metric": "WER"}, "dev.json is a PER and test.json a WER"),
     ],
 )
@@ -175,9 +175,9 @@ def test_several_seeds_share_a_row(tmp_path, recipes):
         ({"encoder": {"hidden": 80}}, {}, "differs from"),
         ({}, {"search": {"decoder": "beam", "tuned_on_test": True}}, "tuned on dev itself"),
         ({}, {"search": {"decoder": "beam", "by_hand": True}}, "settings chosen by hand"),
-        ({}, {"commit": "0123-dirty"}, "by a source that no commit holds"),
-        ({}, {"commit": None}, "by a source that no commit holds"),
-        ({}, {"trained": {"commit": "0123-dirty, 4567"}}, "was trained by a source that no commit holds"),
+        ({}, {"commit": "0123-dirty"}, "was measured with uncommitted source code"),
+        ({}, {"commit": None}, "was measured with uncommitted source code"),
+        ({}, {"trained": {"commit": "0123-dirty, 4567"}}, "was trained with uncommitted source code"),
     ],
 )
 def test_a_run_that_cannot_stand_for_its_recipe_is_left_out_and_named(tmp_path, recipes, settings, changed, reason):
@@ -205,7 +205,7 @@ def test_of_two_runs_of_one_seed_the_second_is_left_out(tmp_path, recipes):
 
 def test_a_file_without_a_place_for_the_table_is_left_alone(recipes):
     (recipes / "README.md").write_text("nothing\n")
-    with pytest.raises(InputError, match=r"README\.md: has no place for the table"):
+    with pytest.raises(InputError, match=r"README\.md: has no markers for the table"):
         table.fill(recipes / "README.md", recipes)
     assert (recipes / "README.md").read_text() == "nothing\n"
     (recipes / "README.md").unlink()
@@ -250,7 +250,7 @@ def test_a_value_of_another_type_is_named_with_its_key(tmp_path, key):
         except InputError as error:
             assert "test.json" in str(error) or "one" in str(error)  # noqa: PT017
     path.write_text(json.dumps(result() | {key: object.__name__ if key in ("rate", "search") else 1e400}))
-    with pytest.raises(InputError, match=rf"\('({key})' is missing or has another type\); run `asr evaluate` again"):
+    with pytest.raises(InputError, match=rf"\('({key})' is missing or has the wrong type\); run `asr evaluate` again"):
         results.read(path)
 
 

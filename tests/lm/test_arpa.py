@@ -168,13 +168,13 @@ def test_a_space_is_written_as_a_word(tmp_path):
 @pytest.mark.parametrize("symbol", ["", "a b", "a\tb", "\n"])
 def test_a_symbol_that_the_format_cannot_hold_is_refused(tmp_path, symbol):
     model = lm.estimate([[symbol]], 1)
-    with pytest.raises(AsrError, match=r"lm\.arpa: an ARPA file cannot hold the symbol .*; rename it"):
+    with pytest.raises(AsrError, match=r"lm\.arpa: an ARPA file cannot represent the symbol .*; rename it"):
         lm.write(model, tmp_path / "lm.arpa")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_space_and_its_word_are_not_both_symbols(tmp_path):
-    with pytest.raises(AsrError, match="cannot hold the symbol '<space>'"):
+    with pytest.raises(AsrError, match="cannot represent the symbol '<space>'"):
         lm.write(lm.estimate([[" ", "<space>"]], 1), tmp_path / "lm.arpa")
 
 
@@ -190,32 +190,36 @@ def test_float32_rounding_above_zero_is_zero(path):
 
 
 BAD = {
-    "no model": ("\\data\\", "data", r":26: ends before \\data\\; .* no ARPA file"),
+    "no model": ("\\data\\", "data", r":26: ends before \\data\\; .* not an ARPA file"),
     "cut short in a section": (
         ARPA[ARPA.index("-0.9\tb b") :],
         "",
-        r":18: ends before what follows the 4 2-grams; .*cut",
+        r":18: ends before what follows the 4 2-grams; .*truncated",
     ),
     "cut short at the end": ("\\end\\\n", "", r":25: ends before what follows the 2 3-grams"),
-    "cut short inside a line": (" b </s>\n\n\\end\\\n", "", r":24: 2 fields where a probability, 3 symbols"),
-    "no counts": ("ngram 1=5\nngram  2 = 4\nngram 3=2\n", "", ":5: announces no n-grams"),
-    "a count without end": ("ngram 3=2", "ngram 3=" + "9" * 5000, ":6: 'ngram 3=99999.*' where 'ngram 3=<count>'"),
-    "a count that is none": ("ngram 3=2", "ngram 3=x", ":6: 'ngram 3=x' where 'ngram 3=<count>' should stand"),
-    "orders out of order": ("ngram 3=2", "ngram 4=2", ":6: 'ngram 4=2' where 'ngram 3=<count>' should stand"),
-    "too many announced": ("ngram  2 = 4", "ngram 2=5", ":22: 4 2-grams where 5 are announced"),
-    "absurdly many": ("ngram  2 = 4", f"ngram 2={10**15}", f":22: 4 2-grams where {10**15} are announced"),
-    "too few announced": ("ngram  2 = 4", "ngram 2=3", ":20: one more 2-gram than the 3 announced"),
-    "a section missing": ("\\2-grams:", "\\3-grams:", r":16: '\\3-grams:' where '\\2-grams:' should stand"),
-    "an unannounced section": ("\\end", "\\4-grams:\n\\end", r":26: '\\4-grams:' where '\\end\\' should stand"),
+    "cut short inside a line": (" b </s>\n\n\\end\\\n", "", r":24: 2 fields, expected a probability, 3 symbols"),
+    "no counts": ("ngram 1=5\nngram  2 = 4\nngram 3=2\n", "", ":5: declares no n-grams"),
+    "a count without end": (
+        "ngram 3=2",
+        "ngram 3=" + "9" * 5000,
+        ":6: expected 'ngram 3=<count>', got 'ngram 3=99999.*'",
+    ),
+    "an invalid count": ("ngram 3=2", "ngram 3=x", ":6: expected 'ngram 3=<count>', got 'ngram 3=x'"),
+    "orders out of order": ("ngram 3=2", "ngram 4=2", ":6: expected 'ngram 3=<count>', got 'ngram 4=2'"),
+    "too many declared": ("ngram  2 = 4", "ngram 2=5", ":22: 4 2-grams, but 5 are declared"),
+    "absurdly many": ("ngram  2 = 4", f"ngram 2={10**15}", f":22: 4 2-grams, but {10**15} are declared"),
+    "too few declared": ("ngram  2 = 4", "ngram 2=3", ":20: one more 2-gram than the 3 declared"),
+    "a section missing": ("\\2-grams:", "\\3-grams:", r":16: expected '\\2-grams:', got '\\3-grams:'"),
+    "an undeclared section": ("\\end", "\\4-grams:\n\\end", r":26: expected '\\end\\', got '\\4-grams:'"),
     "a missing context": ("<s> a b", "b a b", ":23: the context 'b a' is not among the 2-grams.*add it with weight 0"),
     "an unknown symbol": ("b b\n", "b c\n", ":19: 'c' is not among the 1-grams"),
-    "one twice": ("b b\n", "a b\n", ":19: 'a b' stands in line 18 already"),
-    "a symbol twice": ("b\t0.125", "a\t0.125", ":12: 'a' stands in line 11 already"),
+    "a duplicate n-gram": ("b b\n", "a b\n", ":19: 'a b' is a duplicate of line 18"),
+    "a duplicate symbol": ("b\t0.125", "a\t0.125", ":12: 'a' is a duplicate of line 11"),
     "not a number": ("-0.15", "x", ":23: 'x' is not a finite number"),
     "nan": ("-0.15", "nan", ":23: 'nan' is not a finite number"),
     "an infinite weight": ("-0.4\n", "-inf\n", ":18: '-inf' is not a finite number"),
     "a probability above 1": ("-0.15", "0.15", r":23: log10 probability 0\.15 is above 0"),
-    "too many fields": ("a b\t-0.4", "a b\t-0.4 7", ":18: 5 fields where a probability, 2 symbols and at most"),
+    "too many fields": ("a b\t-0.4", "a b\t-0.4 7", ":18: 5 fields, expected a probability, 2 symbols and optionally"),
     "a weight at the highest order": ("a b </s>", "a b </s> -1", r":24: back-off weight -1\.0 at the highest order, 3"),
     "no start": ("<s>", "<t>", r"lm\.arpa: the language model has no <s>; add it"),
     "no end": ("</s>", "</t>", r"lm\.arpa: the language model has no </s>; add it"),

@@ -46,7 +46,7 @@ def test_an_open_vocabulary_has_unk_and_a_closed_one_gives_mass_to_all_its_symbo
     assert (opened.unknown, closed.unknown) == (2, None)
     assert opened.ids(["zebra", "a"]) == [2, 3]
     assert -20 < closed.score(0, closed.ids(["z"])[0])[1] < 0
-    with pytest.raises(AsrError, match="does not know 'zebra' and has no <unk>; train it with this symbol"):
+    with pytest.raises(AsrError, match="lacks 'zebra' and has no <unk>; train it with this symbol"):
         closed.ids(["a", "zebra"])
 
 
@@ -88,7 +88,7 @@ def test_tables_follow_the_order_of_the_units(sentences):
 
 
 def test_tables_name_a_unit_that_the_model_does_not_know(sentences):
-    with pytest.raises(AsrError, match="does not know 'x' and has no <unk>"):
+    with pytest.raises(AsrError, match="lacks 'x' and has no <unk>"):
         lm.estimate(sentences, 2, "abcd").tables([*UNITS, "x"])
 
 
@@ -147,7 +147,7 @@ def test_the_same_sentences_make_the_same_model(sentences):
 @pytest.mark.parametrize(
     ("text", "order", "vocabulary", "message"),
     [
-        ([], 2, None, "order 2 does not fit this text; it has no sentences"),
+        ([], 2, None, "order 2 does not fit this text; it contains no sentences"),
         ([["a"], ["a", "b"]], 5, None, "order 5 does not fit this text; use 1 to 4"),
         ([["a"]], 0, None, "order 0 does not fit this text; use 1 to 3"),
         ([["a"], ["b", "x"]], 2, "ab", "sentence 2: 'x' is not in the vocabulary"),
@@ -189,9 +189,9 @@ def test_perplexity_of_the_impossible_is_infinite(tmp_path):
 def test_a_model_that_knows_none_of_the_symbols_is_refused_and_one_that_knows_few_is_reported(tmp_path):
     path = tmp_path / "upper.arpa"
     lm.write(lm.estimate([["SHE", "HAD"], ["A", "DOG"]], 1), path)
-    with pytest.raises(InputError, match="none of the 2 words of d, such as 'she', while it has 'A'; check upper"):
+    with pytest.raises(InputError, match="none of the 2 words of d, such as 'she', but contains 'A'; check upper"):
         lm.matching(path, ["she", "had"], "words of d")
-    with pytest.warns(AsrWarning, match="does not know 2 of 3 words of d, such as 'she'; they count as <unk>"):
+    with pytest.warns(AsrWarning, match="lacks 2 of 3 words of d, such as 'she'; they count as <unk>"):
         lm.matching(path, ["she", "had", "DOG"], "words of d")
     assert lm.matching(path, ["SHE", "HAD", "cat"], "words of d").order == 1
 

@@ -233,11 +233,11 @@ def test_a_bundle_or_manifest_other_than_the_evaluated_one_is_rejected(run, data
     [
         ("test.json", "{}", r"test\.json: not a result file, .*\('metric' is missing or "),
         ("test.utterances.jsonl", '{"id": "one"\n', r"utterances\.jsonl: cannot be read"),
-        ("test.utterances.jsonl", "", r"utterances\.jsonl: has 0 errors in 0 utterances, and test\.json [0-9]+ in 24"),
+        ("test.utterances.jsonl", "", r"utterances\.jsonl: has 0 errors in 0 utterances, but test\.json has [0-9]+"),
         (
             "test.utterances.jsonl",
             '{"id": "one"}\n',
-            r"utterances\.jsonl:1: not such a record \('speaker' is missing or ",
+            r"utterances\.jsonl:1: not a valid record \('speaker' is missing or ",
         ),
         (
             "test.utterances.jsonl",
@@ -247,7 +247,7 @@ def test_a_bundle_or_manifest_other_than_the_evaluated_one_is_rejected(run, data
         (
             "epochs.jsonl",
             '{"loss": 1}\n',
-            r"epochs\.jsonl:1: not such a record \('epoch' is missing or .*\); restore it",
+            r"epochs\.jsonl:1: not a valid record \('epoch' is missing or .*\); restore it",
         ),
     ],
 )
@@ -262,7 +262,7 @@ def test_utterances_of_another_evaluation_are_rejected(run):
     row = json.loads(lines[0])
     row["alignment"].append([None, "s"])
     (run / "test.utterances.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]))
-    with pytest.raises(InputError, match="has [0-9]+ errors in 24 utterances, and .*; run `asr evaluate` again"):
+    with pytest.raises(InputError, match="has [0-9]+ errors in 24 utterances, but .*; run `asr evaluate` again"):
         rendered(run)
 
 

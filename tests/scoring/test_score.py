@@ -80,7 +80,7 @@ def test_a_score_prints_one_line_per_convention():
 @pytest.mark.parametrize(
     ("references", "hypotheses", "kind", "message"),
     [
-        (["a"], ["a", "b"], None, "1 references and 2 hypotheses; give as many of both, or use ids"),
+        (["a"], ["a", "b"], None, "1 references and 2 hypotheses; pass equally many, or use ids"),
         ({"a": "x"}, {"b": "x"}, None, "b: has a hypothesis but no reference"),
         ([], [], None, "no references"),
         (["a"], ["a"], "word", "unknown kind of symbols 'word': .* did you mean 'words'"),
