@@ -242,18 +242,12 @@ def _unlike_ids(named: list[tuple[str, str]]) -> list[str]:
 def _inside(folder: Path) -> list[Path]:
     """Return the audio files in a folder and below it, those of linked folders too; report what is skipped."""
     from asr.audio import READABLE, UNREADABLE
+    from asr.support import files
 
-    seen: set[tuple[int, int]] = set()
     found: list[Path] = []
     hidden: list[Path] = []
     unreadable: list[Path] = []
-    for here, folders, names in os.walk(folder, onerror=_say_unsearchable, followlinks=True):
-        status = os.stat(here)
-        if (status.st_dev, status.st_ino) in seen:  # a link to where we have been
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders.sort()
+    for here, _, names in files.walked(folder, _say_unsearchable):
         for path in (Path(here) / name for name in names):
             kind = path.suffix.lower()
             if kind not in READABLE | UNREADABLE:

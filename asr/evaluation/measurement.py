@@ -113,7 +113,7 @@ def run(
         data: The manifest.
         out: The result's name, without ending.
         device: Where the network runs.
-        search: How to decode; greedy when left out.
+        search: How to decode. Default: greedy.
         force: Score a set even with weights that were chosen on it, other than dev; the result says so.
 
     Raises:

@@ -287,8 +287,8 @@ def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
         found: Each result, by where it came from.
 
     Raises:
-        InputError: They are not of one set, one search and one kind of symbol, a seed stands twice, or one was tuned on
-            the very set, which is then no test.
+        InputError: They are not of one set, one search and one kind of symbol, a seed is a duplicate, or one was
+            tuned on the very set, which is then not a test.
     """
     (first, one), *others = found.items()
     for place, row in found.items():

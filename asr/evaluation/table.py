@@ -28,7 +28,7 @@ def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
         recipes: The folder of recipes.
 
     Returns:
-        The files written, and a line for each run that was left out.
+        The files written, and a line for each run that was omitted.
 
     Raises:
         AsrError: A copy cannot be written.

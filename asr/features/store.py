@@ -27,10 +27,10 @@ from asr import audio
 from asr.errors import InputError, first_few
 from asr.features import shards
 from asr.features.framing import Features, Matrix
-from asr.features.normalise import Statistics
+from asr.features.normalise import Statistics, Vector
 from asr.features.shards import Ints, Shard, Table
 from asr.manifest import Utterance
-from asr.support import job
+from asr.support import job, seeds
 
 FORMAT = 2  # increase it when the same settings give other features, or when the layout of the files changes
 MAX_STORES = 4  # per set: enough for experiments that alternate between features, and the disk does not fill up
@@ -110,6 +110,17 @@ class Store:
         digest = hashlib.sha256(self.lengths.tobytes())
         digest.update(total.total.tobytes() + total.squares.tobytes())
         return digest.hexdigest()
+
+    def sketch(self) -> Vector:
+        """Return (F,): the sum of the utterances' mean features, each with a random sign of its own.
+
+        Where the same recordings are rounded differently, it is nearly the same; where one has changed, it changes by
+        about as much as that one's mean, however many others there are.
+        """
+        counts, totals, _ = self.sums(np.arange(len(self)))
+        signs = seeds.generator(0, "sketch").choice([-1.0, 1.0], len(self))
+        sketch: Vector = signs @ (totals / counts[:, None])
+        return sketch
 
     def __getitem__(self, index: int, /) -> Matrix:
         piece = self._piece(self.offsets[index])

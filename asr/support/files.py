@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,24 @@ def folder(path: Path) -> Path:
     except OSError as error:
         raise _cannot_write(path, error) from error
     return path
+
+
+def walked(root: Path, report: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield what `os.walk` does of a folder and those below it, linked ones too, each once however often it is linked.
+
+    Args:
+        root: The folder.
+        report: Is told of a folder that cannot be searched.
+    """
+    seen: set[tuple[int, int]] = set()
+    for here, folders, names in os.walk(root, onerror=report, followlinks=True):
+        status = os.stat(here)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        yield here, folders, names
 
 
 @contextmanager

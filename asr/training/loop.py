@@ -77,8 +77,8 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             run = group.leader_first(lambda: start(recipe, corpus, out, device, group))  # who computes the features
             data |= {"features": run.train.features.store.digest}
             trained = provenance.training(device, last.facts if last else None)
-            mean = run.train.features.store.total().mean.tolist()
-            facts = {"seed": recipe.training.seed, "data": data, "mean": mean, "trained": trained}
+            sketch = run.train.features.store.sketch().tolist()
+            facts = {"seed": recipe.training.seed, "data": data, "sketch": sketch, "trained": trained}
             if init := last.facts.get("init") if last else initialize(run):
                 facts |= {"init": init}
             run.system.facts = facts | environment(device, group)

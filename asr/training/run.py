@@ -31,7 +31,7 @@ from asr.training.learner import Learner, dtype
 
 Say = Callable[[str], None]
 BEFORE_RULES = config.Training(batch=16, epochs=20, learning_rate=1e-2)  # the defaults of version 0.1
-MEAN_TOLERANCE = 1e-3  # by which the mean of a feature may differ where only its rounding does
+SKETCH_TOLERANCE = 1e-2  # rounding moves it by 1e-4 or less, another recording by 0.1 and more
 
 
 @dataclass
@@ -214,10 +214,10 @@ def resume(run: Run, last: Checkpoint) -> None:
 
 
 def _changed_features(run: Run, last: Checkpoint) -> list[str]:
-    """Return what is to be said of features that differ from those of a checkpoint in their rounding alone.
+    """Return what is to be reported of features that are not those of a checkpoint to the bit.
 
-    Another processor or version of a library rounds them differently; other recordings have another mean. Version 0.1
-    recorded no mean.
+    Another processor or version of a library rounds them differently; other recordings have another sketch (see
+    `asr.features.store.Store.sketch`). Version 0.1 recorded no sketch, so that only the manifests are compared.
 
     Raises:
         AsrError: They are features of other recordings.
@@ -225,10 +225,12 @@ def _changed_features(run: Run, last: Checkpoint) -> list[str]:
     before, now = last.facts, run.system.facts
     if before["data"]["features"] == now["data"]["features"]:
         return []
-    if "mean" in before and not np.allclose(before["mean"], now["mean"], rtol=0, atol=MEAN_TOLERANCE):
+    if "sketch" in before and not np.allclose(before["sketch"], now["sketch"], rtol=0, atol=SKETCH_TOLERANCE):
         what = "was trained on different recordings (the audio files have changed)"
         raise AsrError(f"{run.out}: {what}; restore them or use another --out")
-    return ["the features are rounded differently" if "mean" in before else "the features cannot be compared"]
+    if "sketch" in before:
+        return ["the features are rounded differently here"]
+    return ["the features differ from those of version 0.1 (if recordings have changed, use another --out)"]
 
 
 def check_ranks_agree(run: Run) -> None:

@@ -431,3 +431,21 @@ def test_segments_of_one_recording_have_the_features_of_those_samples(utterances
         np.testing.assert_array_equal(kept[i], features(samples[first : first + round(0.5 * rate)]))
     moved = [Utterance(p.id, p.audio, p.seconds, start=p.start + 0.1) for p in parts]
     assert not np.array_equal(store.Store.open(folder, "train", moved, features)[0], kept[0])
+
+
+def test_a_sketch_tells_another_recording_from_another_rounding(utterances, folder, tmp_path):
+    features = MFCC()
+    kept = store.Store.open(folder, "train", utterances, features).sketch()
+
+    def rounded(samples):
+        return features(samples) * np.float32(1 + 1e-7)
+
+    differently = frozen(features)
+    type(differently).__call__ = lambda self, samples: rounded(samples)
+    np.testing.assert_allclose(
+        store.Store.open(tmp_path / "b", "train", utterances, differently).sketch(), kept, atol=1e-3
+    )
+    samples, rate = audio.read(utterances[2].audio)
+    soundfile.write(utterances[2].audio, samples[::-1], rate)  # the same samples in another order
+    changed = store.Store.open(tmp_path / "c", "train", utterances, features).sketch()
+    assert np.abs(changed - kept).max() > 0.05

@@ -16,6 +16,7 @@ import torch
 
 from asr import bundle, config, recognize
 from asr.errors import AsrError
+from asr.features.store import Store
 from asr.support import parallel
 from asr.training import checkpoint, loop
 from asr.training.learner import Learner
@@ -165,6 +166,18 @@ def test_changed_recordings_are_refused_when_resuming(toy, tmp_path, monkeypatch
     soundfile.write(path, samples[::-1], rate)
     with pytest.raises(AsrError, match="run: was trained on different recordings"):
         loop.run(recipe(), tmp_path / "toy", tmp_path / "run", CPU)
+
+
+def test_features_that_are_rounded_differently_are_resumed_with_a_warning(toy, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed(patch, (Learner, "step"), 8)
+        loop.run(recipe(), toy, tmp_path, CPU)
+    sketch = Store.sketch
+    monkeypatch.setattr(Store, "digest", property(lambda self: "another processor's"))
+    monkeypatch.setattr(Store, "sketch", lambda self: sketch(self) + 1e-5)
+    loop.run(recipe(), toy, tmp_path, CPU)
+    said = capsys.readouterr().err
+    assert "warning: the features are rounded differently here: results will not be bit-identical" in said
 
 
 def test_a_different_recipe_is_refused_even_without_recipe_toml(toy, tmp_path):

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
 
+from asr.audio import READABLE
 from asr.errors import InputError
+from asr.support.files import walked
 
-AUDIO = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".nist", ".caf", ".w64"}
 SETS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
@@ -36,12 +37,12 @@ class Tree:
             raise InputError(f"{root}: {'is a file' if root.exists() else 'no such folder'}; pass a folder")
         self.root = root
         paths = sorted(_inside(root))
-        self.audio = [path for path in paths if path.suffix.lower() in AUDIO]
-        self.others = [path for path in paths if path.suffix.lower() not in AUDIO]
+        self.audio = [path for path in paths if path.suffix.lower() in READABLE]
+        self.others = [path for path in paths if path.suffix.lower() not in READABLE]
         if not self.audio:
             archives = [p.name for p in paths if p.suffix.lower() in {".zip", ".tar", ".gz", ".tgz", ".bz2", ".7z"}]
             hint = f"unpack {archives[0]} first" if archives else "name the folder that has them"
-            raise InputError(f"{root}: contains no recording ({' '.join(sorted(AUDIO))}); {hint}")
+            raise InputError(f"{root}: contains no recording ({' '.join(sorted(READABLE))}); {hint}")
 
     def ending(self, *suffixes: str) -> list[Path]:
         """Return the files that end so, in any case."""
@@ -60,7 +61,7 @@ class Tree:
         plain = name.strip().replace("\\", "/")
         if plain.startswith("/"):
             path = Path(plain)
-            if path.suffix.lower() in AUDIO and path.is_file():
+            if path.suffix.lower() in READABLE and path.is_file():
                 return path
         else:
             for folder in self._folders_above(str(beside)):
@@ -129,17 +130,11 @@ def set_named(name: str) -> str:
 
 def _inside(root: Path) -> list[Path]:
     found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be searched ({error.strerror}); check its permissions")
 
-    for here, folders, names in os.walk(root, onerror=refuse, followlinks=True):
-        status = os.stat(here)
-        if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
+    for here, folders, names in walked(root, refuse):
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
         found += [Path(here, name) for name in names if not name.startswith(".")]
     return found
