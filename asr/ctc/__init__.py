@@ -59,7 +59,7 @@ def loss(
 
 @cache
 def _compiled(dtype: torch.dtype) -> bool:
-    """Say whether our own loss compiles here, by compiling it for one frame."""
+    """Return whether our own loss compiles here, by compiling it for one frame."""
     from asr.support import jit
 
     one = np.ones(1, np.int64)
@@ -97,7 +97,7 @@ def _int64(values: Tensor) -> Ints:
 
 
 def _check(shape: Sequence[int], lengths: Ints, targets: Ints, target_lengths: Ints, ids: Sequence[str] | None) -> None:
-    """Refuse an invalid batch, by its first row that is."""
+    """Refuse an invalid batch, naming its first invalid row."""
     batch, frames, units = shape
     if not batch == len(lengths) == len(targets) == len(target_lengths):
         raise ValueError(f"batch of {batch}, {len(lengths)}, {len(targets)} and {len(target_lengths)}: must be equal")

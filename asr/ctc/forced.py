@@ -1,4 +1,4 @@
-"""Forced alignment: how many frames a transcript needs, and which of them say what."""
+"""Forced alignment: how many frames a transcript needs, and the span of each unit."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.floating]
 
 
 class Span(NamedTuple):
-    """The frames in which a path says one id.
+    """The frames in which a path emits one id.
 
     Attributes:
         start: The first.
@@ -37,13 +37,13 @@ def each_needs(ids: npt.NDArray[np.integer], lengths: Ints) -> Ints:
     ends = np.cumsum(lengths)
     repeats = np.zeros(len(ids) + 1, np.int64)  # how many of the ids before each index equal the one before them
     repeats[2:] = np.cumsum(ids[1:] == ids[:-1])
-    firsts = np.minimum(ends - lengths + 1, ends)  # a transcript's first id repeats nothing
+    firsts = np.minimum(ends - lengths + 1, ends)  # a transcript's first id is never a repeat
     needed: Ints = lengths + repeats[ends] - repeats[firsts]
     return needed
 
 
 def frames_needed(ids: Sequence[int]) -> int:
-    """Return the fewest frames of a path that says these ids."""
+    """Return the fewest frames of a path that emits these ids."""
     return int(each_needs(np.array(ids, np.int64), np.array([len(ids)]))[0])
 
 
@@ -54,9 +54,10 @@ def too_few(frames: int, count: int, needed: int) -> str:
 
 
 def align(log_probs: Any, ids: Sequence[int]) -> list[Span]:  # noqa: ANN401 (whatever NumPy takes as an array)
-    """Return where the most probable path through a transcript says each id, (L,) spans.
+    """Return the spans in which the most probable path through a transcript emits each id, (L,).
 
-    Between the spans the path says blank. Source: A. Graves et al., ICML 2006, section 4.1, with a maximum for the sum.
+    Between the spans the path emits blank. Source: A. Graves et al., ICML 2006, section 4.1, with a maximum for the
+    sum.
 
     Args:
         log_probs: (T, V), natural log; an array or a tensor on the CPU.
@@ -90,9 +91,9 @@ def align(log_probs: Any, ids: Sequence[int]) -> list[Span]:  # noqa: ANN401 (wh
 def borders(log_probs: Floats, ids: Sequence[int], spans: Sequence[Span]) -> list[int]:
     """Return the frames at which each id but the first begins, (L − 1,): how the blank between two spans is divided.
 
-    CTC spikes inside a unit and writes blank elsewhere, but among the other units it still prefers the one that is
-    being said. So the border is where the left unit, summed over the frames between the spans, has most
-    probability on its side and the right unit on its own.
+    CTC spikes inside a unit and emits blank elsewhere, but among the non-blank units it still prefers the one being
+    spoken. So the border maximizes the summed log-probability of the left unit before it and of the right unit after
+    it, over the frames between the spans.
 
     Args:
         log_probs: (T, V), natural log.

@@ -1,16 +1,16 @@
-"""CTC's sums over all paths, compiled, in numbers of any size.
+"""CTC's sums over all paths, compiled, without underflow.
 
-A unit of a target is a column: column j holds unit j, from 1 to L, and the blank after it; column 0 holds the blank
-before the first unit. Seen from a frame, a state is *ahead* of probability β, the sum over what may still come, that
-frame's own emission included. Going back from the end gives β of each state, and with it the shares in which a path
-that stands in a state goes on: stays, or moves to the next blank or unit. Going forward from the start with these
-shares gives the posterior of each state at once, as a sum of what flows into it.
+A unit of a target is a column: column j is unit j, from 1 to L, and the blank after it; column 0 is the blank before
+the first unit. β of a state in a frame is the sum over all completions of the path, that frame's own emission included.
+The backward pass gives β of each state, and with it the transition probabilities (*shares*) of the posterior over
+paths: to stay, or to move to the next blank or unit. The forward pass with these shares gives the posterior of each
+state at once, as a sum of what flows into it.
 
-β of two states may differ by any factor, and the smaller one may be all that survives; so it is kept as m · 2^e, m in
-[1, 2) and e whole, and nothing is lost that counts. Shares and posteriors lie in [0, 1]; those below TINY are 0, which
-changes no bit of a gradient.
+β of two states may differ by any factor, and the smaller one may be the only one on a possible path; so it is stored as
+m · 2^e, m in [1, 2) and e an integer. Shares and posteriors are in [0, 1]; those below TINY are 0, which does not
+change the gradient.
 
-The loops are such as LLVM runs on several columns at a time: no branches, no calls, few arrays in each.
+The loops are written so that LLVM vectorizes them over columns: no branches, no calls, few arrays in each.
 """
 
 from collections.abc import Callable
@@ -29,11 +29,11 @@ from asr.units import BLANK
 Reals = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
-UInts = npt.NDArray[np.uint64]  # units as indices of a frame: unsigned, so that none is tested for being negative
+UInts = npt.NDArray[np.uint64]  # unsigned, so that indices need no test for being negative
 
 
 class Ahead(NamedTuple):
-    """β of each column's unit and of the blank after it, (L + 2,) each; the last column is no state.
+    """β of each column's unit and of the blank after it, (L + 2,) each; the last column is padding.
 
     Attributes:
         unit: m of the unit's β.
@@ -49,7 +49,7 @@ class Ahead(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """How paths go on from one frame to the next; row t leads into frame t, (T + 1, L + 2) each.
+    """Transition probabilities from one frame to the next; row t leads into frame t, (T + 1, L + 2) each.
 
     Attributes:
         stay: Of a unit's paths, those that stay.
@@ -93,7 +93,7 @@ class Lattice(NamedTuple):
 
     @classmethod
     def of(cls, frames: int, columns: int, units: int, *, gradient: bool) -> "Lattice":
-        """Return arrays for utterances of at most so many frames and columns, over V units."""
+        """Return arrays for utterances of at most this many frames and columns, over V units."""
         rows = frames + 1 if gradient else 1
         return cls(
             units=np.empty(columns, np.uint64),
@@ -108,25 +108,25 @@ class Lattice(NamedTuple):
         )
 
 
-LOWEST = -1e10  # a log-prob; what lies below stands for 0
-HIGHEST = 1e10  # what lies above, or is NaN, is no log-prob
-IMPOSSIBLE = -1e15  # the power of 2 that stands for 0; far below what 10,000 frames of LOWEST come to
-EXPONENT = -500.0  # a share of 2^EXPONENT is the least that counts
+LOWEST = -1e10  # a log-prob; anything below is probability 0
+HIGHEST = 1e10  # anything above, or NaN, is invalid
+IMPOSSIBLE = -1e15  # the power of 2 that represents 0; far below the sum of 10,000 frames of LOWEST
+EXPONENT = -500.0  # a share of 2^EXPONENT is the smallest that is kept
 TINY = 2.0**EXPONENT
 GONE = -1023.0  # the exponent field of 2^GONE is empty: 0
 
-# Adding ROUND to a number, |x| < 2^51, rounds it to a whole one, which then stands in its lowest bits.
+# Adding ROUND to a number, |x| < 2^51, rounds it to an integer, which is then in its lowest bits.
 ROUND = 1.5 * 2.0**52
 BIAS = 1023.0
 FIELD = np.uint64(52)  # where the exponent begins
 FRACTION = np.uint64((1 << 52) - 1)
 ONE = np.uint64(0x3FF << 52)
-WHOLE = np.uint64(0x433 << 52)  # 2^52, the lowest bits of which hold a whole number
+WHOLE = np.uint64(0x433 << 52)  # 2^52, whose lowest bits contain an integer
 WHOLE_BIAS = 2.0**52 + BIAS
 
 LOG2_E = 1 / log(2.0)
 LN2 = log(2.0)
-LN2_HIGH = float(np.float32(0.693145751953125))  # ends in zeros, so that its product with a whole number is exact
+LN2_HIGH = float(np.float32(0.693145751953125))  # ends in zeros, so that its product with an integer is exact
 LN2_LOW = 1.42860682030941723212e-6
 TAYLOR = tuple(1.0 / factorial(n) for n in range(13))  # to 2e-16 for |x| ≤ ln 2 / 2
 
@@ -144,13 +144,13 @@ def _real(_context: Any, _bits: Any) -> Any:  # noqa: ANN401
     return types.float64(types.uint64), lambda _c, build, _s, values: build.bitcast(values[0], ir.DoubleType())
 
 
-bits = cast(Callable[[float], np.uint64], _bits)  # the 64 bits of a float64, as they stand
+bits = cast(Callable[[float], np.uint64], _bits)  # the 64 bits of a float64
 real = cast(Callable[[np.uint64], float], _real)  # the float64 of these 64 bits
 
 
 @inlined
 def power(exponent: float) -> float:
-    """Return 2^exponent, exponent whole and at most 0, or 0 where that is below TINY."""
+    """Return 2^exponent, exponent an integer and at most 0, or 0 where that is below TINY."""
     exponent = exponent if exponent > EXPONENT else GONE
     return real(bits(exponent + (ROUND + BIAS)) << FIELD)
 
@@ -186,7 +186,7 @@ def emit(log_probs: Floats, units: UInts, factors: Reals, powers: Reals) -> None
 
 @contracted
 def back(ahead: Ahead, factors: Reals, powers: Reals, skips: Reals, shares: Shares, t: int) -> None:
-    """Take β from one frame to the one before, in place, and write row t of the shares, of how paths go on between.
+    """Take β from one frame to the previous one, in place, and write row t of the shares, the transitions between them.
 
     Args:
         ahead: β in the later frame.
@@ -203,17 +203,17 @@ def back(ahead: Ahead, factors: Reals, powers: Reals, skips: Reals, shares: Shar
         staying, resting = unit_power[j], rest_power[j]
         moving = unit_power[j + 1]
         skipping = moving + skips[j]
-        # What a blank waits for, and begins.
+        # From a blank: stay, or begin the next unit.
         most = resting if resting > moving else moving
         waits, begins = rest[j] * power(resting - most), unit[j + 1] * power(moving - most)
         after = waits + begins
-        # What a unit stays in, leaves for, and skips to.
+        # From a unit: stay, move to the blank, or skip it.
         top = staying if staying > resting else resting
         top = top if top > skipping else skipping
         stays, leaves = unit[j] * power(staying - top), rest[j] * power(resting - top)
         jumps = unit[j + 1] * power(skipping - top)
         further = stays + leaves + jumps
-        # One division for both sums, which lie in [1, 6).
+        # One division for both sums, which are in [1, 6).
         inverse = 1.0 / (after * further)
         of_blank, of_unit = further * inverse, after * inverse
         wait[j], begin[j] = waits * of_blank, begins * of_blank
@@ -254,7 +254,7 @@ def credit(unit: Reals, rest: Reals, units: UInts, sums: Reals, gradient: Floats
 
 @compiled
 def is_valid(log_probs: Floats) -> bool:
-    """Say whether a frame's log-probs (V,) are finite or −inf."""
+    """Return whether a frame's log-probs (V,) are finite or −inf."""
     count = 0
     for v in range(len(log_probs)):
         count += log_probs[v] < HIGHEST

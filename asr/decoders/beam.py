@@ -21,7 +21,7 @@ Reals = npt.NDArray[np.float64]
 Tables = tuple[Ints, Reals, Reals]  # of a language model, as `asr.lm` makes them
 
 MAX_WIDTH = 100_000
-NODES = 1 << 15  # room for prefixes to begin with; it doubles when full
+NODES = 1 << 15  # initial capacity for prefixes; doubles when full
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ class BeamSearch:
     """Finds the labellings of greatest score = acoustic + α · language + β · length.
 
     A labelling's probability is the sum over its paths (Graves 2006, equation 3). The search keeps the `width` best
-    prefixes at each frame, and `acoustic` sums the paths that it kept: never more than the truth, and the truth where
+    prefixes at each frame, and `acoustic` sums the paths that it kept: never more than the exact value, and exact where
     the beam dropped nothing. Then the first hypothesis is the best labelling there is, and without language model and
     bonus at least as probable as the greedy one; a narrow beam promises neither. Of prefixes that score the same the
     one found first is kept: live before new, then the more probable unit, the lower id, the older parent.
 
     `frames` are those of the best path within what was kept. `confidence` is the share of the final beam's probability
-    that belongs to labellings with the same unit at the same place, when aligned with the fewest edits.
+    that belongs to labellings with the same unit at the same position, when aligned with the fewest edits.
 
     Args:
         width: K, how many prefixes are kept at each frame.
@@ -164,7 +164,7 @@ class BeamSearch:
         weight: α.
 
     Raises:
-        AsrError: A setting makes no sense, or the tables are none.
+        AsrError: A setting or the tables are invalid.
 
     Source: A. Graves et al., "Connectionist temporal classification", ICML 2006, section 3.2, prefix search decoding;
     A. Hannun et al., "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs",
@@ -195,11 +195,11 @@ class BeamSearch:
         """Return the best labellings, best first; one at least.
 
         Args:
-            log_probs: (T, V), natural log, of any float type; −inf may stand in it and T may be 0.
+            log_probs: (T, V), natural log, of any float type; may contain −inf; T may be 0.
 
         Raises:
-            AsrError: The log-probs are no matrix, hold NaN or +inf, or leave no labelling; or the language model's
-                tables are over other units.
+            AsrError: The log-probs are not a matrix, contain NaN or +inf, or allow no labelling; or the language
+                model's tables are for other units.
         """
         values = _checked(log_probs)
         fusion = self._fusion_for(values.shape[1])
@@ -207,7 +207,7 @@ class BeamSearch:
         return [self._hypothesis(values, fusion, found, best) for best in range(min(self.nbest, len(found.score)))]
 
     def _fusion_for(self, units: int) -> Fusion:
-        """Return the language model's tables, which must be over so many units, or those of none."""
+        """Return the language model's tables, checked against the number of units; all zeros without a model."""
         if self._fusion is None:
             zeros = np.zeros((1, units))
             gain = zeros + self.bonus
@@ -225,7 +225,7 @@ class BeamSearch:
         return np.asarray(np.partition(units, -count, axis=1)[:, -count])
 
     def _search(self, values: Reals, fusion: Fusion) -> Found:
-        """Run the compiled search and rank what lives at the end."""
+        """Run the compiled search and rank the prefixes that survive."""
         from asr.decoders import beam_kernels  # Numba costs a fifth of a second, which the command line need not pay
 
         room = self._room(values.shape[1])
@@ -250,7 +250,7 @@ class BeamSearch:
         return room
 
     def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> Found:
-        """Let the language model end, and sort what lives; of equals the older prefix is first."""
+        """Add the language model's end of sentence, and sort; of equals, the older prefix is first."""
         from asr.decoders import beam_kernels
 
         score = (
@@ -295,7 +295,7 @@ class BeamSearch:
 
 
 def _fuse(language: Tables, weight: float, bonus: float) -> Fusion:
-    """Return a language model's tables, weighted and safe to follow without a look."""
+    """Return a language model's tables, weighted, and checked so that the kernels need no bounds checks."""
     following, score, final = language
     states, units = score.shape
     _require(
@@ -305,7 +305,7 @@ def _fuse(language: Tables, weight: float, bonus: float) -> Fusion:
     inside = (following[:, 1:] >= 0) & (following[:, 1:] < states)
     _require(bool(inside.all()), f"language model: its tables refer to states outside 0 … {states - 1}")
     gain = weight * np.asarray(score, np.float64) + bonus
-    gain[:, 0] = 0.0  # blank's, whatever stands there
+    gain[:, 0] = 0.0  # blank's, whatever the table contains
     _require(bool((gain < inf).all() and (final < inf).all()), "language model: its tables contain NaN or +inf")
     return Fusion(np.ascontiguousarray(following, np.int32), score, final, gain, gain.max(axis=0))
 

@@ -1,11 +1,11 @@
 """The inner loops of the prefix beam search, compiled by Numba at the first call and kept on disk.
 
-Prefixes are nodes of a trie: one node for each labelling, for as long as the utterance lasts. A prefix that left the
-beam and comes back gets its old node, so two live prefixes are never the same labelling. Within one frame two
+Prefixes are nodes of a trie: one node for each labelling, for as long as the utterance lasts. A prefix that leaves
+the beam and returns gets its old node, so two live prefixes are never the same labelling. Within one frame two
 candidates are the same labelling only where a live prefix is another live prefix plus one unit; so each live prefix
 looks at its parent, and nothing is hashed.
 
-The style is what Numba compiles quickly: few arrays, each with named columns, and none made in here.
+The style is what Numba compiles quickly: few arrays with named columns, all allocated by the caller.
 """
 
 from math import exp, inf, log1p
@@ -42,7 +42,7 @@ def log_add(high: float, low: float) -> float:
     """Return log(exp high + exp low)."""
     if high < low:
         high, low = low, high
-    # 40 nats apart, the smaller changes no bit of what the larger stands for; -inf twice stays -inf.
+    # 40 nats apart, the smaller one does not change the sum in float64; two -inf stay -inf.
     return high + log1p(exp(low - high)) if low > high - 40.0 else high
 
 
@@ -50,7 +50,7 @@ def log_add(high: float, low: float) -> float:
 def kth(values: Reals, n: int, k: int) -> float:
     """Return a value that at least k of the first n values reach, and fewer than k exceed; n ≥ k, all finite.
 
-    By bisection: counting has no branches, so the CPU does several at a time, which beats moving values about.
+    By bisection: counting has no branches, so it is vectorized, which is faster than moving values.
     """
     low = high = values[0]
     for i in range(n):
@@ -77,10 +77,10 @@ def kth(values: Reals, n: int, k: int) -> float:
 
 @compiled
 def select(scores: Reals, found: Places, n: int, width: int) -> float:
-    """Move the `width` best of n candidates to the front; of equals the first ones; all keep their order.
+    """Move the `width` best of n candidates to the front; of equals, the first ones; the order is kept.
 
     Returns:
-        A score that none of those left out exceeds.
+        A score that none of the dropped candidates exceeds.
     """
     edge = kth(scores, n, width)
     equals = width
@@ -98,7 +98,7 @@ def select(scores: Reals, found: Places, n: int, width: int) -> float:
 
 @inlined
 def entering(beam: Places, real: Reals, j: int, unit: int) -> float:
-    """Return the log-probability of row j's paths that can go on with a unit: after itself only those in blank."""
+    """Return the log-probability of row j's paths that a unit can extend: those in blank if it repeats the last."""
     able: float = real[j, BLANK] if beam[j, LAST] == unit else real[j, TOTAL]
     return able
 
@@ -108,7 +108,7 @@ def stay(beam: Places, real: Reals, n: int, frame: Reals, t: int, trie: Ints, ta
     """Let every live prefix stay as it is for one more frame.
 
     A prefix whose parent is live too gains the parent's paths that this frame extends by the prefix's own last unit;
-    `taken` notes that the parent need not offer it as a new prefix.
+    `taken` records that the parent need not propose it as a new prefix.
 
     Source: A. Hannun et al., "First-pass large vocabulary continuous speech recognition using bi-directional
     recurrent DNNs", arXiv 1408.2873, 2014, algorithm 1.
@@ -163,8 +163,8 @@ def offer(real: Reals, n: int, width: int, stays: Reals, starts: Reals, scores: 
     """Make the prefixes that stay the first candidates.
 
     Returns:
-        Their number; where extensions start at best; the score that a candidate must exceed: a full beam that stays
-        is a bound already.
+        Their number; the best score to extend; the score that a candidate must exceed: a full beam of staying
+        prefixes already gives a bound.
     """
     m, start, gate = 0 * n, -inf, inf
     for i in range(n):
@@ -214,7 +214,7 @@ def search(
     stays: Reals, starts: Reals, scores: Reals, found: Places, taken: Ints, units: Places, bounds: Reals, trie: Ints,
     t: int, n: int, size: int,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """Search from frame t on, to the end, to the first frame that leaves no prefix, or until the trie may be full.
+    """Search from frame t on, until the end, a frame that leaves no prefix, or the trie may be full.
 
     Args:
         log_probs: (T, V).
@@ -224,7 +224,7 @@ def search(
         reach: (V,), the largest gain of each unit in any state.
         beams: (2, K, 3), the live prefixes before frame t in side t & 1; the other side is for the next frame's.
         reals: (2, K, 4), likewise.
-        stays: (K, 3), as are the next five room for a frame's work.
+        stays: (K, 3), workspace for one frame, as are the next six.
         starts: (K,).
         scores: (C,); C = 2 K is quickest, and C > K.
         found: (C, 2).
@@ -279,7 +279,7 @@ def climb(trie: Ints, nodes: Ints, paths: Ints) -> None:
 
 @inlined
 def leave(path: Ints, offsets: Longs, blank: Reals, spoken: Reals, place: int, t: int, unit: int) -> float:
-    """Return the log-probability of a prefix's best path up to frame t that can go on with a unit."""
+    """Return the log-probability of a prefix's best path up to frame t that a unit can extend."""
     cell = offsets[place] + t
     able: float = blank[cell] if path[place, UNIT] == unit or blank[cell] > spoken[cell] else spoken[cell]
     return able
@@ -293,8 +293,8 @@ def align(log_probs: Reals, path: Ints, offsets: Longs, blank: Reals, spoken: Re
         log_probs: (T, V).
         path: (L + 1, 8), the trie's rows of the labelling's prefixes, the empty one first.
         offsets: (L + 1,), where in `blank` and `spoken` the cells of a prefix are: that of frame t at offset + t.
-        blank: Room for the best paths that end in blank; for the empty prefix there is a cell before frame 0.
-        spoken: Room for those that end in the prefix's last unit.
+        blank: Workspace for the best paths that end in blank; for the empty prefix there is a cell before frame 0.
+        spoken: Workspace for those that end in the prefix's last unit.
         spans: (L, 2), zeros; receives each unit's first frame and the one after its last.
     """
     blank[0], spoken[0] = 0.0, -inf
@@ -371,15 +371,15 @@ def agree(one: Ints, rows: int, other: Ints, columns: int, first: int, mass: flo
 def vote(labellings: Ints, lengths: Ints, mass: Reals, chosen: int, costs: Ints, votes: Reals) -> None:
     """Add to each unit of a labelling the mass of those that agree, aligned with the fewest edits.
 
-    The alignment keeps to places at most BAND apart, beyond what the lengths require, so that long labellings cost
-    time in proportion to their length.
+    The alignment is banded: indices differ by at most BAND more than the lengths require, so that the time is linear
+    in the length.
 
     Args:
         labellings: (N, L).
         lengths: (N,).
         mass: (N,).
         chosen: The labelling that is voted on.
-        costs: Room for the band of an edit table, (L + 1) · (2 BAND + 2 + the largest difference in length).
+        costs: Workspace for the band of an edit table, (L + 1) · (2 BAND + 2 + the largest difference in length).
         votes: (L,), zeros; L of the chosen.
     """
     one, rows = labellings[chosen], lengths[chosen]

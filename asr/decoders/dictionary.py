@@ -1,4 +1,4 @@
-"""Pronouncing dictionaries: which words there are, and how each is said.
+"""Pronouncing dictionaries: words and their pronunciations.
 
 Two formats are read. TIMIT's: `word  /w er1 d/`, comments after `;`, `live~v` for a word as a part of speech.
 CMUdict's: `WORD  W ER1 D`, `WORD(2)` for another pronunciation, comments after `;;;` or, behind an entry, `#`.
@@ -24,8 +24,8 @@ _VARIANT = re.compile(r"(?<=.)\(\d+\)$")  # of a word that CMUdict lists in seve
 def read(path: str | os.PathLike[str]) -> Dictionary:
     """Return the words of a dictionary, in lower case, each with its pronunciations in the order of the file.
 
-    The first entry tells the format. Phones are in lower case and without stress; of equal pronunciations of a word
-    the first is kept.
+    The first entry determines the format. Phones are lower-cased and stripped of stress; duplicate pronunciations of a
+    word are dropped.
 
     Raises:
         InputError: The file is missing or contains no words; a line is not an entry of its format.
@@ -45,7 +45,7 @@ def read(path: str | os.PathLike[str]) -> Dictionary:
 
 
 def _timit(line: str) -> tuple[str, list[str]]:
-    """Return the word and the phones of an entry in TIMIT's format; none where it is not one."""
+    """Return the word and the phones of an entry in TIMIT's format; both empty if it is not one."""
     word, _, rest = line.partition("/")
     phones, slash, after = rest.partition("/")
     named = word[-1:].isspace() and slash and not after and len(word.split()) == 1
@@ -53,7 +53,7 @@ def _timit(line: str) -> tuple[str, list[str]]:
 
 
 def _cmu(line: str) -> tuple[str, list[str]]:
-    """Return the word and the phones of an entry in CMUdict's format; none where it is not one."""
+    """Return the word and the phones of an entry in CMUdict's format; both empty if it is not one."""
     word, *phones = line.split()
     comment = next((i for i, phone in enumerate(phones) if phone.startswith("#")), len(phones))
     phones = phones[:comment]
@@ -69,11 +69,11 @@ def spelled(words: Iterable[str]) -> Dictionary:
 def in_units(
     dictionary: Mapping[str, Sequence[Sequence[str]]], units: Units, where: str = "lexicon"
 ) -> dict[str, list[tuple[int, ...]]]:
-    """Return each word's pronunciations as ids: phones are folded, and what becomes equal is kept once.
+    """Return each word's pronunciations as ids: phones are folded, and duplicates dropped.
 
     Args:
         dictionary: Words and their pronunciations.
-        units: What the ids stand for.
+        units: The units that the ids refer to.
         where: The dictionary's name, for messages.
 
     Raises:
@@ -91,9 +91,9 @@ def in_units(
 
 
 def silences(units: Units) -> frozenset[int]:
-    """Return the ids of phones that are not part of a dictionary's pronunciations, yet may be heard anywhere.
+    """Return the ids of phones that are not part of a dictionary's pronunciations, yet may occur anywhere.
 
-    They are pauses, the closures of stops and the glottal stop; of characters there are none.
+    They are pauses, the closures of stops and the glottal stop; characters have none.
     """
     if units.kind == "characters":
         return frozenset()
@@ -101,7 +101,7 @@ def silences(units: Units) -> frozenset[int]:
 
 
 def separator(units: Units) -> int | None:
-    """Return the id of the unit that stands between words: the space among characters; None for phones."""
+    """Return the id of the unit between words: the space among characters; None for phones."""
     return units.symbols.index(" ") if " " in units.symbols else None
 
 

@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int32]
 Reals = npt.NDArray[np.float64]
 
 UNKNOWN = "<unk>"  # the name of a word that is not in the lexicon
-NODES = 1 << 14  # room for prefixes and for words to begin with; it doubles when full
+NODES = 1 << 14  # initial capacity for prefixes and for words; doubles when full
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Lexicon(BeamSettings):
 class Chains(NamedTuple):
     """N chains of nodes of a trie, each from the empty one on: labellings, or the words of readings."""
 
-    trie: Ints  # (nodes, 8), with the columns of `kernels`
+    trie: Ints  # (nodes, 8), with the columns of `beam_kernels`
     paths: Ints  # (N, L + 1)
     lengths: Ints  # (N,)
 
@@ -101,7 +101,7 @@ class Chains(NamedTuple):
         return symbols
 
     def votes(self, mass: Reals, n: int) -> tuple[float, ...]:
-        """Return for each symbol of chain n the mass of the chains that agree; see `kernels.vote`."""
+        """Return for each symbol of chain n the mass of the chains that agree; see `beam_kernels.vote`."""
         from asr.decoders import beam_kernels
 
         symbols, votes = self.trie[self.paths[:, 1:], beam_kernels.UNIT], np.zeros(self.lengths[n])
@@ -125,36 +125,36 @@ class Found(NamedTuple):
 class LexiconSearch:
     """Finds the pairs of words and labelling of greatest score = acoustic + α · language + β · words.
 
-    A labelling holds words when it is their pronunciations one after another, one of each, with free units anywhere.
+    A labelling contains words when it is a sequence of pronunciations, one per word, with optional units anywhere.
     The score of a pair is the log of the labelling's probability, the sum over its paths, plus what the words add;
-    where a pair can be had in several ways (a border between words may move) it is one hypothesis, not several. Words
+    where a pair can be read in several ways (a border between words may move) it is one hypothesis, not several. Words
     that sound alike are different hypotheses of one labelling, and so are the ways to say one word.
 
     The search goes frame by frame and keeps the `width` best readings: pairs of words so far and labelling so far, with
-    the place in the pronunciation trie. Inside a word the best that may come of it, α times its words' greatest
-    probability without context + β, counts in advance: look-ahead. It decides what is kept and is gone when the word
-    ends, so scores are exact: `acoustic` sums the paths that were kept, never more than the truth, and the truth where
-    the beam dropped nothing.
+    the state in the pronunciation trie. Inside a word, the score includes a look-ahead: α times the greatest
+    context-free log-probability of the words that can still be completed, + β. It is removed when the word ends, so it
+    affects pruning but not final scores. `acoustic` sums the paths that were kept: never more than the exact value,
+    and exact where the beam dropped nothing.
 
-    At the end, readings inside a word count only if the beam holds no other; their unfinished word is then not among
-    `words`, while `ids` tells what was heard. `frames`, `confidence` are those of `Beam`; `word_frames` are from the
-    first to the last unit of a word's own; `word_confidence` is to words what `confidence` is to units.
+    At the end, readings inside a word count only if the beam contains no other; their unfinished word is then not among
+    `words`, while `ids` contains its units. `frames` and `confidence` are those of `Beam`; `word_frames` span
+    a word's first to last own unit; `word_confidence` is to words what `confidence` is to units.
 
     Args:
         pronunciations: Words, each with its pronunciations in ids; see `asr.decoders.dictionary.in_units`.
-        language: A language model over words, or None. Words that it does not know are its `<unk>`.
+        language: A language model over words, or None. Words outside its vocabulary are its `<unk>`.
         weight: α.
         bonus: β, for each word, in nats.
         free: Units that may be heard anywhere and belong to no word: for phones, `asr.decoders.dictionary.silences`.
-        separator: The unit that stands between words, once or more, and may stand at the ends; None for none.
+        separator: The unit between words, once or more, also allowed at the ends; None for none.
         unknown: What each unit of a word outside the lexicon adds to the score, in nats, below 0. Such a word is any
             sequence of units that the words are made of, and its name is `<unk>`. None: there are no such words.
         width: K, how many readings are kept at each frame.
         nbest: How many hypotheses are returned at most; the search may find fewer.
 
     Raises:
-        AsrError: A setting makes no sense, a pronunciation is empty or holds blank, the separator or a free unit, or
-            the language model does not know a word and has no `<unk>`.
+        AsrError: A setting is invalid, a pronunciation is empty or contains blank, the separator or an optional unit,
+            or the language model lacks a word and has no `<unk>`.
 
     Source: for the look-ahead, S. Ortmanns, H. Ney and A. Eiden, "Language-model look-ahead for large vocabulary speech
     recognition", ICSLP 1996; for the search, see `Beam`.
@@ -191,10 +191,10 @@ class LexiconSearch:
         """Return the best pairs of words and labelling, best first; one at least.
 
         Args:
-            log_probs: (T, V), natural log, of any float type; −inf may stand in it and T may be 0.
+            log_probs: (T, V), natural log, of any float type; may contain −inf; T may be 0.
 
         Raises:
-            AsrError: The log-probs are no matrix, hold NaN or +inf, are over fewer units than the lexicon, or leave
+            AsrError: The log-probs are not a matrix, contain NaN or +inf, have fewer units than the lexicon, or allow
                 no reading.
         """
         values = _checked(log_probs, int(self._net.units.max()))
@@ -215,7 +215,7 @@ class LexiconSearch:
         return lexicon_net.build(pronunciations, symbols, gains, free, separator, cost)
 
     def _search(self, values: Reals) -> Found:
-        """Run the compiled search and rank what lives at the end."""
+        """Run the compiled search and rank the readings that survive."""
         from asr.decoders import lexicon_kernels  # Numba costs a fifth of a second, which others need not pay
 
         live, room = self._room()
@@ -246,7 +246,7 @@ class LexiconSearch:
         return room
 
     def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> Found:
-        """Let the language model end, and sort what lives; inside a word only where nothing else does."""
+        """Add the language model's end of sentence, and sort; unfinished words count only if no reading is finished."""
         from asr.decoders import beam_kernels, lexicon_kernels
 
         readings = live.readings[side, : live.firsts[side, rows]]
@@ -259,7 +259,7 @@ class LexiconSearch:
         order = np.argsort(-score, kind="stable")
         order = order[score[order] > -inf]
         _, first = np.unique(row[order] * np.int64(len(words)) + node[order], return_index=True)
-        order = order[np.sort(first)]  # unfinished, the same words and labelling may stand at several places
+        order = order[np.sort(first)]  # unfinished, the same words and labelling may be in several states
         _require(len(order) > 0, "language model: no words in the beam can end the sentence; widen the beam")
         mass = np.exp(score[order] - score[order[0]])
         return Found(
@@ -314,7 +314,7 @@ def _check_units(
 
 
 def _frozen(automaton: Automaton) -> Automaton:
-    """Return arrays that cannot be written to, whatever the model: to Numba that is a type of its own."""
+    """Return read-only arrays, whatever the model's are: to Numba, read-only is a type of its own."""
     views: list[Any] = [np.ascontiguousarray(array).view() for array in automaton]
     for view in views:
         view.setflags(write=False)
@@ -322,12 +322,12 @@ def _frozen(automaton: Automaton) -> Automaton:
 
 
 def _grown(table: Ints, used: int, width: int) -> Ints:
-    """Return a table with room for a frame more."""
+    """Return a table with capacity for one more frame."""
     return table if used + width <= len(table) else np.concatenate([table[:used], np.empty_like(table)])
 
 
 def _spans(values: Reals, path: Ints) -> tuple[tuple[int, int], ...]:
-    """Return the frames in which each unit of a labelling was heard on its best path; see `kernels.align`."""
+    """Return the frames of each unit of a labelling on its best path; see `beam_kernels.align`."""
     from asr.decoders import beam_kernels
 
     cells = path[:, beam_kernels.SEEN] + 1 - path[:, beam_kernels.BORN]

@@ -1,9 +1,9 @@
-"""The inner loops of the word search, compiled as those of `asr.decoders.kernels`, on which they stand.
+"""The inner loops of the word search, compiled; built on those of `asr.decoders.beam_kernels`.
 
-What lives are readings. A reading says of one labelling which words it holds and at which place of the net it ends; a
-labelling may have several. How probable a labelling is does not depend on how it is read: that is kept once for each
-labelling, in rows as `kernels` has them, and its readings, which stand one after another, name the row. A labelling
-lives while a reading of it does.
+The beam contains readings. A reading of a labelling is the words it contains and the net state in which it ends; a
+labelling may have several. The probability of a labelling does not depend on its reading, so it is kept once per
+labelling, in rows like those of `beam_kernels`; its readings are contiguous and refer to that row. A labelling is live
+while one of its readings is.
 """
 
 from math import inf
@@ -35,7 +35,7 @@ from asr.lm import automaton
 from asr.lm.automaton import Automaton
 from asr.support.jit import compiled, inlined
 
-# Columns of the readings: row of the labelling, node of its words, place in the net.
+# Columns of the readings: row of the labelling, node of its words, state of the net.
 OF, SAID, PLACE = range(3)
 
 # The trie of words has the columns of that of units, words as UNIT, up to BORN; then the language model's state.
@@ -51,11 +51,11 @@ class Live(NamedTuple):
     """What lives before frame t, in side t & 1; the other side is for the next frame's.
 
     Attributes:
-        beams: (2, K, 3) the labellings, with the columns of `kernels`.
+        beams: (2, K, 3) the labellings, with the columns of `beam_kernels`.
         reals: (2, K, 3) likewise.
         firsts: (2, K + 1) the readings of row i are firsts[i] to firsts[i + 1].
         readings: (2, K, 3).
-        extras: (2, K) what counts of a reading beside its labelling: α · language + β · words + costs.
+        extras: (2, K) what a reading adds to its labelling's score: α · language + β · words + costs.
     """
 
     beams: Places
@@ -70,11 +70,11 @@ class Room(NamedTuple):
 
     Attributes:
         stays: (K, 3) the labellings' log-probabilities if they stay.
-        scores: (C,) of the candidates; C ≥ K + the most arcs that leave a place.
+        scores: (C,) of the candidates; C ≥ K + the most arcs that leave a state.
         found: (C, 2).
         slots: (C,) the rows of their labellings in the next frame.
         counts: (K,) how many readings each row will have.
-        taken: (K, V) the frame in which a labelling plus a unit was seen to live already; −1 at first.
+        taken: (K, V) the frame in which a labelling plus a unit was found to be live already; −1 at first.
     """
 
     stays: Reals
@@ -86,7 +86,7 @@ class Room(NamedTuple):
 
 
 def room(width: int, units: int, fan: int) -> tuple[Live, Room]:
-    """Return arrays for a beam so wide over so many units, blank included; `fan` arcs leave a place at most."""
+    """Return arrays for a beam of this width over this many units, blank included; at most `fan` arcs leave a state."""
     candidates = 2 * width + fan
     return Live(
         beams=np.empty((2, width, 3), np.uint32),
@@ -106,7 +106,7 @@ def room(width: int, units: int, fan: int) -> tuple[Live, Room]:
 
 @inlined
 def reached(words: Ints, said: int, place: int, node: int, nexts: int, word: int) -> bool:
-    """Tell whether a reading with words `said` at `place` is what an arc makes of one with words `node`."""
+    """Return whether a reading with words `said` in the state `place` is what an arc makes of one with words `node`."""
     return place == nexts and (
         said == node if word == NONE else words[said, PARENT] == node and words[said, UNIT] == word
     )
@@ -114,7 +114,7 @@ def reached(words: Ints, said: int, place: int, node: int, nexts: int, word: int
 
 @inlined
 def known(readings: Ints, low: int, high: int, words: Ints, node: int, nexts: int, word: int) -> bool:
-    """Tell whether one of a labelling's readings, low to high, is what an arc makes of one with words `node`."""
+    """Return whether one of a labelling's readings, low to high, is what an arc makes of one with words `node`."""
     same = False
     for r in range(low, high):
         same = same or reached(words, readings[r, SAID], readings[r, PLACE], node, nexts, word)
@@ -123,10 +123,10 @@ def known(readings: Ints, low: int, high: int, words: Ints, node: int, nexts: in
 
 @inlined
 def twin(net: Net, readings: Ints, found: Places, m: int, row: int, node: int, arc: int) -> int:
-    """Return the candidate that is the same labelling, words and place, or −1.
+    """Return the candidate that is the same labelling, words and state, or −1.
 
-    Only readings of one labelling can meet, and only at the end of a word or in an unknown one. Candidates stand in
-    the order of the labellings that they come from, so the latest are those to look at.
+    Only readings of one labelling can meet, and only at the end of a word or in an unknown one. Candidates are
+    in the order of the labellings that they come from, so only the latest need to be compared.
     """
     same, c = -1, m - 1
     while c >= 0 and found[c, ARC] > 0 and readings[found[c, FROM], OF] == row:
@@ -147,7 +147,7 @@ def remain(n: int, width: int, net: Net, live: Live, side: int, room: Room) -> t
     """Make the readings of n labellings that stay the first candidates.
 
     Returns:
-        Their number, and the score that a candidate must exceed: a full beam that stays is a bound already.
+        Their number, and the score that a candidate must exceed: a full beam of staying readings already gives a bound.
     """
     m = 0
     low = inf
@@ -263,7 +263,7 @@ def search(
     log_probs: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, room: Room, fan: int,
     trie: Ints, words: Ints, t: int, n: int, size: int, count: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
-    """Search from frame t on, to the end, to the first frame that leaves no reading, or until a trie may be full.
+    """Search from frame t on, until the end, a frame that leaves no reading, or a trie may be full.
 
     Args:
         log_probs: (T, V).
@@ -272,8 +272,8 @@ def search(
         weight: α.
         bonus: β.
         live: What lives before frame t.
-        room: To work in.
-        fan: The most arcs that leave a place.
+        room: Workspace.
+        fan: The most arcs that leave a state.
         trie: (nodes, 8), of labellings.
         words: (nodes, 8).
         t: The frame to begin with.

@@ -1,4 +1,4 @@
-"""The net a word search walks in: a pronunciation trie with all that may be said between, before and inside words."""
+"""The graph of a word search: a pronunciation trie with the units allowed between, before and inside words."""
 
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
@@ -12,25 +12,25 @@ from asr.lm.automaton import Automaton
 
 Ints = npt.NDArray[np.int32]
 Reals = npt.NDArray[np.float64]
-Arc = tuple[int, int, int, float]  # unit, next place, word that it completes or NONE, cost
+Arc = tuple[int, int, int, float]  # unit, next state, word that it completes or NONE, cost
 Way = tuple[float, tuple[tuple[int, int], ...], int]  # cost, spans of the words so far, first unit of the next or NONE
 
-# Places: between words, after a word that needs a separator, in an unknown word; then those of the trie.
+# States: between words, after a word that needs a separator, in an unknown word; then those of the trie.
 BETWEEN, AFTER, UNKNOWN, INSIDE = range(4)
 NONE = -1
 
 
 class Net(NamedTuple):
-    """P places and A arcs; each arc hears one unit.
+    """P states and A arcs; each arc consumes one unit.
 
     Attributes:
-        starts: (P + 1,) the arcs of place p are starts[p] to starts[p + 1].
-        units: (A,) what an arc hears.
-        nexts: (A,) the place after it.
+        starts: (P + 1,) the arcs of state p are starts[p] to starts[p + 1].
+        units: (A,) what an arc consumes.
+        nexts: (A,) the state after it.
         words: (A,) the word that it completes, or `NONE`.
-        costs: (A,) what is added to the score, beside α · language + β for a word.
-        reaches: (A,) the most that an arc may add: its cost, and the look-ahead of a place or the gain of a word.
-        ahead: (P,) look-ahead: α · language + β of the best word below a place, judged without context.
+        costs: (A,) what is added to the score, in addition to α · language + β for a word.
+        reaches: (A,) the most that an arc may add: its cost, and the look-ahead of a state or the gain of a word.
+        ahead: (P,) look-ahead: α · language + β of the best word below a state, judged without context.
         symbols: (W,) the words as the language model's ids.
     """
 
@@ -85,12 +85,12 @@ def build(
     """Return the net of a lexicon.
 
     Args:
-        pronunciations: Words and how they are said; a word's number is its place.
+        pronunciations: Words and their pronunciations; a word's number is its index.
         symbols: (W,) the words' ids in the language model; where unknown words are allowed, theirs as the last.
         gain: What each of `symbols` adds to the score.
-        free: Units that may be heard at any place and lead nowhere.
-        separator: The unit that stands between words; None where nothing does.
-        unknown: What each unit of an unknown word costs; empty where they are refused.
+        free: Optional units, allowed in any state, which they do not change.
+        separator: The unit between words; None without one.
+        unknown: What each unit of an unknown word costs; empty where they are not allowed.
     """
     end = BETWEEN if separator is None else AFTER
     arcs, parents = _trie(pronunciations, end)
@@ -119,7 +119,7 @@ def build(
 
 
 def _trie(pronunciations: Mapping[str, Sequence[Sequence[int]]], end: int) -> tuple[list[list[Arc]], list[int]]:
-    """Return the arcs that leave each place, and each place's parent; a parent comes before its children."""
+    """Return the arcs that leave each state, and each state's parent; a parent comes before its children."""
     arcs: list[list[Arc]] = [[] for _ in range(INSIDE)]
     parents = [NONE] * INSIDE
     children: dict[tuple[int, int], int] = {}
@@ -138,7 +138,7 @@ def _trie(pronunciations: Mapping[str, Sequence[Sequence[int]]], end: int) -> tu
 
 
 def _look_ahead(arcs: Sequence[Sequence[Arc]], parents: Sequence[int], usual: Reals, unknown: bool) -> Reals:
-    """Return the gain of the best word that can be completed below each place; 0 outside words."""
+    """Return the gain of the best word that can be completed below each state; 0 outside words."""
     ahead = np.full(len(arcs), -inf)
     for place in range(len(arcs) - 1, INSIDE - 1, -1):
         own = max((float(usual[word]) for _, _, word, _ in arcs[place] if word != NONE), default=-inf)
@@ -151,17 +151,17 @@ def _look_ahead(arcs: Sequence[Sequence[Arc]], parents: Sequence[int], usual: Re
 
 
 def segment(net: Net, ids: Sequence[int], words: Sequence[int], last: int) -> list[tuple[int, int]]:
-    """Return where a labelling says its words: (first, last) of each word's own units.
+    """Return where the words of a labelling are: (first, last) of each word's own units.
 
-    Of the ways to say these words in this labelling, the first of least cost.
+    Of the segmentations of this labelling into these words, the first of least cost.
 
     Args:
-        net: Of a lexicon that can.
+        net: A net that accepts the labelling with these words.
         ids: The labelling.
         words: Numbers of the words.
-        last: The place at which it ends.
+        last: The state in which it ends.
     """
-    live: dict[tuple[int, int], Way] = {(0, BETWEEN): (0.0, (), NONE)}  # by words said, and place
+    live: dict[tuple[int, int], Way] = {(0, BETWEEN): (0.0, (), NONE)}  # by number of words, and state
     for position, unit in enumerate(ids):
         after: dict[tuple[int, int], Way] = {}
         for (said, place), (cost, spans, first) in live.items():
@@ -179,7 +179,7 @@ def segment(net: Net, ids: Sequence[int], words: Sequence[int], last: int) -> li
 
 
 def _leaving(net: Net, place: int, unit: int) -> list[tuple[int, int, float]]:
-    """Return word, next place and cost of the arcs that leave a place with a unit."""
+    """Return word, next state and cost of the arcs that leave a state with a unit."""
     low, high = net.starts[place], net.starts[place + 1]
     arcs = low + np.flatnonzero(net.units[low:high] == unit)
     return list(zip(net.words[arcs].tolist(), net.nexts[arcs].tolist(), net.costs[arcs].tolist(), strict=True))

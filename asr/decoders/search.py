@@ -57,7 +57,7 @@ class Search:
             given: Values by setting; those that are None are not changed.
 
         Raises:
-            AsrError: There is no such decoder or setting, or a value is invalid.
+            AsrError: The decoder or a setting does not exist, or a value is invalid.
         """
         changes = {key: value for key, value in (given or {}).items() if value is not None}
         search, entry = self, type(self.decoder)
@@ -120,7 +120,7 @@ class Search:
 
         Args:
             bundle: The bundle's file; decoder.json is beside it.
-            say: Is told, in a line, when the record is of another bundle and not used.
+            say: Receives a line when the record belongs to another bundle and is not used.
 
         Raises:
             InputError: The record cannot be read.
@@ -139,7 +139,7 @@ def entry_of(name: str) -> type[DecoderSettings]:
     """Return an entry of the table.
 
     Raises:
-        AsrError: There is none of this name.
+        AsrError: It does not exist.
     """
     from asr.decoders import DECODERS  # the table imports this module
 
@@ -163,7 +163,7 @@ def _require_settings(entry: type[DecoderSettings], names: Iterable[str]) -> Non
 
 
 def upgraded(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with the names of today; version 0.1 wrote `language`, and all settings for every decoder."""
+    """Return a record with the current names; version 0.1 wrote `language`, and all settings for every decoder."""
     from asr.decoders import DECODERS
 
     if "language" in row:
@@ -174,7 +174,7 @@ def upgraded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class Calibrated:
-    """A decoder whose confidences are calibrated; nothing else of it changes."""
+    """A decoder whose confidences are calibrated; nothing else changes."""
 
     def __init__(self, decoder: Decoder, calibration: Calibration) -> None:
         self._decoder, self._calibration = decoder, calibration
@@ -186,6 +186,6 @@ class Calibrated:
     def _calibrated(self, hypothesis: Hypothesis) -> Hypothesis:
         if self._calibration == Calibration():
             return hypothesis
-        if hypothesis.word_confidence:  # the calibration was fitted to words, and says nothing about units
+        if hypothesis.word_confidence:  # the calibration was fitted to words and is not valid for units
             return replace(hypothesis, word_confidence=tuple(self._calibration(hypothesis.word_confidence).tolist()))
         return replace(hypothesis, confidence=tuple(self._calibration(hypothesis.confidence).tolist()))

@@ -1,4 +1,4 @@
-"""Borders between units: how far forced alignment puts them from where they were transcribed."""
+"""Borders between units: errors of forced alignment against transcribed times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from asr.recognize import Recognizer
 
 @dataclass(frozen=True)
 class Borders:
-    """How far forced alignment puts the units' borders from where they were transcribed.
+    """Errors of forced alignment at the borders between units, against transcribed times.
 
     Attributes:
         errors: (N,), seconds, found minus transcribed.
-        peaks: Share of the units whose peak lies inside the transcribed unit.
+        peaks: Share of the units whose peak is inside the transcribed unit.
     """
 
     errors: np.ndarray[tuple[int], np.dtype[np.float64]]
     peaks: float
 
     def as_dict(self) -> dict[str, float]:
-        """Return the field's figures: shares within 10, 20 and 50 ms, mean distance and mean shift."""
+        """Return the usual figures: shares within 10, 20 and 50 ms, mean distance and mean shift."""
         distance = np.abs(self.errors)
         within = {f"within_{limit}_ms": float((distance <= limit / 1000).mean()) for limit in (10, 20, 50)}
         shift = {"mean_distance": float(distance.mean()), "mean_shift": float(self.errors.mean())}
@@ -40,7 +40,7 @@ class Borders:
 def of(
     recognizer: Recognizer, log_probs: LogProbs, target: Sequence[int], utterance: Utterance
 ) -> tuple[list[float], list[bool]]:
-    """Return one utterance's border errors in seconds, and which units peak inside themselves.
+    """Return one utterance's border errors in seconds, and whether each unit's peak is inside it.
 
     Both are empty where no times were transcribed, or the utterance is too short for its transcript.
 
@@ -62,7 +62,7 @@ def of(
 
 
 def joined(found: Sequence[tuple[list[float], list[bool]]]) -> Borders | None:
-    """Return the borders of all utterances; None where there are none."""
+    """Return the borders of all utterances; None if there are none."""
     errors = [error for own, _ in found for error in own]
     inside = [one for _, own in found for one in own]
     return Borders(np.array(errors), float(np.mean(inside))) if errors else None

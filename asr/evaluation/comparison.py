@@ -1,9 +1,9 @@
 """Two systems on one set: is one of them better, or is it chance?
 
 Two tests ask two questions. The paired bootstrap by speaker asks whether other speakers would agree. MAPSSWE asks
-whether other stretches of speech would, taking them for independent, which those of one speaker are not: it finds
-smaller differences, and some that are none. A difference is called one here where both find it. Neither knows how much
-a system moves with its seed: two seeds of one recipe are two systems.
+whether other segments of speech would, and assumes that they are independent, which those of one speaker are not: it is
+more sensitive, with more false positives. A difference is reported only if both tests find it. Neither accounts for
+variation between training seeds: two seeds of one recipe are two systems.
 
 Source: L. Gillick and S. J. Cox, "Some statistical issues in the comparison of speech recognition algorithms", ICASSP
 1989, section 4 (matched pairs); D. S. Pallett, W. M. Fisher and J. G. Fiscus, "Tools for the analysis of benchmark
@@ -33,7 +33,7 @@ class Mapsswe:
     """NIST's matched-pairs sentence-segment word error test.
 
     Attributes:
-        segments: Stretches in which at least one of the two errs.
+        segments: Segments in which at least one of the two errs.
         mean: Errors per segment by which the first exceeds the second.
         deviation: Standard deviation of that difference.
         z: The mean in its standard errors.
@@ -49,7 +49,7 @@ class Mapsswe:
 
 @dataclass(frozen=True)
 class Changed:
-    """An utterance that one of the two recognised better, with the errors of both."""
+    """An utterance that one of the two recognized better, with the errors of both."""
 
     id: str
     speaker: str
@@ -60,15 +60,15 @@ class Changed:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found.
+    """The result of comparing two systems.
 
     Attributes:
         name: The set's.
         metric: PER, CER or WER, by the standard convention.
         one: The first system's errors.
         other: The second's.
-        interval: 95 %, by speaker, of the first's rate less the second's; None where it cannot be known.
-        p: Of the paired bootstrap, two-sided; None where it cannot be known.
+        interval: 95 %, by speaker, of the first's rate less the second's; None where it cannot be estimated.
+        p: Of the paired bootstrap, two-sided; None where it cannot be estimated.
         resampled: What interval and p resample: `speakers`, or `utterances` where not all speakers are known.
         drawn: How many of these there are.
         mapsswe: The other test.
@@ -99,7 +99,7 @@ class Comparison:
         return "one" if self.difference < 0 else "other"
 
     def said(self) -> str:
-        """Return the difference and both tests as people read them."""
+        """Return the difference and both tests as text."""
         points = f"difference {100 * self.difference:+.2f} points"
         if self.interval is None or self.p is None:
             by_speaker = f"no interval: {self._unknown}"
@@ -132,7 +132,7 @@ def run(one: Path, other: Path) -> Comparison:
     """Compare two results of one set.
 
     Args:
-        one: A result file; its NAME.utterances.jsonl lies beside it.
+        one: A result file; its NAME.utterances.jsonl is in the same folder.
         other: Another.
 
     Raises:
@@ -173,7 +173,7 @@ def of(
         speakers: Each utterance's speaker, by utterance id.
 
     Raises:
-        InputError: The two do not hold the same utterances, or their references differ.
+        InputError: The two do not contain the same utterances, or their references differ.
     """
     for id in sorted(set(one) | set(other)):
         if id not in one or id not in other or one[id].reference != other[id].reference:
@@ -207,7 +207,7 @@ def mapsswe(one: Mapping[str, Alignment], other: Mapping[str, Alignment]) -> Map
         return Mapsswe(len(pairs), 0.0, 0.0, 0.0, 1.0)
     apart = [a - b for a, b in pairs]
     mean, deviation = statistics.mean(apart), statistics.stdev(apart)
-    z = mean / deviation * math.sqrt(len(apart)) if deviation else 0.0  # as sc_stats: no scatter, no statement
+    z = mean / deviation * math.sqrt(len(apart)) if deviation else 0.0  # as sc_stats: without variation, no difference
     return Mapsswe(len(apart), mean, deviation, z, math.erfc(abs(z) / math.sqrt(2)))
 
 

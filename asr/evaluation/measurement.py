@@ -1,4 +1,4 @@
-"""Evaluation: decode a set, score it, and write the result together with what it takes to believe it."""
+"""Evaluation: decode a set, score it, and write the result with its provenance."""
 
 import time
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Result:
 
     Attributes:
         scores: By every convention that the symbols allow; the headline first.
-        reliability: Of the confidences; None where the decoder gives none.
+        reliability: Of the confidences; None where the decoder estimates none.
     """
 
     scores: list[ConventionScore]
@@ -58,7 +58,7 @@ class Result:
         return str(self.scores[0])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the result file says."""
+        """Return the fields of the result file."""
         found = self.scores[0].as_dict()
         found["convention"] = found.pop("title")
         del found["name"]
@@ -76,7 +76,7 @@ class Evaluation:
         results: The headline first.
         borders: Where units' times are transcribed; else None.
         utterances: By id.
-        remark: What must be said of how the search's weights were chosen; empty for nothing.
+        remark: Caveat about how the search's weights were chosen; empty if none.
         seconds: What decoding took.
     """
 
@@ -114,13 +114,13 @@ def run(
         out: The result's name, without ending.
         device: Where the network runs.
         search: How to decode. Default: greedy.
-        force: Score a set even with weights that were chosen on it, other than dev; the result says so.
+        force: Score a set even if the weights were tuned on it and it is not dev; the result is marked.
 
     Raises:
         AsrError: The bundle, the manifest or the search cannot be used, or the result cannot be written.
     """
     begin, source = time.perf_counter(), provenance.commit()
-    files.folder(out.parent)  # before the work, so that a place that cannot be written is known at once
+    files.folder(out.parent)  # before the work, so that an unwritable folder is reported at once
     search = search or Search()
     loaded = bundle.load(system)
     recognizer = Recognizer(loaded, search.build(loaded.units), device)
@@ -151,7 +151,7 @@ def run(
 def _decoded(
     recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: ProcessGroup
 ) -> tuple[dict[str, Hypothesis], Borders | None]:
-    """Return the best hypothesis of each utterance, by id, and where borders lie; several processes share the work."""
+    """Return the best hypothesis of each utterance, by id, and the borders; several processes share the work."""
     targets = dict(zip(dataset.ids, dataset.targets, strict=True))
     mine = {}
     for id, log_probs in recognizer.emissions(dataset, group):
@@ -169,7 +169,8 @@ def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
     ends, and two in a row, are lost, and with them the errors in them.
 
     Raises:
-        AsrError: A file cannot be written, a symbol cannot stand in trn, or two ids or speakers would become one.
+        AsrError: A file cannot be written, a symbol cannot be represented in trn, or two ids or speakers would become
+            one.
     """
     headline = evaluation.results[0]
     names = {id: trn.named(id, one.speaker) for id, one in evaluation.utterances.items()}
@@ -205,14 +206,14 @@ def _result(
     speakers = {id: utterance.speaker for id, utterance in utterances.items()}
     generator = seeds.generator(loaded.recipe.training.seed, "bootstrap")
     scores = conventions.scores(kind, *compared, speakers, generator)
-    if kind == "written":  # no decoder is asked how sure it is of words that characters spell
+    if kind == "written":  # decoders estimate no confidence for words spelled by characters
         return Result(scores)
     sure, right = confidences(loaded.units, scores[0].alignments, hypotheses, searched)
     return Result(scores, calibration.reliability(sure, right) if sure else None)
 
 
 def _details(recognizer: Recognizer, evaluation: Evaluation, hypothesis: Hypothesis, id: str) -> dict[str, Any]:
-    """Return what the details say of one utterance."""
+    """Return an utterance's row of the details file."""
     units = recognizer.bundle.units
     utterance = evaluation.utterances[id]
     spans = zip(units.names(hypothesis.ids), recognizer.times(hypothesis.frames, utterance.seconds), strict=True)

@@ -1,4 +1,4 @@
-"""Who measured: what a result file says so that its numbers can be believed, and measured again."""
+"""Provenance of a result: commit, command, machine and checksums, so that it can be verified and reproduced."""
 
 import os
 import platform
@@ -26,10 +26,10 @@ HERE = Path(__file__).resolve()
 def of(
     source: str | None, system: Path, data: Path, loaded: Bundle, search: Search, device: torch.device
 ) -> dict[str, Any]:
-    """Return everything needed to measure again.
+    """Return everything needed to reproduce a result.
 
     Args:
-        source: The commit that measured, asked for when it began: files may change while it runs.
+        source: The commit that measured, determined at the start: files may change while it runs.
         system: The bundle's file.
         data: The manifest that was scored.
         loaded: The bundle.
@@ -54,9 +54,9 @@ def of(
 def searched(search: Search, data: Path) -> dict[str, Any]:
     """Return how a set was decoded, and on what the decoder's settings were tuned.
 
-    `tuned_on_set` names the manifest beside `data` on which they were. `tuned_here` marks settings tuned on this very
-    set, as is usual for dev; `tuned_on_test` such settings on any other set; `by_hand` settings that `asr tune` would
-    choose and that were set by hand, even on top of tuned ones.
+    `tuned_on_set` names the manifest beside `data` on which they were. `tuned_here` marks settings tuned on this
+    set itself, as is usual for dev; `tuned_on_test` such settings on any other set; `by_hand` settings that `asr tune`
+    would choose and that were set by hand, even on top of tuned ones.
     """
     row = search.as_dict()
     for name, one in declared(search.decoder).items():
@@ -94,7 +94,7 @@ def refuse_tuned(search: Search, data: Path, force: bool) -> None:
 
 
 def commit() -> str | None:
-    """Return the commit of this source, with `-dirty` where files were changed; None where git does not know it."""
+    """Return the commit of this source, with `-dirty` where files were changed; None outside a git repository."""
     command = ["git", "-C", str(HERE.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         tracked = subprocess.run(
@@ -112,7 +112,7 @@ def training(device: torch.device, earlier: Mapping[str, Any] | None = None) -> 
 
     Args:
         device: Where.
-        earlier: The facts of a run that goes on here. It has its commits too, or none where one is not known.
+        earlier: The facts of the run that is resumed. Its commits are included; None if one of them is unknown.
     """
     now = commit()
     if earlier is not None:
@@ -122,13 +122,13 @@ def training(device: torch.device, earlier: Mapping[str, Any] | None = None) -> 
 
 
 def command() -> str:
-    """Return the command as it can be given again: `python -m asr` is `asr`."""
+    """Return the command as it can be run again: `python -m asr` is `asr`."""
     name = Path(sys.argv[0]).name
     return shlex.join(["asr" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
 def machine(device: torch.device) -> str:
-    """Return what computed: device, processor, cores, threads, and the versions that matter."""
+    """Return the machine: device, processor, cores, threads, and the versions that matter."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
     size = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
@@ -136,7 +136,7 @@ def machine(device: torch.device) -> str:
 
 
 def _processor() -> str:
-    """Return the processor's model; where the system does not tell, its kind."""
+    """Return the processor's model; where the system does not report it, the architecture."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:

@@ -97,10 +97,10 @@ def of_set(path: Path, name: str) -> Row:
 
     Args:
         path: The file.
-        name: The set that it must be of; empty for any.
+        name: The set that it must be a result on; empty for any.
 
     Raises:
-        InputError: It cannot be read, or is of another set.
+        InputError: It cannot be read, or is a result on another set.
     """
     row = read(path)
     if name and row["set"] != name:
@@ -117,7 +117,7 @@ def in_units(result: Row) -> Row:
 
 
 def utterances(path: Path) -> list[Row]:
-    """Return what a result file's companion, NAME.utterances.jsonl, says of each utterance.
+    """Return the rows of a result file's companion, NAME.utterances.jsonl, one per utterance.
 
     Args:
         path: The result file, NAME.json.
@@ -147,7 +147,7 @@ def _is_pair(pair: object) -> bool:
 
 
 def epochs(folder: Path) -> list[Row]:
-    """Return what training said of each epoch; nothing where it said nothing.
+    """Return the training log, one row per epoch; empty if there is none.
 
     Args:
         folder: The run's.
@@ -174,10 +174,10 @@ def _lines(path: Path, kinds: Mapping[str, Any], remedy: str) -> list[Row]:
 
 
 def remark(search: Mapping[str, Any], name: str) -> str:
-    """Return what must be said beside a rate of how its weights were chosen, or nothing.
+    """Return the caveat about how the weights behind a rate were chosen; empty if none.
 
     Args:
-        search: What a result's `search` says.
+        search: A result's `search`.
         name: The set's.
     """
     marks = {
@@ -244,7 +244,7 @@ class Summary:
         name: The convention's.
         title: What it compares.
         rates: By seed.
-        remark: What must be said of how the weights were chosen, of every seed's alike; empty for nothing.
+        remark: Caveat about how the weights were chosen, the same for every seed; empty if none.
     """
 
     set: str
@@ -261,7 +261,7 @@ class Summary:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation from seed to seed (n − 1); None of one seed."""
+        """The standard deviation from seed to seed (n − 1); None for one seed."""
         return statistics.stdev(self.rates.values()) if len(self.rates) > 1 else None
 
     def __str__(self) -> str:
@@ -281,10 +281,10 @@ class Summary:
 
 
 def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
-    """Return what several seeds of one recipe come to on one set, by convention, the headline first.
+    """Return the summary of several seeds of one recipe on one set, by convention, the headline first.
 
     Args:
-        found: Each result, by where it came from.
+        found: Results, by file.
 
     Raises:
         InputError: They are not of one set, one search and one kind of symbol, a seed is a duplicate, or one was
@@ -310,7 +310,7 @@ def summarize(found: Mapping[str, Mapping[str, Any]]) -> list[Summary]:
 
 
 def _alike(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return what must be the same in the results of several seeds; what `asr tune` chooses differs by seed."""
+    """Return what must be equal in the results of several seeds; what `asr tune` chooses may differ."""
     from asr.decoders import DECODERS
 
     search = row["search"]

@@ -1,6 +1,6 @@
-"""The table of results in recipes/README.md: one row a recipe, made from result files and never typed.
+"""The table of results in recipes/README.md: one row per recipe, generated from result files.
 
-`recipes/results/RECIPE/` keeps a copy of what `asr evaluate` wrote: SET-seedN.json for each set and seed.
+`recipes/results/RECIPE/` contains copies of what `asr evaluate` wrote: SET-seedN.json for each set and seed.
 """
 
 import re
@@ -21,7 +21,7 @@ COLUMNS = ("standard", "optional silence", "merged silence", "mean of utterances
 
 
 def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
-    """Copy the results of each recipe's runs, runs/RECIPE and runs/RECIPE-seedN, to where the table takes them from.
+    """Copy the results of each recipe's runs, runs/RECIPE and runs/RECIPE-seedN, to the folder that the table reads.
 
     Args:
         runs: The folder of runs.
@@ -56,7 +56,7 @@ def collect(runs: Path, recipes: Path) -> tuple[list[Path], list[str]]:
 
 
 def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
-    """Return why a run's results do not go together, or not with those already taken; nothing where they do."""
+    """Return why a run's results are inconsistent, alone or with those already collected; empty if not."""
     if rows["dev"]["metric"] != rows["test"]["metric"]:
         return f"dev.json is a {rows['dev']['metric']} and test.json a {rows['test']['metric']}"
     if rows["test"]["seed"] in taken:
@@ -68,7 +68,7 @@ def _apart(rows: Rows, taken: Mapping[int, Rows]) -> str:
 
 
 def _unfit(run: Path, recipe: Path, rows: Rows) -> str:
-    """Return why a run's results cannot stand for its recipe; nothing where they can."""
+    """Return why a run's results do not represent its recipe; empty if they do."""
     made = config.load(run / "recipe.toml")
     apart = config.differences(*(map(bundle.resolve, (config.filled(config.load(recipe), made), made))))
     if others := [line for line in apart if not line.startswith("training.seed:")]:
@@ -89,7 +89,7 @@ def block(recipes: Path) -> str:
     """Return the table, between its markers.
 
     Raises:
-        InputError: A result file cannot be read, or those of a recipe do not go together.
+        InputError: A result file cannot be read, or those of a recipe are inconsistent.
     """
     head = ["recipe", "what it is", "dev", *(f"test, {name}" if name == COLUMNS[0] else name for name in COLUMNS)]
     rows = [[*head, "measured"], ["---"] * (len(head) + 1)]

@@ -1,4 +1,4 @@
-"""What is compared when scoring: an utterance's transcript and a hypothesis, as units or as words."""
+"""The two sides of a score: an utterance's transcript and a hypothesis, as units or as words."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -24,7 +24,7 @@ def words(utterance: Utterance) -> list[str]:
 
 
 def in_units(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]) -> Compared:
-    """Return the references and what was recognised in the system's units, by id."""
+    """Return the references and what was recognized in the system's units, by id."""
     references = {id: units.names(ids) for id, ids in zip(dataset.ids, dataset.targets, strict=True)}
     return Compared(references, {id: units.names(hypothesis.ids) for id, hypothesis in hypotheses.items()})
 
@@ -36,7 +36,7 @@ def spelled(units: Units, dataset: Dataset, hypotheses: Mapping[str, Hypothesis]
 
 
 def in_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesis]) -> Compared:
-    """Return the references and what was recognised in words, by id."""
+    """Return the references and what was recognized in words, by id."""
     references = {utterance.id: words(utterance) for utterance in utterances}
     return Compared(references, {id: list(hypothesis.words) for id, hypothesis in hypotheses.items()})
 
@@ -58,9 +58,9 @@ def by_words(utterances: Sequence[Utterance], hypotheses: Mapping[str, Hypothesi
 def confidences(
     units: Units, alignments: Mapping[str, Alignment], hypotheses: Mapping[str, Hypothesis], in_words: bool
 ) -> tuple[list[float], list[bool]]:
-    """Return the confidence of every unit (or word) of the hypotheses, and whether it stands in the reference too.
+    """Return the confidence of every unit (or word) of the hypotheses, and whether it is correct.
 
-    Empty where the decoder gives no confidences. Units that scoring deletes, TIMIT's `q`, are left out.
+    Empty where the decoder estimates no confidences. Units that scoring deletes, TIMIT's `q`, are omitted.
     """
     standard = conventions.standard(units.kind)
     found: list[float] = []

@@ -1,4 +1,4 @@
-"""Tuning: the weights of a search and the calibration of its confidences, chosen on dev and on dev only."""
+"""Tuning: the weights of a search and the calibration of its confidences, chosen on dev only."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +47,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class _Dev:
-    """What every trial is made on."""
+    """What every trial is evaluated on."""
 
     units: Units
     data: Dataset
@@ -69,14 +69,14 @@ def run(
     Args:
         system: A bundle's file.
         corpus: The folder with train.jsonl, for the language model, and dev.jsonl.
-        search: The decoder, its width, its lexicon; a language model it names is taken as it is.
+        search: The decoder, its width, its lexicon; a language model that it names is used unchanged.
         order: Of the language model to estimate on the training transcripts where it names none; 0 for none.
         device: Where the network runs.
-        on: The set to choose on, one that is called dev or dev-something.
-        force: Choose on another set even so; scoring that set will then be refused, or be marked where forced.
+        on: The set to tune on, named dev or dev-something.
+        force: Tune on another set anyway; scoring that set will then be refused, or marked if forced.
 
     Raises:
-        AsrError: A file cannot be used or written, a setting makes no sense, or the set is not there to choose on.
+        AsrError: A file cannot be used or written, a setting is invalid, or the set is not a development set.
     """
     path = corpus / f"{on}.jsonl"
     if not provenance.is_dev(path) and not force:
@@ -121,7 +121,7 @@ def _transcript(units: Units, utterance: Utterance) -> list[str]:
 
 
 def lm_of(search: Search) -> Path | None:
-    """Return the language model's file; None where there is none, or the decoder cannot use one."""
+    """Return the language model's file; None without one, or if the decoder cannot use one."""
     path = getattr(search.decoder, "lm", None)
     return Path(path) if path else None
 
@@ -138,7 +138,7 @@ def trials(decoder: DecoderSettings) -> list[DecoderSettings]:
 
 
 def _best(dev: _Dev, search: Search) -> Search:
-    """Return the search with the settings that make fewest errors; of equals the smallest settings."""
+    """Return the search with the settings with the fewest errors; of equals, the smallest settings."""
     grid = [replace(search, decoder=decoder) for decoder in trials(search.decoder)]
     if len(grid) == 1:
         return grid[0]

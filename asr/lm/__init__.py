@@ -21,14 +21,14 @@ from asr.lm.automaton import START_STATE, Automaton, step
 from asr.lm.ngrams import Floats, Grams, Ids
 
 START, END = "<s>", "</s>"
-UNKNOWN = ("<unk>", "<UNK>")  # for every symbol that a model does not know; written as the first
+UNKNOWN = ("<unk>", "<UNK>")  # for every symbol outside the vocabulary; written as the first
 MAX_CELLS = 50_000_000  # of dense tables: 0.6 GB
 
 Tables = tuple[Ids, Floats, Floats]
 
 
 class LanguageModel(Protocol):
-    """What a search asks; states are small integers, symbols are the model's ids."""
+    """What a search needs; states are small integers, symbols are the model's ids."""
 
     @property
     def start(self) -> int: ...  # noqa: D102
@@ -41,13 +41,13 @@ class LanguageModel(Protocol):
 
 
 class NoLM:
-    """The language model without an opinion: one state, all scores 0."""
+    """A language model that changes nothing: one state, all scores 0."""
 
     start = START_STATE
 
     @property
     def automaton(self) -> Automaton:
-        """One state and one symbol, which every symbol is."""
+        """One state and one symbol, to which all symbols map."""
         zero, none = np.zeros(1, np.int32), np.zeros(1)
         return Automaton(np.array([0, 1], np.int64), zero, none, zero, none, zero, none)
 
@@ -135,7 +135,7 @@ class Ngram:
         """Return the model as look-up tables for a search over units; state 0 is the start.
 
         Args:
-            symbols: The V units in the order of their ids; the first is blank, which changes no state, free of cost.
+            symbols: The V units in the order of their ids; the first is blank, which has score 0 and keeps the state.
 
         Returns:
             The state after each unit (S, V), its natural log-probability (S, V), that of the end (S,).
@@ -159,10 +159,10 @@ class Ngram:
 
 
 class Perplexity(NamedTuple):
-    """How surprised a model was: the inverse geometric mean of the probabilities of all tokens.
+    """The inverse geometric mean of the probabilities of all tokens.
 
     Attributes:
-        perplexity: ∞ where something had no probability to speak of.
+        perplexity: ∞ where a token has probability 0, or nearly.
         tokens: Symbols, and one end for each sentence.
         unknown: How many of them the model does not know; they count with the probability of `<unk>`.
     """
@@ -178,7 +178,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
     Args:
         sentences: Transcripts, without `<s>` and `</s>`.
         order: n.
-        vocabulary: All symbols there are: each gets a probability, seen or not, and there is no `<unk>`. Without it the
+        vocabulary: All symbols: each gets a probability, seen or not, and there is no `<unk>`. Without it the
             vocabulary is what was seen, and `<unk>` gets the probability of a symbol seen 0 times.
 
     Raises:
@@ -230,7 +230,7 @@ def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
         InputError: As `read`, or the model knows none of the symbols.
 
     Warns:
-        AsrWarning: It does not know most of them.
+        AsrWarning: It lacks most of them.
     """
     stat = path.stat() if path.exists() else None
     model = _kept(path, stat and (stat.st_mtime_ns, stat.st_size))

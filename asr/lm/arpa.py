@@ -1,14 +1,13 @@
-r"""ARPA files: the n-grams of a back-off language model as text, one a line, plain or gzipped.
+r"""ARPA files: the n-grams of a back-off language model as text, one per line, plain or gzipped.
 
     \data\                    what follows: how many n-grams of each order
     ngram 1=42
-    \1-grams:                 log10 probability, the n-gram, log10 back-off weight (0 where left out)
+    \1-grams:                 log10 probability, the n-gram, log10 back-off weight (default: 0)
     -1.2  sil  -0.4
     \end\
 
-Files are UTF-8; what stands before `\data\` or after `\end\` is no part of the model. A space as a symbol, which the
-format cannot hold, is written `<space>`. Numbers keep all their digits: a model written and read is the same, bit by
-bit.
+Files are UTF-8; anything before `\data\` or after `\end\` is ignored. A space as a symbol, which the format cannot
+represent, is written `<space>`. Numbers keep all their digits: writing and reading a model is bit-exact.
 
 Source: the format is SRILM's, ngram-format(5); the back-off is S. M. Katz, "Estimation of probabilities from sparse
 data", IEEE Trans. ASSP 35(3), 1987.
@@ -30,16 +29,16 @@ from asr.support import text
 from asr.support.files import replacing
 
 SPACE = "<space>"
-_WHITESPACE = re.compile(r"[ \t\n\r\x0b\x0c]")  # what parts the fields of a line; no-break spaces do not
-_ROUNDING = 1e-5  # SRILM and KenLM count in float32: a log10 probability this far above 0 is 0
+_WHITESPACE = re.compile(r"[ \t\n\r\x0b\x0c]")  # what separates fields; no-break spaces do not
+_ROUNDING = 1e-5  # SRILM and KenLM compute in float32: a log10 probability this far above 0 is 0
 
 
 def read(path: Path) -> tuple[tuple[str, ...], tuple[Grams, ...]]:
     """Return the symbols and, order by order, the n-grams of an ARPA file; gunzipped if its name ends in .gz.
 
     Raises:
-        InputError: The file is missing, no gzip or not UTF-8, ends early, holds more or fewer n-grams than it
-            announces, the same one twice, one whose context or symbol it does not hold, or a number that is none.
+        InputError: The file is missing, not gzip or not UTF-8, is truncated, or contains more or fewer n-grams than it
+            declares, duplicates, an n-gram with an unknown context or symbol, or an invalid number.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
@@ -54,7 +53,7 @@ def write(path: Path, symbols: Sequence[str], grams: Sequence[Grams]) -> None:
     """Write an ARPA file, whole or not at all; gzipped if its name ends in .gz.
 
     Raises:
-        AsrError: It cannot be written, or a symbol is empty or holds white space (a space alone is `<space>`).
+        AsrError: It cannot be written, or a symbol is empty or contains white space (a space alone is `<space>`).
     """
     taken = " " in symbols
     for symbol in symbols:
@@ -81,7 +80,7 @@ def _lines(words: Sequence[str], grams: Sequence[Grams]) -> Iterator[str]:
 
 
 class _Reader:
-    """An ARPA file while it is read; knows which line it is at."""
+    """A parser of an ARPA file, which keeps the line number for messages."""
 
     def __init__(self, path: Path, file: Iterator[bytes]) -> None:
         self.path = path
@@ -117,7 +116,7 @@ class _Reader:
         raise self.error(f"ends before {wanted}; the file is truncated or not an ARPA file, copy it again")
 
     def counts(self) -> tuple[list[int], bytes]:
-        """Return how many n-grams of each order are announced, and the line after them."""
+        """Return how many n-grams of each order are declared, and the line after them."""
         counts: list[int] = []
         while (line := self.line("\\1-grams:")).startswith(b"ngram"):
             match = re.fullmatch(rb"ngram\s+(\d{1,18})\s*=\s*(\d{1,18})", line)
@@ -185,7 +184,7 @@ class _Reader:
         return value + 0.0  # −0 becomes 0, which is not written
 
     def table(self, ids: Ids, weights: Floats, numbers: list[int]) -> Grams:
-        """Return the n-grams of one order, sorted; each must stand once, after its context."""
+        """Return the n-grams of one order, sorted; each must be unique, and its context known."""
         contexts = find(self.grams, ids[:, :-1]) if self.grams else np.zeros(len(ids), np.int64)
         for row in np.flatnonzero(contexts < 0)[:1]:
             order = ids.shape[1] - 1
@@ -200,7 +199,7 @@ class _Reader:
         return Grams(ids[order], keys[order], weights[order, 0], weights[order, 1])
 
     def text(self, ids: Ids) -> str:
-        """Return an n-gram as it stands in the file."""
+        """Return an n-gram as it is in the file."""
         symbols = list(self.symbols)
         return " ".join(symbols[id].decode() for id in ids)
 

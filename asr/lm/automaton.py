@@ -1,7 +1,7 @@
 """A back-off n-gram model as a finite automaton in flat arrays, for search.
 
-A state is a context after which the model knows anything of its own; any other context is the
-longest state that ends it.
+A state is a context that has arcs or a back-off weight of its own; any other context is represented by its longest
+suffix that is a state.
 """
 
 import math
@@ -22,10 +22,10 @@ class Automaton(NamedTuple):
 
     Attributes:
         arc_start: (S + 1,) the arcs of state s are arc_start[s] to arc_start[s + 1].
-        arc_symbol: (A,) what is said, ascending within a state.
+        arc_symbol: (A,) symbol ids, ascending within a state.
         arc_score: (A,) its log-probability.
         arc_next: (A,) the state after it.
-        backoff_score: (S,) log of the weight with which everything else is said after the back-off state.
+        backoff_score: (S,) log of the back-off weight, for symbols without an arc.
         backoff_state: (S,) a state with a shorter context.
         final: (S,) log-probability that the sentence ends.
     """
@@ -42,7 +42,7 @@ class Automaton(NamedTuple):
 def step(automaton: Automaton, state: int, symbol: int) -> tuple[int, float]:
     """Return the state after a symbol, and the symbol's log-probability.
 
-    Plain Python that Numba compiles as it stands: `numba.njit(step)`, the automaton being a named tuple of arrays.
+    Plain Python that Numba can compile: `numba.njit(step)`, the automaton being a named tuple of arrays.
     """
     score = 0.0
     while True:
@@ -57,7 +57,7 @@ def step(automaton: Automaton, state: int, symbol: int) -> tuple[int, float]:
         if low < end and automaton.arc_symbol[low] == symbol:
             return automaton.arc_next[low], score + automaton.arc_score[low]
         shorter = automaton.backoff_state[state]
-        if shorter == state:  # no symbol of this model
+        if shorter == state:  # not a symbol of this model
             return state, -math.inf
         score += automaton.backoff_score[state]
         state = shorter
@@ -68,7 +68,7 @@ def build(grams: Sequence[Grams], start: int, end: int) -> Automaton:
 
     Args:
         grams: By order; log10.
-        start: The id of `<s>`. Neither it nor `</s>` is ever said: −∞.
+        start: The id of `<s>`. Neither it nor `</s>` can be appended: −∞.
         end: The id of `</s>`.
     """
     numbers = _number(grams, start)
@@ -111,7 +111,7 @@ def dense(automaton: Automaton, symbols: Keys) -> tuple[Ids, Floats]:
 
 
 def _number(grams: Sequence[Grams], start: int) -> list[Keys]:
-    """Return the states of the n-grams of each order but the highest; −1 for one that is none, and at index −1."""
+    """Return the states of the n-grams of each order but the highest; −1 for one without a state, and at index −1."""
     numbers: list[Keys] = []
     used = ROOT + 1
     for table, longer in zip(grams, grams[1:], strict=False):
@@ -147,7 +147,7 @@ def _backoffs(grams: Sequence[Grams], numbers: Sequence[Keys]) -> tuple[Floats, 
 
 
 def _arcs(grams: Sequence[Grams], numbers: Sequence[Keys]) -> tuple[Keys, Ids, Floats, Ids]:
-    """Return what every n-gram says: source state, symbol, log-probability and next state, by source and symbol."""
+    """Return the arc of every n-gram: source state, symbol, log-probability and next state, by source and symbol."""
     contexts = [table.keys // len(grams[0].keys) for table in grams]
     sources = [
         np.full(len(contexts[0]), ROOT),
@@ -162,7 +162,7 @@ def _arcs(grams: Sequence[Grams], numbers: Sequence[Keys]) -> tuple[Keys, Ids, F
 
 
 def _finals(source: Keys, score: Floats, backoff_score: Floats, backoff_state: Ids) -> Floats:
-    """Return each state's log-probability of the end, which only `source` states know of themselves."""
+    """Return each state's log-probability of the end, of which only `source` states have their own."""
     final = np.full(len(backoff_state), np.nan)
     final[source] = score
     depth = _depths(backoff_state)

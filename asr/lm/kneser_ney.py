@@ -1,8 +1,8 @@
-"""Modified Kneser–Ney: from counts of n-grams to probabilities that know how widely a symbol is used.
+"""Modified Kneser–Ney: n-gram probabilities from counts, smoothed by the number of distinct contexts of a symbol.
 
 Source: S. F. Chen and J. Goodman, "An empirical study of smoothing techniques for language modeling", TR-10-98, Harvard
 University 1998, modified Kneser–Ney smoothing, after R. Kneser and H. Ney, "Improved backing-off for m-gram language
-modeling", ICASSP 1995. Where the papers leave a choice we take that of K. Heafield et al., "Scalable modified
+modeling", ICASSP 1995. Where the papers leave a choice, we follow K. Heafield et al., "Scalable modified
 Kneser–Ney language model estimation", ACL 2013: adjusted counts, and 1-grams interpolated with the uniform
 distribution.
 """
@@ -37,9 +37,9 @@ class Counts(NamedTuple):
 def estimate(sentences: Sequence[Sequence[int]], size: int, order: int, start: int) -> list[Grams]:
     """Return the n-grams that were seen with interpolated modified Kneser–Ney probabilities, order by order.
 
-    p(w|h) = (c(hw) − D(c(hw))) / Σ c(h·) + γ(h) p(w|h'), where h' is h without its first symbol, γ(h) hands on what
-    D took from h, and p(w|h') of a 1-gram is 1 / (size − 1): all symbols but the start. Below the highest order, and
-    except after the start of a sentence, c is the number of different symbols seen before the n-gram.
+    p(w|h) = (c(hw) − D(c(hw))) / Σ c(h·) + γ(h) p(w|h'), where h' is h without its first symbol, γ(h) redistributes
+    what D took from h, and p(w|h') of a 1-gram is 1 / (size − 1): all symbols but the start. Below the highest order,
+    and except after the start of a sentence, c is the number of different symbols seen before the n-gram.
 
     Args:
         sentences: Ids, with the start and the end of the sentence.
@@ -56,7 +56,7 @@ def estimate(sentences: Sequence[Sequence[int]], size: int, order: int, start: i
         taken = discounts(counts)[np.minimum(counts, 3)]
         contexts = table.keys // size
         total = np.bincount(contexts, counts, rows)
-        # After a context that was never followed by anything, the shorter one says all.
+        # A context that was never followed by anything backs off with weight 1.
         weight = np.divide(np.bincount(contexts, taken, rows), total, out=np.ones(rows), where=total > 0)
         share = np.divide(counts - taken, total[contexts], out=np.zeros(len(counts)), where=counts > 0)
         lower = share + weight[contexts] * lower[table.suffixes]
@@ -99,12 +99,12 @@ def count(sentences: Sequence[Sequence[int]], size: int, order: int) -> list[Cou
 def adjusted(table: Counts, longer: Counts | None, start: int) -> Keys:
     """Return what Kneser–Ney counts (N,): the symbols seen before an n-gram; at the highest order, its occurrences.
 
-    Nothing stands before the start of a sentence, so n-grams that begin there keep their counts, and the start itself,
+    Nothing precedes the start of a sentence, so n-grams that begin there keep their counts, and the start itself,
     which is never predicted, has none.
 
     Args:
         table: The n-grams of one order.
-        longer: Those of the next; none at the highest.
+        longer: Those of the next order; None at the highest.
         start: The id that starts every sentence.
     """
     counts = table.counts

@@ -1,4 +1,4 @@
-"""N-grams as arrays: what estimation makes, ARPA files hold and search compiles."""
+"""N-grams as arrays: made by estimation, stored in ARPA files, compiled for search."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Grams(NamedTuple):
 
 
 def find(grams: Sequence[Grams], ids: Ids) -> Keys:
-    """Return in which rows of their order n-grams stand (N,), −1 where they do not.
+    """Return the rows of n-grams among those of their order (N,), −1 where they are missing.
 
     Args:
         grams: By order, from 1 to at least n.

@@ -95,7 +95,7 @@ class Alignment:
 
 
 def kind(reference: str | None, hypothesis: str | None) -> str:
-    """Return what kind of error a pair of an alignment is: `s`, `d` or `i`; empty for what is right."""
+    """Return what kind of error a pair of an alignment is: `s`, `d` or `i`; empty if correct."""
     if reference == hypothesis:
         return ""
     return "i" if reference is None else "d" if hypothesis is None else "s"
@@ -104,8 +104,8 @@ def kind(reference: str | None, hypothesis: str | None) -> str:
 def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozenset()) -> Alignment:
     """Return a cheapest alignment of two symbol sequences.
 
-    Every error costs 1, and rapidfuzz aligns, as it does for jiwer. Symbols that may be missed need our own alignment:
-    deleting them costs nothing, which moves the cheapest alignment, and no library has a price for single symbols.
+    Every error costs 1, and rapidfuzz aligns, as it does for jiwer. Optional symbols need our own alignment: deleting
+    them costs nothing, which changes the cheapest alignment, and no library supports costs per symbol.
 
     >>> print(align("sh iy hh ae".split(), "sh hh ae d".split()))
     sh iy hh ae *
@@ -118,7 +118,7 @@ def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozen
     """
     if not free.isdisjoint(reference):
         return _align_free(reference, hypothesis, free)
-    from rapidfuzz.distance import Levenshtein  # takes 40 ms, which importing this need not pay
+    from rapidfuzz.distance import Levenshtein  # takes 40 ms, which importing this module should not
 
     pairs: list[tuple[str | None, str | None]] = []
     for step in Levenshtein.opcodes(reference, hypothesis):
@@ -176,7 +176,7 @@ def align_all(
 
     Args:
         references: What was said.
-        hypotheses: What was recognised.
+        hypotheses: What was recognized.
         free: Symbols of the references that may be missed.
 
     Raises:

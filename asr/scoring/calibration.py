@@ -1,4 +1,4 @@
-"""Confidences that mean something: of the units given 0.8, eight in ten should be right."""
+"""Calibration of confidences: of the units with confidence 0.8, eight in ten should be right."""
 
 from typing import NamedTuple
 
@@ -70,8 +70,8 @@ def fit(confidences: npt.ArrayLike, right: npt.ArrayLike, steps: int = 50) -> Ca
 
     Args:
         confidences: (N,), in [0, 1].
-        right: (N,), whether each was right. Where all were, or none, nothing can be learned and nothing is changed.
-        steps: At the most.
+        right: (N,), whether each was right. If all or none were, the calibration is the identity.
+        steps: At most.
     """
     odds, truth = _log_odds(confidences), np.asarray(right, np.float64)
     if not 0 < truth.sum() < len(truth):

@@ -5,15 +5,15 @@ there to be compared with papers and toolkits that used them, and with nothing e
 
 * **standard**: Lee and Hon's 39 phones, silence is a phone, nothing is merged: TIMIT's core test set has 7215 of them.
 * **optional silence**: what pytorch-kaldi reports. Kaldi's TIMIT recipe marked each `sil` of the reference as optional
-  and had sclite (`-D`) count one that is not recognised as correct, so the denominator stays 7215; a `sil` recognised
-  where none stands is an insertion, one recognised as something else a substitution. Here the alignment is the cheapest
+  and had sclite (`-D`) count one that is not recognized as correct, so the denominator stays 7215; an extra `sil`
+  is an insertion, one recognized as something else a substitution. Here the alignment is the cheapest
   at these prices; sclite's is the cheapest at its own (substitution 4, insertion and deletion 3, missed optional 2),
   which may come to a few errors more.
 * **merged silence**: runs of `sil` are one `sil`. SpeechBrain merges them when it prepares TIMIT, in the references it
   trains and tests on; to compare a system that was trained on unmerged ones, both sides are merged here.
 * **48 phones**, **61 phones**, **61 phones without q**: scored finer than 39, only where the system writes that finely.
 * **mean of utterances**: standard, but the mean of each utterance's rate: a short utterance weighs as much as a long
-  one. Utterances without a reference have no rate and are left out.
+  one. Utterances with an empty reference have no rate and are omitted.
 """
 
 import math
@@ -34,12 +34,12 @@ SILENCE = "sil"
 
 @dataclass(frozen=True)
 class Convention:
-    """What is compared, and what is called an error.
+    """What is compared, and what counts as an error.
 
     Attributes:
         title: What a reader must know to compare the rate.
         level: The number of phones both sides are folded to; 0 leaves the symbols as they are.
-        dropped: Symbols left out on both sides.
+        dropped: Symbols removed on both sides.
         merged: Symbols of which a run counts once, on both sides.
         free: Symbols of the reference that may be missed.
         mean: The rate is the mean of the utterances' rates, not that of the corpus.
@@ -111,7 +111,7 @@ def standard(kind: str) -> Convention:
 
 
 def kind_of(references: Mapping[str, Symbols]) -> str:
-    """Return what symbols a set is written in: the coarsest phones that hold them all, or words as written."""
+    """Return what symbols a set is written in: the coarsest phone set that contains them all, or words as written."""
     used = {symbol for symbols in references.values() for symbol in symbols}
     levels = {"phones39": PHONES_39, "phones48": PHONES_48, "phones61": PHONES_61}
     return next((kind for kind, phones in levels.items() if used <= set(phones)), "written")
@@ -121,7 +121,7 @@ def plain(words: Symbols) -> list[str]:
     """Return words in lower case and without punctuation; a word that is nothing else is omitted.
 
     Letters, marks and numbers are kept (Unicode's categories L, M and N): vowels are marks in Hindi, Tamil and Arabic.
-    Text that looks alike is alike (Unicode's canonical composition, NFC).
+    Text is normalized to Unicode's canonical composition, NFC.
 
     >>> plain(["She", "said:", "“Don't!”", "–", "किताब"])
     ['she', 'said', "don't", 'किताब']
@@ -131,7 +131,7 @@ def plain(words: Symbols) -> list[str]:
 
 
 def composed(text: str) -> str:
-    """Return text in Unicode's canonical composition, NFC, in which what looks alike is alike."""
+    """Return text in Unicode's canonical composition, NFC."""
     return text if text.isascii() else normalize("NFC", text)
 
 
@@ -144,7 +144,7 @@ class ConventionScore:
         metric: PER, CER or WER.
         title: The convention's.
         rate: Errors per reference symbol, or the mean of the utterances' rates.
-        interval: 95 %; None where it cannot be known.
+        interval: 95 %; None where it cannot be estimated.
         resampled: What the interval resamples: `speakers`, or `utterances` where not all speakers are known.
         alignments: By utterance id.
         count: Errors over the set; None for a mean of rates, which has none.
@@ -173,7 +173,7 @@ class ConventionScore:
 
 
 def said(interval: tuple[float, float] | None, resampled: str = "speakers") -> str:
-    """Return an interval, and what it resamples, as people read it."""
+    """Return an interval, and what it resamples, as text."""
     if interval is None:
         return f"no interval: too few {resampled} with errors"
     by = "by speaker" if resampled == "speakers" else "by utterance (speakers unknown)"
@@ -197,7 +197,7 @@ def scores(
         generator: Draws the resamples of the intervals.
 
     Raises:
-        AsrError: The kind is unknown, there is no reference, a hypothesis has none, or a symbol is none of the kind.
+        AsrError: The kind is unknown, there is no reference, a hypothesis has none, or a symbol is not one of the kind.
     """
     found: list[ConventionScore] = []
     resampled = "speakers" if alignment.known(references, speakers) else "utterances"
