@@ -30,13 +30,15 @@ class Interrupt:
 def deferred() -> Iterator[Interrupt]:
     """Record the first SIGINT or SIGTERM instead of acting on it; a second one acts at once.
 
-    Python allows signal handlers in its main thread only; in any other thread, signals are not deferred.
+    Python allows signal handlers in its main thread only; in any other thread, signals are not deferred. A signal that
+    is ignored stays so, as Ctrl-C in what a script runs in the background.
     """
     received = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -46,7 +48,7 @@ def deferred() -> Iterator[Interrupt]:
         received.number = number
         restore()
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, record)
     try:
         yield received
