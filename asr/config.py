@@ -64,7 +64,7 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Units:
+class UnitSettings:
     """The output symbols."""
 
     kind: str = "phones39"  # phones39, phones48, phones61, phones, characters or words
@@ -74,7 +74,7 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Features(Section):
+class FeatureSettings(Section):
     """From samples to feature vectors; a kind's own settings (rate, window, mels, …) are declared in asr/features."""
 
     names = ("kind", "kind of features")
@@ -87,7 +87,7 @@ class Features(Section):
 
 
 @dataclass(frozen=True)
-class Frontend(Section):
+class FrontendSettings(Section):
     """What comes before the recurrence; a kind's own settings (stride, channels, …) are declared in asr/frontends."""
 
     names = ("kind", "front end")
@@ -153,9 +153,9 @@ class Recipe:
     """One experiment."""
 
     corpus: Corpus = field(default_factory=Corpus)
-    units: Units = field(default_factory=Units)
-    features: Features = field(default_factory=Features)
-    frontend: Frontend = field(default_factory=Frontend)
+    units: UnitSettings = field(default_factory=UnitSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    frontend: FrontendSettings = field(default_factory=FrontendSettings)
     encoder: Encoder = field(default_factory=Encoder)
     training: Training = field(default_factory=Training)
     augment: Augment = field(default_factory=Augment)

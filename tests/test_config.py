@@ -163,7 +163,7 @@ def test_a_resolved_recipe_states_the_entrys_defaults_and_is_read_back_equal(tmp
     assert "[features.mfcc]\nfloor = 2.0\ndeep = false\n" in text
     assert config.load(written(tmp_path, text)) == recipe
     assert config.parse(json.loads(json.dumps(recipe.as_dict())), "test") == recipe
-    assert config.differences(config.Recipe(features=config.resolved(config.Features(), TABLE)), recipe) == [
+    assert config.differences(config.Recipe(features=config.resolved(config.FeatureSettings(), TABLE)), recipe) == [
         "features.floor: 1.0 → 2.0"
     ]
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,14 @@ def test_transcripts_are_scored_without_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("standard")
+
+
+def test_no_class_and_no_module_has_anothers_name():
+    """A command's file has its command's name; every other name is in the package once."""
+    classes, modules = Counter(), Counter()
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes.update(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+        if path.parent.name != "cli" and path.name != "__init__.py":
+            modules[path.stem] += 1
+    assert [name for name, count in (classes + modules).items() if count > 1] == []

@@ -100,8 +100,8 @@ class Fusion(NamedTuple):
     reach: Reals  # (V,), the largest gain of each unit
 
 
-class Room(NamedTuple):
-    """The arrays that a search works in, as `kernels.search` describes them."""
+class BeamWorkspace(NamedTuple):
+    """The arrays that a search works in, as `beam_kernels.search` describes them."""
 
     beams: Places
     reals: Reals
@@ -115,8 +115,8 @@ class Room(NamedTuple):
     trie: Ints
 
     @classmethod
-    def of(cls, width: int, units: int) -> "Room":
-        """Return room for a beam so wide over so many units."""
+    def of(cls, width: int, units: int) -> "BeamWorkspace":
+        """Return arrays for a beam of this width over this many units."""
         return cls(
             beams=np.empty((2, width, 3), np.uint32),
             reals=np.empty((2, width, 4)),
@@ -131,7 +131,7 @@ class Room(NamedTuple):
         )
 
 
-class Found(NamedTuple):
+class BeamResult(NamedTuple):
     """What a search ends with: labellings, best first, as nodes of its trie."""
 
     trie: Ints  # (nodes, 8)
@@ -224,7 +224,7 @@ class BeamSearch:
             return np.full(len(values), -inf)
         return np.asarray(np.partition(units, -count, axis=1)[:, -count])
 
-    def _search(self, values: Reals, fusion: Fusion) -> Found:
+    def _search(self, values: Reals, fusion: Fusion) -> BeamResult:
         """Run the compiled search and rank the prefixes that survive."""
         from asr.decoders import beam_kernels  # Numba costs a fifth of a second, which the command line need not pay
 
@@ -242,14 +242,14 @@ class BeamSearch:
         _require(live > 0, f"frame {t - 1}: log-probs and language model allow no labelling; widen the beam")
         return self._rank(trie, beams[t & 1, :live], reals[t & 1, :live], fusion)
 
-    def _room(self, units: int) -> Room:
+    def _room(self, units: int) -> BeamWorkspace:
         """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
-        room: Room | None = getattr(self._rooms, "room", None)
+        room: BeamWorkspace | None = getattr(self._rooms, "room", None)
         if room is None or room.taken.shape[1] != units:
-            room = self._rooms.room = Room.of(self.width, units)
+            room = self._rooms.room = BeamWorkspace.of(self.width, units)
         return room
 
-    def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> Found:
+    def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> BeamResult:
         """Add the language model's end of sentence, and sort; of equals, the older prefix is first."""
         from asr.decoders import beam_kernels
 
@@ -266,9 +266,9 @@ class BeamSearch:
         paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
         beam_kernels.climb(trie, nodes, paths)
         mass = np.exp(score - score[0])
-        return Found(trie, paths, lengths, real[order, beam_kernels.TOTAL], score, mass / mass.sum())
+        return BeamResult(trie, paths, lengths, real[order, beam_kernels.TOTAL], score, mass / mass.sum())
 
-    def _hypothesis(self, values: Reals, fusion: Fusion, found: Found, best: int) -> Hypothesis:
+    def _hypothesis(self, values: Reals, fusion: Fusion, found: BeamResult, best: int) -> Hypothesis:
         """Return a labelling with its times and confidences."""
         from asr.decoders import beam_kernels
 

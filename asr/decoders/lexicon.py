@@ -111,7 +111,7 @@ class Chains(NamedTuple):
         return tuple(np.minimum(votes, 1.0).tolist())
 
 
-class Found(NamedTuple):
+class LexiconResult(NamedTuple):
     """What a search ends with: N readings, best first."""
 
     labellings: Chains
@@ -214,7 +214,7 @@ class LexiconSearch:
         cost = {} if unknown is None else dict.fromkeys(lexicon_net.heard(pronunciations), unknown)
         return lexicon_net.build(pronunciations, symbols, gains, free, separator, cost)
 
-    def _search(self, values: Reals) -> Found:
+    def _search(self, values: Reals) -> LexiconResult:
         """Run the compiled search and rank the readings that survive."""
         from asr.decoders import lexicon_kernels  # Numba costs a fifth of a second, which others need not pay
 
@@ -235,17 +235,17 @@ class LexiconSearch:
         _require(rows > 0, f"frame {t - 1}: log-probs and lexicon allow no labelling; widen the beam")
         return self._rank(trie, words, live, t & 1, rows)
 
-    def _room(self) -> tuple["lexicon_kernels.Live", "lexicon_kernels.Room"]:
+    def _room(self) -> tuple["lexicon_kernels.Live", "lexicon_kernels.WordArrays"]:
         """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
         from asr.decoders import lexicon_kernels
 
         if not hasattr(self._rooms, "room"):
             units = int(self._net.units.max()) + 1
             self._rooms.room = lexicon_kernels.room(self.width, units, self._fan)
-        room: tuple[lexicon_kernels.Live, lexicon_kernels.Room] = self._rooms.room
+        room: tuple[lexicon_kernels.Live, lexicon_kernels.WordArrays] = self._rooms.room
         return room
 
-    def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> Found:
+    def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> LexiconResult:
         """Add the language model's end of sentence, and sort; unfinished words count only if no reading is finished."""
         from asr.decoders import beam_kernels, lexicon_kernels
 
@@ -262,7 +262,7 @@ class LexiconSearch:
         order = order[np.sort(first)]  # unfinished, the same words and labelling may be in several states
         _require(len(order) > 0, "language model: no words in the beam can end the sentence; widen the beam")
         mass = np.exp(score[order] - score[order[0]])
-        return Found(
+        return LexiconResult(
             labellings=Chains.of(trie, live.beams[side, row[order], beam_kernels.NODE].astype(np.int32)),
             words=Chains.of(words, node[order]),
             places=place[order],
@@ -271,7 +271,7 @@ class LexiconSearch:
             mass=mass / mass.sum(),
         )
 
-    def _hypothesis(self, values: Reals, found: Found, best: int) -> Hypothesis:
+    def _hypothesis(self, values: Reals, found: LexiconResult, best: int) -> Hypothesis:
         """Return a reading with its times and confidences."""
         ids, said = found.labellings.symbols(best), found.words.symbols(best)
         frames = _spans(values, found.labellings.nodes(best))

@@ -65,7 +65,7 @@ class Live(NamedTuple):
     extras: Reals
 
 
-class Room(NamedTuple):
+class WordArrays(NamedTuple):
     """The arrays of a frame's work.
 
     Attributes:
@@ -85,7 +85,7 @@ class Room(NamedTuple):
     taken: Ints
 
 
-def room(width: int, units: int, fan: int) -> tuple[Live, Room]:
+def room(width: int, units: int, fan: int) -> tuple[Live, WordArrays]:
     """Return arrays for a beam of this width over this many units, blank included; at most `fan` arcs leave a state."""
     candidates = 2 * width + fan
     return Live(
@@ -94,7 +94,7 @@ def room(width: int, units: int, fan: int) -> tuple[Live, Room]:
         firsts=np.empty((2, width + 1), np.int32),
         readings=np.empty((2, width, 3), np.int32),
         extras=np.empty((2, width)),
-    ), Room(
+    ), WordArrays(
         stays=np.empty((width, 3)),
         scores=np.empty(candidates),
         found=np.empty((candidates, 2), np.uint32),
@@ -143,7 +143,7 @@ def twin(net: Net, readings: Ints, found: Places, m: int, row: int, node: int, a
 
 
 @inlined
-def remain(n: int, width: int, net: Net, live: Live, side: int, room: Room) -> tuple[int, float]:
+def remain(n: int, width: int, net: Net, live: Live, side: int, room: WordArrays) -> tuple[int, float]:
     """Make the readings of n labellings that stay the first candidates.
 
     Returns:
@@ -163,8 +163,8 @@ def remain(n: int, width: int, net: Net, live: Live, side: int, room: Room) -> t
 
 @compiled
 def extend(
-    frame: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, room: Room,
-    trie: Ints, words: Ints, t: int, i: int, m: int, gate: float,
+    frame: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int,
+    room: WordArrays, trie: Ints, words: Ints, t: int, i: int, m: int, gate: float,
 ) -> int:  # fmt: skip
     """Add the candidates above the gate that a reading makes when it takes an arc; return their number."""
     beam, real, readings, firsts = live.beams[side], live.reals[side], live.readings[side], live.firsts[side]
@@ -200,7 +200,7 @@ def extend(
 
 @inlined
 def label(
-    frame: Reals, net: Net, live: Live, side: int, room: Room, trie: Ints, t: int, m: int, size: int
+    frame: Reals, net: Net, live: Live, side: int, room: WordArrays, trie: Ints, t: int, m: int, size: int
 ) -> tuple[int, int]:
     """Make the labellings of m candidates the next frame's; return their number and that of the nodes."""
     beam, real, after = live.beams[side], live.reals[side], 1 - side
@@ -233,8 +233,8 @@ def label(
 
 @inlined
 def settle(
-    net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, room: Room, words: Ints, t: int,
-    m: int, rows: int, count: int,
+    net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, room: WordArrays, words: Ints,
+    t: int, m: int, rows: int, count: int,
 ) -> int:  # fmt: skip
     """Make m candidates the next frame's readings, grouped by labelling; return the number of words' nodes."""
     firsts, readings, extras = live.firsts[1 - side], live.readings[1 - side], live.extras[1 - side]
@@ -260,8 +260,8 @@ def settle(
 
 @compiled
 def search(
-    log_probs: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, room: Room, fan: int,
-    trie: Ints, words: Ints, t: int, n: int, size: int, count: int,
+    log_probs: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, room: WordArrays,
+    fan: int, trie: Ints, words: Ints, t: int, n: int, size: int, count: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Search from frame t on, until the end, a frame that leaves no reading, or a trie may be full.
 

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from statistics import median
 
 from asr import features
-from asr.config import Features
+from asr.config import FeatureSettings
 from asr.doctor.finding import Finding
 from asr.doctor.recordings import ExaminedData, Recording
 from asr.doctor.signals import by_set, flagged
@@ -43,7 +43,7 @@ def unfit(data: ExaminedData) -> Iterator[Finding]:
     from asr import ctc
     from asr.frontends import stride_of, strided
 
-    settings = features.build(data.recipe.features if data.recipe else Features())
+    settings = features.build(data.recipe.features if data.recipe else FeatureSettings())
     stride = stride_of(data.recipe.frontend) if data.recipe else 1
 
     def lacking(r: Recording) -> tuple[int, int, int] | None:

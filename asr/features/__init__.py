@@ -13,7 +13,7 @@ from asr.features.mfcc import MFCC
 KINDS: dict[str, type[Features]] = {"mfcc": MFCC, "fbank": Fbank}
 
 
-def build(settings: config.Features) -> Features:
+def build(settings: config.FeatureSettings) -> Features:
     """Return the function from samples to feature vectors that a recipe's section describes.
 
     Raises:

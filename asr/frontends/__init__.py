@@ -24,7 +24,7 @@ FRONTENDS: dict[str, Callable[..., Frontend]] = {
 }
 
 
-def stride_of(settings: config.Frontend) -> int:
+def stride_of(settings: config.FrontendSettings) -> int:
     """Return the stride of the front end that a recipe's section describes; 1 where it follows from data.
 
     Raises:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from asr import bundle
-from asr.config import AUTO, BY_SIZE, Augment, Frontend, Recipe, Training
+from asr.config import AUTO, BY_SIZE, Augment, FrontendSettings, Recipe, Training
 from asr.errors import AsrError
 from asr.manifest import Utterance
 from asr.units import Units
@@ -96,11 +96,11 @@ def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> R
     return replace(recipe, frontend=frontend, augment=augment, training=training)
 
 
-def _frontend(size: Size) -> Frontend:
+def _frontend(size: Size) -> FrontendSettings:
     """Return stacking that leaves about `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are fewer."""
     wanted = round(100 * size.unit_seconds / UNIT_FRAMES)
     stride = min(max(wanted, STRIDES[0]), STRIDES[1])
-    return Frontend("stack", own={"stride": stride}) if stride > 1 else Frontend()
+    return FrontendSettings("stack", own={"stride": stride}) if stride > 1 else FrontendSettings()
 
 
 def _batch(size: Size) -> int:

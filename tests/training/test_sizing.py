@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import Augment, Frontend, Recipe, Training
+from asr.config import Augment, FrontendSettings, Recipe, Training
 from asr.frontends import stride_of
 from asr.manifest import Utterance
 from asr.training import sizing
@@ -61,8 +61,8 @@ def test_augmentation_is_chosen_only_where_asked_for_only_for_small_sets_and_onl
 @pytest.mark.parametrize(("seconds", "stride"), [(0.0, 1), (0.08, 1), (0.43, 1), (0.6, 2), (0.8, 3), (9.0, 4)])
 def test_long_units_have_their_frames_stacked_where_that_is_asked_for(seconds, stride):
     size = replace(YESNO, unit_seconds=seconds)
-    assert sizing.resolved(Recipe(), size).frontend == Frontend()
-    found = sizing.resolved(Recipe(frontend=Frontend("auto")), size).frontend
+    assert sizing.resolved(Recipe(), size).frontend == FrontendSettings()
+    found = sizing.resolved(Recipe(frontend=FrontendSettings("auto")), size).frontend
     assert stride_of(found) == stride and found.kind == ("stack" if stride > 1 else "none")
 
 
