@@ -136,15 +136,17 @@ def build_augmentation(recipe: Recipe) -> Augmentation:
 
 
 def find(path: str | os.PathLike[str]) -> Path:
-    """Return the bundle's file in a run's folder, or the file itself; what does not exist is returned as a file.
+    """Return the bundle's file in a run's folder, or the file itself.
+
+    A path that does not exist is taken for a run's folder if it has no ending.
 
     Raises:
         BundleError: The folder contains no bundle.
     """
     path = Path(path)
-    if not path.is_dir():
+    if path.is_file() or (path.suffix and not path.is_dir()):
         return path
-    if not (path / BEST).exists():
+    if path.is_dir() and not (path / BEST).exists():
         raise BundleError(f"{path}: is a folder without {BEST}; train there first, or pass a run's folder or a bundle")
     return path / BEST
 

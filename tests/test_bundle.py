@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +197,20 @@ def test_a_runs_folder_is_loaded_by_its_best_bundle(saved):
     saved.rename(saved.with_name("other.safetensors"))
     with pytest.raises(BundleError, match=r"is a folder without best\.safetensors; train there first"):
         bundle.load(saved.parent)
+
+
+@pytest.mark.parametrize("name", ["plain", "mine-0.5", "v1.2.safetensors"])
+def test_a_runs_folder_is_recognized_whatever_its_name(tmp_path, name):
+    best = tmp_path / name / "best.safetensors"
+    best.parent.mkdir()
+    with pytest.raises(BundleError, match="is a folder without best.safetensors; train there first"):
+        bundle.find(tmp_path / name)
+    best.touch()
+    assert bundle.find(tmp_path / name) == bundle.find(best) == best
+
+
+def test_what_is_not_a_folder_is_a_bundle_if_it_exists_or_has_an_ending(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    assert bundle.find(tmp_path / "file") == tmp_path / "file"
+    assert bundle.find("missing.safetensors") == Path("missing.safetensors")
+    assert bundle.find("missing") == Path("missing/best.safetensors")

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from asr import bundle, config
-from asr.cli import main, options
+from asr.cli import main
 
 
 @dataclass
@@ -181,15 +181,6 @@ def test_transcribe_writes_files_that_keep_their_folders(place, tmp_path, kind):
     done = asr("transcribe", "--bundle", "runs/toy", "--format", kind, "--output-dir", out, tmp_path / "in", cwd=place)
     assert (done.returncode, done.stdout) == (0, "")
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == [f"a/one.wav.{kind}", f"b/one.wav.{kind}"]
-
-
-def test_a_runs_folder_may_have_a_dot_in_its_name(tmp_path):
-    (tmp_path / "run.v2").mkdir()
-    best = tmp_path / "run.v2" / "best.safetensors"
-    assert options.bundle_of(tmp_path / "run.v2") == best
-    best.touch()
-    assert options.bundle_of(best) == best and options.bundle_of(tmp_path / "run") == tmp_path / "run" / best.name
-    assert options.bundle_of(tmp_path / "gone.safetensors") == tmp_path / "gone.safetensors"
 
 
 def test_a_manifest_names_recordings_and_its_ids_the_files(place, tmp_path):

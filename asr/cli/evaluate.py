@@ -36,7 +36,7 @@ def evaluate(
 
     if manifest and names:
         raise AsrError(f"--manifest {manifest} and --set {names[0]}: use only one")
-    file = options.bundle_of(system)
+    file = bundle.find(system)
     corpus = data / bundle.load(file).recipe.corpus.name
     settings = options.search(file, search)
     with output.timed("evaluation"):

@@ -9,7 +9,6 @@ import click
 
 from asr.cli import output
 from asr.errors import choose
-from asr.evaluation.results import BEST
 from asr.support import text
 
 if TYPE_CHECKING:
@@ -129,12 +128,6 @@ def search(system: Path, given: Mapping[str, Any]) -> "Search":
 
     settings = {key: value for key, value in given.items() if key != "decoder"}
     return Search.recorded(system, output.say).changed(given.get("decoder"), settings)
-
-
-def bundle_of(system: Path) -> Path:
-    """Return the bundle of a run's folder, or the file itself."""
-    named = system.is_file() or (system.suffix and not system.is_dir())
-    return system if named else system / BEST
 
 
 def sentences(path: Path) -> list[list[str]]:

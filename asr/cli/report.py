@@ -52,10 +52,11 @@ def plot(
         if names or utterance:
             option = f"--set {names[0]}" if names else f"--utterance {utterance}"
             raise AsrError(f"{option}: is for a run, but {source} is a file; remove it")
+        from asr import bundle
         from asr.report import recording
 
         out = out or Path(f"{source.stem}.png")
-        pictures = [recording.draw(source, out, options.bundle_of(system) if system else None)]
+        pictures = [recording.draw(source, out, bundle.find(system) if system else None)]
     elif system:
         raise AsrError(f"--bundle: is for a recording, but {source} is a run; remove it")
     elif utterance:

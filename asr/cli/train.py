@@ -66,7 +66,7 @@ def tune(
     from asr.evaluation import results, tuning
     from asr.support.device import choose_device
 
-    file = options.bundle_of(system)
+    file = bundle.find(system)
     corpus = data / bundle.load(file).recipe.corpus.name
     name = search.pop("decoder") or options.tuned_by_default()
     with output.timed("tuning"):

@@ -63,7 +63,7 @@ def transcribe(
     from asr.support import files, parallel
     from asr.support.device import choose_device
 
-    file = options.bundle_of(system)
+    file = bundle.find(system)
     loaded = bundle.load(file)
     decoder = options.search(file, search).build(loaded.units)
     on = choose_device(device)

@@ -1,7 +1,5 @@
 """What options mean together with what tuning recorded."""
 
-from pathlib import Path
-
 import pytest
 
 from asr.cli import options
@@ -44,16 +42,3 @@ def test_a_weight_given_by_hand_does_not_wash_off_the_set_that_was_tuned_on(tune
 def test_another_decoder_takes_nothing_from_the_recorded_one(tuned):
     system, _, _ = tuned
     assert options.search(system, {"decoder": "greedy"}) == Search()
-
-
-@pytest.mark.parametrize("name", ["plain", "mine-0.5", "v1.2.safetensors"])
-def test_a_run_is_known_by_its_folder_whatever_it_is_called(tmp_path, name):
-    (tmp_path / name).mkdir()
-    assert options.bundle_of(tmp_path / name) == tmp_path / name / "best.safetensors"
-
-
-def test_what_is_no_folder_is_a_bundle_if_it_is_there_or_has_an_ending(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    assert options.bundle_of(tmp_path / "file") == tmp_path / "file"
-    assert options.bundle_of(Path("missing.safetensors")) == Path("missing.safetensors")
-    assert options.bundle_of(Path("missing")) == Path("missing/best.safetensors")
