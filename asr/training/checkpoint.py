@@ -7,7 +7,7 @@ every random stream follows from (seed, purpose, epoch, step).
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,12 @@ class Progress:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "Progress":
-        """Return the progress that `dataclasses.asdict` turned into a row."""
+        """Return the progress of which `as_dict` made a row."""
         return cls(**{**row, "sums": EpochSums(**row["sums"])})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a row for JSON; the records are not copied, which would take longer with every epoch."""
+        return vars(self) | {"sums": vars(self.sums)}
 
     def __str__(self) -> str:
         return f"epoch {self.epoch + 1}, step {self.step}"
@@ -139,7 +143,7 @@ def save(folder: Path, step: int, system: Bundle, optimizer: Optimizer, progress
         AsrError: It cannot be written, or a weight is non-finite; previous files are unchanged.
     """
     path = folder / f"step-{step:08}.safetensors"
-    system.save(path, {"progress": asdict(progress)}, _optimizer_state(system.model, optimizer))
+    system.save(path, {"progress": progress.as_dict()}, _optimizer_state(system.model, optimizer))
     earlier = [file for file in paths(folder) if file.name <= path.name]  # higher numbers are from an abandoned run
     for file in set(paths(folder)) - set(earlier[:KEPT]):
         file.unlink(missing_ok=True)

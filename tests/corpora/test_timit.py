@@ -48,9 +48,9 @@ def test_the_training_speakers_are_462_of_whom_326_are_men():
     assert not TRAIN_SPEAKERS & (DEV_SPEAKERS | CORE_TEST_SPEAKERS)
 
 
-@pytest.fixture
-def damaged_tree(full_tree, tmp_path):
-    root = tmp_path / "damaged"
+@pytest.fixture(scope="module")
+def damaged_tree(full_tree, tmp_path_factory):
+    root = tmp_path_factory.mktemp("timit") / "damaged"
     shutil.copytree(full_tree, root, copy_function=os.link)
     shutil.rmtree(root / "TRAIN" / speaker_folder(root, "TRAIN", "FAEM0"))
     shutil.rmtree(root / "TEST" / speaker_folder(root, "TEST", "MDAB0"))

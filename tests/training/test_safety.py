@@ -346,7 +346,7 @@ def test_progress_round_trips_through_json():
     progress = checkpoint.Progress(
         2, 3, checkpoint.EpochSums(loss=0.1 + 0.2, seconds=1 / 3), [{"a": 1e-300}], 0.5, 1, 2
     )
-    row = json.loads(json.dumps(checkpoint.asdict(progress)))
+    row = json.loads(json.dumps(progress.as_dict()))
     assert checkpoint.Progress.from_dict(row) == progress
 
 
