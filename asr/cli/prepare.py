@@ -22,10 +22,10 @@ STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
 
 @click.command()
 @click.argument("corpus", metavar="CORPUS | RECIPE.toml | FOLDER")
-@click.option("--source", type=options.FOLDER, help="Where a known corpus is, if you have it.")
-@click.option("--out", type=options.FOLDER, help="Where the manifests go; default: data/NAME.")
-@click.option("--partial", is_flag=True, help="Go on with what is readable where files are missing or contradictory.")
-@click.option("--name", help="Of a folder's corpus; default: the folder's name.")
+@click.option("--source", type=options.FOLDER, help="Folder with a known corpus, if you have it.")
+@click.option("--out", type=options.FOLDER, help="Folder for the manifests.  [default: data/NAME]")
+@click.option("--partial", is_flag=True, help="Continue with the readable files if some are missing or contradictory.")
+@click.option("--name", help="Of a folder's corpus.  [default: the folder's name]")
 @click.option("--format", help="Of a folder, if it is not to be guessed: kaldi, lhotse, table, pairs …")
 @click.option("--pattern", help="How file names are made: '{text}_{speaker}_{take}', or '{speaker}/*' for folders.")
 @click.option(
@@ -33,7 +33,7 @@ STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
 )
 @click.option("--test", metavar="WHICH", help="Likewise.")
 @click.option(
-    "--units", type=click.Choice(["phones", "words", "characters"]), help="Default: what fits the transcripts."
+    "--units", type=click.Choice(["phones", "words", "characters"]), help="[default: what fits the transcripts]"
 )
 @click.option("--lexicon", type=options.FILE, help="A pronouncing dictionary: the units are its phones.")
 def prepare(
@@ -47,8 +47,8 @@ def prepare(
 ) -> None:
     """Make the manifests of a corpus, of a recipe's corpus, or of a folder of recordings with transcripts.
 
-    A folder is looked at: how its transcripts were read is said, with the option that changes it. Sets, units and
-    the rate follow from the recordings; NAME's recipe.toml, beside the manifests, has them.
+    Of a folder, the command prints how it read the transcripts, and the option that changes that. Sets, units and
+    the sampling rate follow from the recordings and are in the recipe.toml beside the manifests.
     """
     from asr import config, corpora
 
