@@ -1,5 +1,7 @@
 """A corpus of tones: every letter is a pitch, so that a small network learns it in seconds."""
 
+import signal
+
 import numpy as np
 import pytest
 import soundfile
@@ -37,6 +39,16 @@ def make_toy(corpus):
             utterances.append(Utterance(f"{name}-{i:02}", path, len(samples) / RATE, f"{name}{i % 4}", text))
         manifest.write(corpus / f"{name}.jsonl", utterances)
     return corpus
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Handle signals as in a terminal: where the tests run in the background, Ctrl-C is ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,14 @@
 `NUMBA_DISABLE_JIT=1` leaves everything to Python and torch: slow, but with a debugger's view of it.
 """
 
+import fcntl
 import os
+import secrets
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import __version__, njit
@@ -98,16 +102,49 @@ def _cache_best_effort(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which 
         return dispatcher
 
     def save(*what: object) -> None:
-        with suppress(OSError):
+        with suppress(OSError), _locked(cache.cache_path, fcntl.LOCK_EX):
             save_overload(*what)
 
     def load(*what: object) -> object:
-        try:
-            return load_overload(*what)
-        except Exception:  # unpickling may raise anything
-            with suppress(Exception):
-                cache.flush()
-            return None
+        with _locked(cache.cache_path, fcntl.LOCK_SH):
+            try:
+                return load_overload(*what)
+            except Exception:  # unpickling may raise anything
+                with suppress(Exception):
+                    cache.flush()
+                return None
 
     cache.save_overload, cache.load_overload = save, load
     return dispatcher
+
+
+@contextmanager
+def _locked(folder: str, kind: int) -> Iterator[None]:
+    """Keep other processes from a cache's folder, if it can be written.
+
+    Numba writes its index, and then the file that the index names: two processes could each take one name for another
+    function, and a third run the one for the other.
+    """
+    try:
+        file = open(Path(folder, ".lock"), "a")
+    except OSError:
+        yield
+        return
+    with file:
+        fcntl.flock(file, kind)
+        yield
+
+
+def _name_apart() -> None:
+    """Let Numba's names of compiled functions begin elsewhere in every process.
+
+    They end in a number that counts from 1 in each. A helper that is compiled for several callers, such as a step for
+    each cell, could have one name for two of them in the caches that two processes wrote, and a process that loads
+    both would run one for the other.
+    """
+    from numba.core.bytecode import FunctionIdentity
+
+    cast(Any, FunctionIdentity)._unique_ids = count(secrets.randbits(40))
+
+
+_name_apart()

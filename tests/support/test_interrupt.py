@@ -7,16 +7,6 @@ import pytest
 from asr.support import interrupt
 
 
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Handle signals as in a terminal: where the tests run in the background, Ctrl-C is ignored."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def test_a_signal_that_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with interrupt.deferred() as received:

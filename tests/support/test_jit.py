@@ -1,6 +1,11 @@
 import builtins
 import errno
+import fcntl
+import os
+import subprocess
+import sys
 
+import pytest
 from numba.core import caching
 
 from asr.support import jit
@@ -65,3 +70,29 @@ def _twice(number):
 
 def _thrice(number):
     return 3 * number
+
+
+def test_what_two_processes_compile_has_different_names(tmp_path):
+    """A process that loads both from the cache could else run one helper for another of equal name and types."""
+    program = (
+        "from asr.support.jit import compiled\n"
+        "f = compiled(eval('lambda x: x + 1'))\n"
+        "f(1)\n"
+        "print(next(iter(f.overloads.values())).fndesc.mangled_name)"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    running = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
+    names = [process.communicate()[0] for process in running]
+    assert all(names) and names[0] != names[1]
+
+
+def test_a_cache_is_used_by_one_writer_at_a_time(tmp_path):
+    with jit._locked(str(tmp_path), fcntl.LOCK_SH), open(tmp_path / ".lock") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # other readers may
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with jit._locked(str(tmp_path / "missing"), fcntl.LOCK_EX):
+        pass  # a folder that cannot be written is nobody's to lock
