@@ -10,7 +10,6 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.audio import Samples
-from asr.errors import AsrError, InputError
 from asr.features.framing import Framed, Matrix, count, multiply, need
 from asr.support import seeds
 from asr.support.settings import setting
@@ -61,27 +60,18 @@ class Fbank(Framed):
         filters = mel_filters(self.mels, _points(self._width), self.rate, self.low, self.high)
         self._filters = filters.astype(np.float32)
 
-    def __call__(self, samples: Samples) -> Matrix:
-        """Return the feature vectors (T, F), T = 1 + (S − width) // step.
-
-        Args:
-            samples: (S,), floats in [−1, 1].
-
-        Raises:
-            InputError: They are fewer than one window, not finite, or so large that their power overflows.
-            AsrError: They are not a vector of floats.
-        """
-        samples = self._checked(samples)
+    def compute(self, samples: Samples) -> Matrix:
+        """Return the feature vectors (T, F) of checked samples (S,)."""
+        if self.dither:
+            samples = np.ascontiguousarray(samples, np.float32)
+            noise = seeds.generator(zlib.crc32(samples.data), "dither").standard_normal(len(samples), np.float32)
+            samples = samples + np.float32(self.dither / FULL_SCALE) * noise
         total = 1 + (len(samples) - self._width) // self._step
         features = np.empty((total, self.mels + int(self.energy)), np.float32)
         space = _WORKSPACES.of(self._width, self._step)
-        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
-            for start in range(0, total, space.rows):
-                self._energies(samples[start * self._step :], space, features[start : start + space.rows])
-            np.log(np.maximum(features, FLOOR, out=features), out=features)
-        if not np.isfinite(features).all():
-            raise InputError(f"samples reach {np.abs(samples).max():g}, features are not finite; scale to [-1, 1]")
-        return features
+        for start in range(0, total, space.rows):
+            self._energies(samples[start * self._step :], space, features[start : start + space.rows])
+        return np.log(np.maximum(features, FLOOR, out=features), out=features)
 
     def _energies(self, samples: Samples, space: "_Workspace", out: Matrix) -> None:
         """Put the energies of the first frames of these samples into `out` (n, F).
@@ -106,22 +96,6 @@ class Fbank(Framed):
         if self.energy:
             centered = space.frames[:n] - means
             out[:, 0] = np.einsum("tn,tn->t", centered, centered) * FULL_SCALE**2
-
-    def _checked(self, samples: Samples) -> Samples:
-        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
-            what = f"{samples.dtype} of shape {samples.shape}"
-            raise AsrError(f"samples are {what}; pass one channel (S,) of floats in [-1, 1]")
-        if len(samples) < self._width:
-            length, window = 1000 * len(samples) / self.rate, 1000 * self.window
-            raise InputError(
-                f"{len(samples)} samples ({length:g} ms) are shorter than one window of {self._width} ({window:g} ms); "
-                "omit the recording or use a longer one"
-            )
-        if self.dither:
-            samples = np.ascontiguousarray(samples, np.float32)
-            noise = seeds.generator(zlib.crc32(samples.data), "dither").standard_normal(len(samples), np.float32)
-            samples = samples + np.float32(self.dither / FULL_SCALE) * noise
-        return samples
 
 
 class _Workspace:

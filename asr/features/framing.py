@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.audio import Samples
-from asr.errors import AsrError
+from asr.errors import AsrError, InputError
 from asr.support.settings import checked, declared, setting, shown
 
 Matrix = npt.NDArray[np.float32]  # (T, F)
@@ -45,7 +45,7 @@ class Framed:
     """What kinds of features have in common: a dataclass whose fields are its settings, checked when it is made.
 
     A subclass declares its own settings as fields with `asr.support.settings.setting`, sets `dimension` in
-    `__post_init__`, and is called with samples.
+    `__post_init__`, and computes its features in `compute`, of samples that were checked.
 
     Attributes:
         kind: Its key in `asr.features.KINDS`.
@@ -74,6 +74,36 @@ class Framed:
         need(2 <= width <= MAX_WIDTH, "window", self.window, f"must be from 2 to {MAX_WIDTH} samples, and is {width}")
         need(step >= 1, "shift", self.shift, f"is less than a sample at {self.rate} Hz; use seconds, such as 0.01")
         need(self.shift <= self.window, "shift", self.shift, f"must not exceed the window, {self.window:g} s")
+
+    def __call__(self, samples: Samples) -> Matrix:
+        """Return the feature vectors (T, F), T = 1 + (S − width) // step.
+
+        Args:
+            samples: (S,), floats in [−1, 1].
+
+        Raises:
+            InputError: They are fewer than one window, not finite, or so large that their power overflows.
+            AsrError: They are not a vector of floats.
+        """
+        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+            what = f"{samples.dtype} of shape {samples.shape}"
+            raise AsrError(f"samples are {what}; pass one channel (S,) of floats in [-1, 1]")
+        width = count(self.window, self.rate)
+        if len(samples) < width:
+            length, window = 1000 * len(samples) / self.rate, 1000 * self.window
+            raise InputError(
+                f"{len(samples)} samples ({length:g} ms) are shorter than one window of {width} ({window:g} ms); "
+                "omit the recording or use a longer one"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+            features = self.compute(samples)
+        if not np.isfinite(features).all():
+            raise InputError(f"samples reach {np.abs(samples).max():g}, features are not finite; scale to [-1, 1]")
+        return features
+
+    def compute(self, samples: Samples) -> Matrix:
+        """Return the feature vectors (T, F) of samples (S,), S at least one window; they may be non-finite."""
+        raise NotImplementedError
 
     @property
     def settings(self) -> Mapping[str, Any]:

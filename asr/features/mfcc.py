@@ -48,17 +48,9 @@ class MFCC(Fbank):
         factors = lift(self.coefficients, self.lifter)
         self._transform = (cosines(self.mels, self.coefficients) * factors).astype(np.float32)
 
-    def __call__(self, samples: Samples) -> Matrix:
-        """Return the coefficients (T, F), T = 1 + (S − width) // step.
-
-        Args:
-            samples: (S,), floats in [−1, 1].
-
-        Raises:
-            InputError: They are fewer than one window, not finite, or so large that their power overflows.
-            AsrError: They are not a vector of floats.
-        """
-        log_energies = super().__call__(samples)
+    def compute(self, samples: Samples) -> Matrix:
+        """Return the coefficients (T, F) of checked samples (S,)."""
+        log_energies = super().compute(samples)
         features = np.empty((len(log_energies), self.dimension), np.float32)
         multiply(log_energies[:, int(self.energy) :], self._transform, out=features)
         if self.energy:

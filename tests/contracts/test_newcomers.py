@@ -46,10 +46,10 @@ class Energy(Framed):
         super().__post_init__()
         self.dimension = self.bands
 
-    def __call__(self, samples):
+    def compute(self, samples):
         """Return the features (T, bands)."""
         width, step = count(self.window, self.rate), count(self.shift, self.rate)
-        framed = np.lib.stride_tricks.sliding_window_view(np.asarray(samples), width)[::step]
+        framed = np.lib.stride_tricks.sliding_window_view(samples, width)[::step]
         power = np.abs(np.fft.rfft(framed)) ** 2
         energies = [part.sum(axis=1) for part in np.array_split(power, self.bands, axis=1)]
         return np.log(self.floor + np.stack(energies, axis=1)).astype(np.float32)
