@@ -30,7 +30,7 @@ def compare(run_a: Path, run_b: Path, name: str, as_json: bool) -> None:
         return
     for path, count, remark in zip(paths, (found.one, found.other), remarks, strict=True):
         output.result(f"{path}  {found.metric} {count}" + (f" ({remark})" if remark else ""))
-    output.result(found.said())
+    output.result(str(found))
     better = {"one": f"{run_a} is better", "other": f"{run_b} is better"}.get(found.verdict, found.verdict)
     output.result(better)
     for change in found.changed[:SHOWN]:

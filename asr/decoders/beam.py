@@ -188,7 +188,7 @@ class BeamSearch:
         _require(0 <= weight < inf, f"weight {weight}: must be finite and not negative")
         self.width, self.nbest, self.top = width, nbest, top or 0
         self.bonus, self.weight = bonus, weight
-        self._rooms = threading.local()
+        self._workspaces = threading.local()
         self._fusion = _fuse(language, weight, bonus) if language and weight else None
 
     def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
@@ -228,13 +228,13 @@ class BeamSearch:
         """Run the compiled search and rank the prefixes that survive."""
         from asr.decoders import beam_kernels  # Numba costs a fifth of a second, which the command line need not pay
 
-        room = self._room(values.shape[1])
-        room.taken.fill(-1)
-        beams, reals, trie = room.beams, room.reals, room.trie
+        workspace = self._workspace(values.shape[1])
+        workspace.taken.fill(-1)
+        beams, reals, trie = workspace.beams, workspace.reals, workspace.trie
         beams[0, 0] = 0
         reals[0, 0] = 0.0, -inf, 0.0, 0.0
         trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty prefix, live before frame 0
-        inputs = (values, self._floors(values), fusion.following, fusion.gain, fusion.reach, *room[:-1])
+        inputs = (values, self._floors(values), fusion.following, fusion.gain, fusion.reach, *workspace[:-1])
         t, live, size = beam_kernels.search(*inputs, trie, 0, 1, 1)
         while live and t < len(values):
             trie = np.concatenate([trie[:size], np.empty((len(trie), 8), np.int32)])
@@ -242,12 +242,12 @@ class BeamSearch:
         _require(live > 0, f"frame {t - 1}: log-probs and language model allow no labelling; widen the beam")
         return self._rank(trie, beams[t & 1, :live], reals[t & 1, :live], fusion)
 
-    def _room(self, units: int) -> BeamWorkspace:
+    def _workspace(self, units: int) -> BeamWorkspace:
         """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
-        room: BeamWorkspace | None = getattr(self._rooms, "room", None)
-        if room is None or room.taken.shape[1] != units:
-            room = self._rooms.room = BeamWorkspace.of(self.width, units)
-        return room
+        workspace: BeamWorkspace | None = getattr(self._workspaces, "workspace", None)
+        if workspace is None or workspace.taken.shape[1] != units:
+            workspace = self._workspaces.workspace = BeamWorkspace.of(self.width, units)
+        return workspace
 
     def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> BeamResult:
         """Add the language model's end of sentence, and sort; of equals, the older prefix is first."""

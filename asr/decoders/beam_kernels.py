@@ -239,7 +239,7 @@ def search(
     Returns:
         t, n and size when it ended.
     """
-    width, room = len(stays), len(scores)
+    width, capacity = len(stays), len(scores)
     while n > 0 and t < len(log_probs) and size + width <= len(trie):
         frame, beam, real = log_probs[t], beams[t & 1], reals[t & 1]
         stay(beam, real, n, frame, t, trie, taken, stays)
@@ -254,7 +254,7 @@ def search(
                     if score > gate:
                         scores[m], found[m, FROM], found[m, ADD] = score, j, unit
                         m += 1
-                    if m == room:
+                    if m == capacity:
                         gate = select(scores, found, m, width)
                         m = width
         if m > width:

@@ -117,7 +117,7 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in text.split(decoded)]
 
 
-def _add(table: dict[str, list[T]], word: str, said: T) -> None:
+def _add(table: dict[str, list[T]], word: str, pronunciation: T) -> None:
     known = table.setdefault(word, [])
-    if said not in known:
-        known.append(said)
+    if pronunciation not in known:
+        known.append(pronunciation)

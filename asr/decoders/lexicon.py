@@ -145,7 +145,7 @@ class LexiconSearch:
         language: A language model over words, or None. Words outside its vocabulary are its `<unk>`.
         weight: α.
         bonus: β, for each word, in nats.
-        free: Units that may be heard anywhere and belong to no word: for phones, `asr.decoders.dictionary.silences`.
+        free: Units that may occur anywhere and belong to no word: for phones, `asr.decoders.dictionary.silences`.
         separator: The unit between words, once or more, also allowed at the ends; None for none.
         unknown: What each unit of a word outside the lexicon adds to the score, in nats, below 0. Such a word is any
             sequence of units that the words are made of, and its name is `<unk>`. None: there are no such words.
@@ -185,7 +185,7 @@ class LexiconSearch:
         self._words = (*pronunciations, *([] if unknown is None else [UNKNOWN]))
         self._net = self._build(pronunciations, free, separator, unknown)
         self._fan = int(np.diff(self._net.starts).max())
-        self._rooms = threading.local()
+        self._workspaces = threading.local()
 
     def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
         """Return the best pairs of words and labelling, best first; one at least.
@@ -211,15 +211,15 @@ class LexiconSearch:
         """Return the net of the words."""
         symbols = np.array(self._language.ids(self._words), np.int32)
         gains = lexicon_net.gains(self._language, symbols, self.weight, self.bonus)
-        cost = {} if unknown is None else dict.fromkeys(lexicon_net.heard(pronunciations), unknown)
+        cost = {} if unknown is None else dict.fromkeys(lexicon_net.units_of(pronunciations), unknown)
         return lexicon_net.build(pronunciations, symbols, gains, free, separator, cost)
 
     def _search(self, values: Reals) -> LexiconResult:
         """Run the compiled search and rank the readings that survive."""
         from asr.decoders import lexicon_kernels  # Numba costs a fifth of a second, which others need not pay
 
-        live, room = self._room()
-        room.taken.fill(-1)
+        live, workspace = self._workspace()
+        workspace.taken.fill(-1)
         live.beams[0, 0], live.reals[0, 0], live.firsts[0, :2] = 0, (0.0, -inf, 0.0), (0, 1)
         live.readings[0, 0], live.extras[0, 0] = (0, 0, BETWEEN), 0.0
         trie, words = (np.empty((1 + self.width + NODES, 8), np.int32) for _ in range(2))
@@ -229,21 +229,21 @@ class LexiconSearch:
         t, rows, size, count = 0, 1, 1, 1
         while rows and t < len(values):
             t, rows, size, count = lexicon_kernels.search(
-                values, *model, live, room, self._fan, trie, words, t, rows, size, count
+                values, *model, live, workspace, self._fan, trie, words, t, rows, size, count
             )
             trie, words = _grown(trie, size, self.width), _grown(words, count, self.width)
         _require(rows > 0, f"frame {t - 1}: log-probs and lexicon allow no labelling; widen the beam")
         return self._rank(trie, words, live, t & 1, rows)
 
-    def _room(self) -> tuple["lexicon_kernels.Live", "lexicon_kernels.WordArrays"]:
+    def _workspace(self) -> tuple["lexicon_kernels.Live", "lexicon_kernels.WordArrays"]:
         """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
         from asr.decoders import lexicon_kernels
 
-        if not hasattr(self._rooms, "room"):
+        if not hasattr(self._workspaces, "workspace"):
             units = int(self._net.units.max()) + 1
-            self._rooms.room = lexicon_kernels.room(self.width, units, self._fan)
-        room: tuple[lexicon_kernels.Live, lexicon_kernels.WordArrays] = self._rooms.room
-        return room
+            self._workspaces.workspace = lexicon_kernels.arrays(self.width, units, self._fan)
+        workspace: tuple[lexicon_kernels.Live, lexicon_kernels.WordArrays] = self._workspaces.workspace
+        return workspace
 
     def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> LexiconResult:
         """Add the language model's end of sentence, and sort; unfinished words count only if no reading is finished."""
@@ -273,25 +273,25 @@ class LexiconSearch:
 
     def _hypothesis(self, values: Reals, found: LexiconResult, best: int) -> Hypothesis:
         """Return a reading with its times and confidences."""
-        ids, said = found.labellings.symbols(best), found.words.symbols(best)
+        ids, words = found.labellings.symbols(best), found.words.symbols(best)
         frames = _spans(values, found.labellings.nodes(best))
-        borders = lexicon_net.segment(self._net, ids, said, int(found.places[best]))
+        borders = lexicon_net.segment(self._net, ids, words, int(found.places[best]))
         return Hypothesis(
             ids=tuple(ids),
             score=float(found.score[best]),
             acoustic=float(found.acoustic[best]),
-            language=self._say(said),
+            language=self._language_score(words),
             frames=frames,
             confidence=found.labellings.votes(found.mass, best),
-            words=tuple(self._words[word] for word in said),
+            words=tuple(self._words[word] for word in words),
             word_frames=tuple((frames[first][0], frames[last][1]) for first, last in borders),
             word_confidence=found.words.votes(found.mass, best),
         )
 
-    def _say(self, said: Sequence[int]) -> float:
+    def _language_score(self, words: Sequence[int]) -> float:
         """Return the language model's log-probability of words, their end included."""
         state, total = self._language.start, 0.0
-        for word in said:
+        for word in words:
             state, score = self._language.score(state, int(self._net.symbols[word]))
             total += score
         return total + self._language.finish(state)
@@ -305,10 +305,10 @@ def _check_units(
         _require(unit > BLANK and unit != separator, f"optional unit {unit}: must be above 0 and not the separator")
     _require(len(pronunciations) > 0, "contains no words; add some")
     others = {separator, *free}
-    for word, said in pronunciations.items():
-        sound = len(said) > 0 and all(len(ids) for ids in said)
+    for word, variants in pronunciations.items():
+        sound = len(variants) > 0 and all(len(ids) for ids in variants)
         _require(sound, f"word '{word}': has no pronunciation, or an empty one; correct it")
-        for unit in (unit for ids in said for unit in ids):
+        for unit in (unit for ids in variants for unit in ids):
             known = unit > BLANK and unit not in others
             _require(known, f"word '{word}': unit {unit} is blank, optional or the separator; remove it")
 

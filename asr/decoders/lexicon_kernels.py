@@ -36,7 +36,7 @@ from asr.lm.automaton import Automaton
 from asr.support.jit import compiled, inlined
 
 # Columns of the readings: row of the labelling, node of its words, state of the net.
-OF, SAID, PLACE = range(3)
+LABELLING, WORDS, NET_STATE = range(3)
 
 # The trie of words has the columns of that of units, words as UNIT, up to BORN; then the language model's state.
 STATE = SEEN
@@ -85,7 +85,7 @@ class WordArrays(NamedTuple):
     taken: Ints
 
 
-def room(width: int, units: int, fan: int) -> tuple[Live, WordArrays]:
+def arrays(width: int, units: int, fan: int) -> tuple[Live, WordArrays]:
     """Return arrays for a beam of this width over this many units, blank included; at most `fan` arcs leave a state."""
     candidates = 2 * width + fan
     return Live(
@@ -105,10 +105,10 @@ def room(width: int, units: int, fan: int) -> tuple[Live, WordArrays]:
 
 
 @inlined
-def reached(words: Ints, said: int, place: int, node: int, nexts: int, word: int) -> bool:
-    """Return whether a reading with words `said` in the state `place` is what an arc makes of one with words `node`."""
-    return place == nexts and (
-        said == node if word == NONE else words[said, PARENT] == node and words[said, UNIT] == word
+def reached(words: Ints, history: int, state: int, node: int, nexts: int, word: int) -> bool:
+    """Return whether a reading with words `history` in state `state` is what an arc makes of one with words `node`."""
+    return state == nexts and (
+        history == node if word == NONE else words[history, PARENT] == node and words[history, UNIT] == word
     )
 
 
@@ -117,25 +117,25 @@ def known(readings: Ints, low: int, high: int, words: Ints, node: int, nexts: in
     """Return whether one of a labelling's readings, low to high, is what an arc makes of one with words `node`."""
     same = False
     for r in range(low, high):
-        same = same or reached(words, readings[r, SAID], readings[r, PLACE], node, nexts, word)
+        same = same or reached(words, readings[r, WORDS], readings[r, NET_STATE], node, nexts, word)
     return same
 
 
 @inlined
-def twin(net: Net, readings: Ints, found: Places, m: int, row: int, node: int, arc: int) -> int:
+def duplicate(net: Net, readings: Ints, found: Places, m: int, row: int, node: int, arc: int) -> int:
     """Return the candidate that is the same labelling, words and state, or −1.
 
     Only readings of one labelling can meet, and only at the end of a word or in an unknown one. Candidates are
     in the order of the labellings that they come from, so only the latest need to be compared.
     """
     same, c = -1, m - 1
-    while c >= 0 and found[c, ARC] > 0 and readings[found[c, FROM], OF] == row:
+    while c >= 0 and found[c, ARC] > 0 and readings[found[c, FROM], LABELLING] == row:
         other = found[c, ARC] - 1
         if (
             net.units[other] == net.units[arc]
             and net.nexts[other] == net.nexts[arc]
             and net.words[other] == net.words[arc]
-            and readings[found[c, FROM], SAID] == node
+            and readings[found[c, FROM], WORDS] == node
         ):
             same = c
         c -= 1
@@ -143,7 +143,7 @@ def twin(net: Net, readings: Ints, found: Places, m: int, row: int, node: int, a
 
 
 @inlined
-def remain(n: int, width: int, net: Net, live: Live, side: int, room: WordArrays) -> tuple[int, float]:
+def remain(n: int, width: int, net: Net, live: Live, side: int, arrays: WordArrays) -> tuple[int, float]:
     """Make the readings of n labellings that stay the first candidates.
 
     Returns:
@@ -153,9 +153,9 @@ def remain(n: int, width: int, net: Net, live: Live, side: int, room: WordArrays
     low = inf
     for i in range(live.firsts[side, n]):
         reading = live.readings[side, i]
-        score = room.stays[reading[OF], TOTAL] + live.extras[side, i] + net.ahead[reading[PLACE]]
+        score = arrays.stays[reading[LABELLING], TOTAL] + live.extras[side, i] + net.ahead[reading[NET_STATE]]
         if score > -inf:
-            room.scores[m], room.found[m, FROM], room.found[m, ARC] = score, i, 0
+            arrays.scores[m], arrays.found[m, FROM], arrays.found[m, ARC] = score, i, 0
             m += 1
             low = min(low, score)
     return m, low if m == width else -inf
@@ -164,19 +164,19 @@ def remain(n: int, width: int, net: Net, live: Live, side: int, room: WordArrays
 @compiled
 def extend(
     frame: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int,
-    room: WordArrays, trie: Ints, words: Ints, t: int, i: int, m: int, gate: float,
+    arrays: WordArrays, trie: Ints, words: Ints, t: int, i: int, m: int, gate: float,
 ) -> int:  # fmt: skip
     """Add the candidates above the gate that a reading makes when it takes an arc; return their number."""
     beam, real, readings, firsts = live.beams[side], live.reals[side], live.readings[side], live.firsts[side]
-    row, node, place = readings[i, OF], readings[i, SAID], readings[i, PLACE]
-    for arc in range(net.starts[place], net.starts[place + 1]):
+    row, node, state = readings[i, LABELLING], readings[i, WORDS], readings[i, NET_STATE]
+    for arc in range(net.starts[state], net.starts[state + 1]):
         unit, nexts, word = net.units[arc], net.nexts[arc], net.words[arc]
-        lives = room.taken[row, unit] == t
+        lives = arrays.taken[row, unit] == t
         low, high = 0, 0
         if lives:
             there = trie[child(trie, -1, beam[row, NODE], unit, t), ROW]
             low, high = firsts[there], firsts[there + 1]
-            score = room.stays[there, TOTAL] + live.extras[side, i]
+            score = arrays.stays[there, TOTAL] + live.extras[side, i]
         else:
             score = entering(beam, real, row, unit) + frame[unit] + live.extras[side, i]
         if score + net.reaches[arc] <= gate:
@@ -189,24 +189,24 @@ def extend(
             continue
         same = -1
         if word != NONE or nexts == UNKNOWN:
-            same = twin(net, readings, room.found, m, row, node, arc)
+            same = duplicate(net, readings, arrays.found, m, row, node, arc)
         if same < 0:
-            room.scores[m], room.found[m, FROM], room.found[m, ARC] = score, i, arc + 1
+            arrays.scores[m], arrays.found[m, FROM], arrays.found[m, ARC] = score, i, arc + 1
             m += 1
-        elif score > room.scores[same]:
-            room.scores[same], room.found[same, FROM], room.found[same, ARC] = score, i, arc + 1
+        elif score > arrays.scores[same]:
+            arrays.scores[same], arrays.found[same, FROM], arrays.found[same, ARC] = score, i, arc + 1
     return m
 
 
 @inlined
 def label(
-    frame: Reals, net: Net, live: Live, side: int, room: WordArrays, trie: Ints, t: int, m: int, size: int
+    frame: Reals, net: Net, live: Live, side: int, arrays: WordArrays, trie: Ints, t: int, m: int, size: int
 ) -> tuple[int, int]:
     """Make the labellings of m candidates the next frame's; return their number and that of the nodes."""
     beam, real, after = live.beams[side], live.reals[side], 1 - side
     rows = 0
     for c in range(m):
-        row, arc = live.readings[side, room.found[c, FROM], OF], room.found[c, ARC]
+        row, arc = live.readings[side, arrays.found[c, FROM], LABELLING], arrays.found[c, ARC]
         node, unit = beam[row, NODE], beam[row, LAST]
         if arc > 0:
             unit = net.units[arc - 1]
@@ -218,49 +218,49 @@ def label(
             new = live.reals[after, rows]
             if trie[node, SEEN] == t - 1:
                 for column in range(TOTAL + 1):
-                    new[column] = room.stays[trie[node, ROW], column]
+                    new[column] = arrays.stays[trie[node, ROW], column]
             else:
                 total = entering(beam, real, row, unit) + frame[unit]
                 new[BLANK], new[SPOKEN], new[TOTAL] = -inf, total, total
             live.beams[after, rows, NODE], live.beams[after, rows, LAST] = node, unit
             trie[node, SEEN], trie[node, ROW] = t, rows
-            room.counts[rows] = 0
+            arrays.counts[rows] = 0
             rows += 1
-        room.slots[c] = trie[node, ROW]
-        room.counts[trie[node, ROW]] += 1
+        arrays.slots[c] = trie[node, ROW]
+        arrays.counts[trie[node, ROW]] += 1
     return rows, size
 
 
 @inlined
 def settle(
-    net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, room: WordArrays, words: Ints,
+    net: Net, language: Automaton, weight: float, bonus: float, live: Live, side: int, arrays: WordArrays, words: Ints,
     t: int, m: int, rows: int, count: int,
 ) -> int:  # fmt: skip
     """Make m candidates the next frame's readings, grouped by labelling; return the number of words' nodes."""
     firsts, readings, extras = live.firsts[1 - side], live.readings[1 - side], live.extras[1 - side]
     firsts[0] = 0
     for row in range(rows):
-        firsts[row + 1] = firsts[row] + room.counts[row]
+        firsts[row + 1] = firsts[row] + arrays.counts[row]
     for c in range(m - 1, -1, -1):
-        i, arc, row = room.found[c, FROM], room.found[c, ARC], room.slots[c]
-        node, place, extra = live.readings[side, i, SAID], live.readings[side, i, PLACE], live.extras[side, i]
+        i, arc, row = arrays.found[c, FROM], arrays.found[c, ARC], arrays.slots[c]
+        node, net_state, extra = live.readings[side, i, WORDS], live.readings[side, i, NET_STATE], live.extras[side, i]
         if arc > 0:
-            place, word, extra = net.nexts[arc - 1], net.words[arc - 1], extra + net.costs[arc - 1]
+            net_state, word, extra = net.nexts[arc - 1], net.words[arc - 1], extra + net.costs[arc - 1]
             if word != NONE:
-                state, said = step(language, words[node, STATE], net.symbols[word])
-                extra += weight * said + bonus
+                state, gain = step(language, words[node, STATE], net.symbols[word])
+                extra += weight * gain + bonus
                 node = child(words, count, node, word, t)
                 words[node, STATE] = state
                 count += node == count
-        room.counts[row] -= 1
-        at = firsts[row] + room.counts[row]
-        readings[at, OF], readings[at, SAID], readings[at, PLACE], extras[at] = row, node, place, extra
+        arrays.counts[row] -= 1
+        at = firsts[row] + arrays.counts[row]
+        readings[at, LABELLING], readings[at, WORDS], readings[at, NET_STATE], extras[at] = row, node, net_state, extra
     return count
 
 
 @compiled
 def search(
-    log_probs: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, room: WordArrays,
+    log_probs: Reals, net: Net, language: Automaton, weight: float, bonus: float, live: Live, arrays: WordArrays,
     fan: int, trie: Ints, words: Ints, t: int, n: int, size: int, count: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Search from frame t on, until the end, a frame that leaves no reading, or a trie may be full.
@@ -272,7 +272,7 @@ def search(
         weight: α.
         bonus: β.
         live: What lives before frame t.
-        room: Workspace.
+        arrays: Workspace.
         fan: The most arcs that leave a state.
         trie: (nodes, 8), of labellings.
         words: (nodes, 8).
@@ -284,20 +284,20 @@ def search(
     Returns:
         t, n, size and count when it ended.
     """
-    width = len(room.stays)
+    width = len(arrays.stays)
     while n > 0 and t < len(log_probs) and size + width <= len(trie) and count + width <= len(words):
         frame, side = log_probs[t], t & 1
-        stay(live.beams[side], live.reals[side], n, frame, t, trie, room.taken, room.stays)
-        m, gate = remain(n, width, net, live, side, room)
+        stay(live.beams[side], live.reals[side], n, frame, t, trie, arrays.taken, arrays.stays)
+        m, gate = remain(n, width, net, live, side, arrays)
         for i in range(live.firsts[side, n]):
-            if m + fan > len(room.scores):
-                gate = select(room.scores, room.found, m, width)
+            if m + fan > len(arrays.scores):
+                gate = select(arrays.scores, arrays.found, m, width)
                 m = width
-            m = extend(frame, net, language, weight, bonus, live, side, room, trie, words, t, i, m, gate)
+            m = extend(frame, net, language, weight, bonus, live, side, arrays, trie, words, t, i, m, gate)
         if m > width:
-            select(room.scores, room.found, m, width)
+            select(arrays.scores, arrays.found, m, width)
             m = width
-        n, size = label(frame, net, live, side, room, trie, t, m, size)
-        count = settle(net, language, weight, bonus, live, side, room, words, t, m, n, count)
+        n, size = label(frame, net, live, side, arrays, trie, t, m, size)
+        count = settle(net, language, weight, bonus, live, side, arrays, words, t, m, n, count)
         t += 1
     return t, n, size, count

@@ -94,13 +94,13 @@ def build(
     """
     end = BETWEEN if separator is None else AFTER
     arcs, parents = _trie(pronunciations, end)
-    for place in (BETWEEN, UNKNOWN):
+    for state in (BETWEEN, UNKNOWN):
         for unit, cost in unknown.items():
-            arcs[place] += [(unit, UNKNOWN, NONE, cost), (unit, end, len(pronunciations), cost)]
-    for place in (BETWEEN, AFTER):
-        arcs[place] += [] if separator is None else [(separator, BETWEEN, NONE, 0.0)]
-    for place, leaving in enumerate(arcs):
-        leaving += [(unit, place, NONE, 0.0) for unit in sorted(free)]
+            arcs[state] += [(unit, UNKNOWN, NONE, cost), (unit, end, len(pronunciations), cost)]
+    for state in (BETWEEN, AFTER):
+        arcs[state] += [] if separator is None else [(separator, BETWEEN, NONE, 0.0)]
+    for state, leaving in enumerate(arcs):
+        leaving += [(unit, state, NONE, 0.0) for unit in sorted(free)]
     ahead = _look_ahead(arcs, parents, gain.usual, bool(unknown))
     rows = [arc for leaving in arcs for arc in leaving]
     units, nexts, words = (np.array([arc[i] for arc in rows], np.int32) for i in range(3))
@@ -123,28 +123,28 @@ def _trie(pronunciations: Mapping[str, Sequence[Sequence[int]]], end: int) -> tu
     arcs: list[list[Arc]] = [[] for _ in range(INSIDE)]
     parents = [NONE] * INSIDE
     children: dict[tuple[int, int], int] = {}
-    for word, said in enumerate(pronunciations.values()):
-        for ids in said:
-            place = BETWEEN
+    for word, variants in enumerate(pronunciations.values()):
+        for ids in variants:
+            state = BETWEEN
             for unit in ids[:-1]:
-                after = children.setdefault((place, unit), len(arcs))
+                after = children.setdefault((state, unit), len(arcs))
                 if after == len(arcs):
-                    arcs[place].append((unit, after, NONE, 0.0))
+                    arcs[state].append((unit, after, NONE, 0.0))
                     arcs.append([])
-                    parents.append(place)
-                place = after
-            arcs[place].append((ids[-1], end, word, 0.0))
+                    parents.append(state)
+                state = after
+            arcs[state].append((ids[-1], end, word, 0.0))
     return arcs, parents
 
 
 def _look_ahead(arcs: Sequence[Sequence[Arc]], parents: Sequence[int], usual: Reals, unknown: bool) -> Reals:
     """Return the gain of the best word that can be completed below each state; 0 outside words."""
     ahead = np.full(len(arcs), -inf)
-    for place in range(len(arcs) - 1, INSIDE - 1, -1):
-        own = max((float(usual[word]) for _, _, word, _ in arcs[place] if word != NONE), default=-inf)
-        ahead[place] = max(ahead[place], own)
-        if parents[place] >= INSIDE:
-            ahead[parents[place]] = max(ahead[parents[place]], ahead[place])
+    for state in range(len(arcs) - 1, INSIDE - 1, -1):
+        own = max((float(usual[word]) for _, _, word, _ in arcs[state] if word != NONE), default=-inf)
+        ahead[state] = max(ahead[state], own)
+        if parents[state] >= INSIDE:
+            ahead[parents[state]] = max(ahead[parents[state]], ahead[state])
     ahead[[BETWEEN, AFTER]] = 0.0
     ahead[UNKNOWN] = usual[-1] if unknown else 0.0
     return ahead
@@ -164,27 +164,27 @@ def segment(net: Net, ids: Sequence[int], words: Sequence[int], last: int) -> li
     live: dict[tuple[int, int], Way] = {(0, BETWEEN): (0.0, (), NONE)}  # by number of words, and state
     for position, unit in enumerate(ids):
         after: dict[tuple[int, int], Way] = {}
-        for (said, place), (cost, spans, first) in live.items():
-            for word, where, more in _leaving(net, place, unit):
-                begun = position if first == NONE and (word != NONE or where >= UNKNOWN) else first
-                way, key = (cost + more, spans, begun), (said, where)
+        for (done, state), (cost, spans, first) in live.items():
+            for word, following, more in _leaving(net, state, unit):
+                begun = position if first == NONE and (word != NONE or following >= UNKNOWN) else first
+                way, key = (cost + more, spans, begun), (done, following)
                 if word != NONE:
-                    if word not in words[said : said + 1]:
+                    if word not in words[done : done + 1]:
                         continue
-                    way, key = (cost + more, (*spans, (begun, position)), NONE), (said + 1, where)
+                    way, key = (cost + more, (*spans, (begun, position)), NONE), (done + 1, following)
                 if key not in after or way[0] > after[key][0]:
                     after[key] = way
         live = after
     return list(live[len(words), last][1])
 
 
-def _leaving(net: Net, place: int, unit: int) -> list[tuple[int, int, float]]:
+def _leaving(net: Net, state: int, unit: int) -> list[tuple[int, int, float]]:
     """Return word, next state and cost of the arcs that leave a state with a unit."""
-    low, high = net.starts[place], net.starts[place + 1]
+    low, high = net.starts[state], net.starts[state + 1]
     arcs = low + np.flatnonzero(net.units[low:high] == unit)
     return list(zip(net.words[arcs].tolist(), net.nexts[arcs].tolist(), net.costs[arcs].tolist(), strict=True))
 
 
-def heard(pronunciations: Mapping[str, Sequence[Sequence[int]]]) -> list[int]:
+def units_of(pronunciations: Mapping[str, Sequence[Sequence[int]]]) -> list[int]:
     """Return the units that words are made of."""
-    return sorted({unit for said in pronunciations.values() for ids in said for unit in ids})
+    return sorted({unit for variants in pronunciations.values() for ids in variants for unit in ids})

@@ -98,7 +98,7 @@ class Comparison:
             return NO_DIFFERENCE
         return "one" if self.difference < 0 else "other"
 
-    def said(self) -> str:
+    def __str__(self) -> str:
         """Return the difference and both tests as text."""
         points = f"difference {100 * self.difference:+.2f} points"
         if self.interval is None or self.p is None:

@@ -33,29 +33,29 @@ class Confusion:
 
     Attributes:
         reference: The reference symbol.
-        heard: The recognized symbol.
+        hypothesis: The recognized symbol.
         count: Number of occurrences.
         share: `count` relative to all occurrences of the reference symbol, or to all insertions.
     """
 
     reference: str | None
-    heard: str | None
+    hypothesis: str | None
     count: int
     share: float
 
     @property
     def kind(self) -> str:
         """`s`, `d` or `i` for a substitution, a deletion or an insertion; empty for a hit."""
-        return alignment.kind(self.reference, self.heard)
+        return alignment.kind(self.reference, self.hypothesis)
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """The cell as a sentence."""
         share = f"{self.count}, {100 * self.share:.1f} %"
-        reference, heard = shown(self.reference), shown(self.heard)
+        reference, hypothesis = shown(self.reference), shown(self.hypothesis)
         if self.kind == "i":
-            return f"{heard} was inserted: {share} of all insertions"
-        became = {"": "correct", "d": "deleted", "s": f"heard as {heard}"}[self.kind]
+            return f"{hypothesis} was inserted: {share} of all insertions"
+        became = {"": "correct", "d": "deleted", "s": f"recognized as {hypothesis}"}[self.kind]
         return f"{reference} {became}: {share} of its row"
 
 
@@ -66,12 +66,12 @@ class Symbol:
     Attributes:
         name: The symbol.
         count: Its hits, substitutions by others, deletions and insertions.
-        heard_as: Its substitutions and deletions, the most frequent first.
+        recognized_as: Its substitutions and deletions, the most frequent first.
     """
 
     name: str
     count: ErrorCount
-    heard_as: tuple[Confusion, ...]
+    recognized_as: tuple[Confusion, ...]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Confusions:
     def errors(self) -> list[Confusion]:
         """Return all errors, the most frequent first."""
         cells = chain.from_iterable(self.row(row) for row in range(len(self.counts)))
-        return _sorted(cell for cell in cells if cell.count and cell.reference != cell.heard)
+        return _sorted(cell for cell in cells if cell.count and cell.reference != cell.hypothesis)
 
     def by_symbol(self) -> list[Symbol]:
         """Return each symbol's errors."""
@@ -112,7 +112,7 @@ class Confusions:
     def _symbol(self, index: int) -> Symbol:
         hits, deletions, insertions = self.counts[index, index], self.counts[index, -1], self.counts[-1, index]
         substitutions = self.counts[index].sum() - hits - deletions
-        others = (cell for cell in self.row(index) if cell.count and cell.heard != cell.reference)
+        others = (cell for cell in self.row(index) if cell.count and cell.hypothesis != cell.reference)
         count = ErrorCount(int(hits), int(substitutions), int(deletions), int(insertions))
         return Symbol(self.symbols[index], count, tuple(_sorted(others)))
 
@@ -124,8 +124,8 @@ def count(alignments: Iterable[Alignment]) -> Confusions:
     indices: dict[str | None, int] = {symbol: i for i, symbol in enumerate(symbols)}
     indices[None] = len(symbols)
     counts = np.zeros((len(symbols) + 1, len(symbols) + 1), np.int64)
-    for reference, heard in pairs:
-        counts[indices[reference], indices[heard]] += 1
+    for reference, hypothesis in pairs:
+        counts[indices[reference], indices[hypothesis]] += 1
     return Confusions(tuple(symbols), counts)
 
 
@@ -135,5 +135,5 @@ def _sorted(cells: Iterable[Confusion]) -> list[Confusion]:
 
 def _sort_key(cell: Confusion) -> list[tuple[int, str]]:
     """Return the key that sorts equally frequent cells in display order, insertions and deletions last."""
-    names = (cell.reference, cell.heard)
+    names = (cell.reference, cell.hypothesis)
     return [(_RANK.get(name, len(_RANK)), name) if name is not None else (len(_RANK) + 1, "") for name in names]

@@ -106,11 +106,11 @@ def _examples(evaluation: EvaluatedRun, loaded: Bundle, path: Path, chosen: Sequ
     for choice in chosen:
         utterance, row = utterances[choice.id], evaluation.rows[choice.id]
         samples = audio.resample(*utterance.samples(), loaded.features.rate)
-        heard = [Segment(*unit) for unit in row["units"]]
-        said = evaluation.alignments[choice.id]
+        hypothesis = [Segment(*unit) for unit in row["units"]]
+        aligned = evaluation.alignments[choice.id]
         values = log_probs[choice.id]
         posteriors = (recognizer.seconds(range(len(values) + 1)), values)
-        pairs = picture.pairs(said, utterance.phones, heard, loaded.units)
+        pairs = picture.pairs(aligned, utterance.phones, hypothesis, loaded.units)
         rate = loaded.features.rate
-        drawn = picture.draw(utterance, samples, pairs, heard, posteriors, loaded.units, rate)
-        yield Example(utterance, choice.why, said.count, pairs, drawn, clips.playable(samples, rate))
+        drawn = picture.draw(utterance, samples, pairs, hypothesis, posteriors, loaded.units, rate)
+        yield Example(utterance, choice.why, aligned.count, pairs, drawn, clips.playable(samples, rate))

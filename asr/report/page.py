@@ -101,7 +101,9 @@ def render(evaluation: EvaluatedRun, examples: "Sequence[Example]", environment:
     context: dict[str, Any] = {
         "evaluation": evaluation,
         "result": evaluation.result,
-        "said": conventions.said(evaluation.result["interval"], evaluation.result.get("resampled", "speakers")),
+        "interval": conventions.interval_text(
+            evaluation.result["interval"], evaluation.result.get("resampled", "speakers")
+        ),
         "remark": remark(evaluation.result["search"], evaluation.result["set"]),
         "overall": evaluation.by_units["rate"],
         "facts": _facts(evaluation),

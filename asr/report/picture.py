@@ -33,27 +33,27 @@ class Pair:
 
     Attributes:
         reference: The reference symbol; None for an insertion.
-        heard: The recognized symbol; None for a deletion.
-        said: The reference's segment; None if unknown.
+        hypothesis: The recognized symbol; None for a deletion.
+        segment: The reference's segment; None if unknown.
         spike: The hypothesis' segment; None for a deletion.
     """
 
     reference: str | None
-    heard: str | None
-    said: Segment | None = None
+    hypothesis: str | None
+    segment: Segment | None = None
     spike: Segment | None = None
 
     @property
     def kind(self) -> str:
         """The error, a key of `KINDS`; empty for a hit."""
-        return alignment.kind(self.reference, self.heard)
+        return alignment.kind(self.reference, self.hypothesis)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The pair as a phrase."""
         if not self.kind:
-            return shown(self.heard)
-        return f"{KINDS[self.kind]}: {shown(self.reference)} heard as {shown(self.heard)}"
+            return shown(self.hypothesis)
+        return f"{KINDS[self.kind]}: {shown(self.reference)} recognized as {shown(self.hypothesis)}"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Curve:
     """One unit's probability while it is above `FAINT`."""
 
     points: str
-    heard: bool
+    recognized: bool
     title: str
 
 
@@ -130,23 +130,25 @@ def at(seconds: float) -> float:
     return round(GUTTER + SCALE * seconds, 1)
 
 
-def pairs(aligned: Alignment, phones: Sequence[Segment], heard: Sequence[Segment], units: Units) -> tuple[Pair, ...]:
+def pairs(
+    aligned: Alignment, phones: Sequence[Segment], hypothesis: Sequence[Segment], units: Units
+) -> tuple[Pair, ...]:
     """Return an alignment with the times of both sides as far as they are known.
 
     Args:
         aligned: The alignment, in scored symbols.
         phones: The reference's phones of TIMIT's 61; empty if unknown.
-        heard: The hypothesis' units with the times of their spikes.
+        hypothesis: The hypothesis' units with the times of their spikes.
         units: The system's units.
     """
     scored = conventions.standard(units.kind)
-    said = iter([phone for phone in phones if fold([phone.symbol], 39)] if scored.level else [])
-    spikes = iter([unit for unit in heard if scored([unit.symbol])])
+    segments = iter([phone for phone in phones if fold([phone.symbol], 39)] if scored.level else [])
+    spikes = iter([unit for unit in hypothesis if scored([unit.symbol])])
     return tuple(
         Pair(
             reference,
             symbol,
-            next(said, None) if reference is not None else None,
+            next(segments, None) if reference is not None else None,
             next(spikes, None) if symbol is not None else None,
         )
         for reference, symbol in aligned.pairs
@@ -157,7 +159,7 @@ def draw(
     utterance: Utterance,
     samples: Samples,
     aligned: Sequence[Pair],
-    heard: Sequence[Segment],
+    hypothesis: Sequence[Segment],
     posteriors: tuple[Sequence[float], npt.NDArray[np.floating]],
     units: Units,
     rate: int,
@@ -168,7 +170,7 @@ def draw(
         utterance: The utterance, with its phones and words if they are known.
         samples: (S,).
         aligned: Reference and hypothesis.
-        heard: The hypothesis' units with the times of their spikes.
+        hypothesis: The hypothesis' units with the times of their spikes.
         posteriors: The frames' boundaries in seconds (T + 1,), and the log-probs (T, V).
         units: The system's units.
         rate: Samples per second.
@@ -176,7 +178,7 @@ def draw(
     words = _rows(_words(utterance.words), ROW)
     phones = _rows(_phones(utterance.phones, aligned), words.bottom)
     top = phones.bottom + 2
-    traces = list(_curves(*posteriors, units, heard))
+    traces = list(_curves(*posteriors, units, hypothesis))
     names = _rows(_spikes(aligned, traces), top + SPECTRUM + GAP + ROW)
     plot = names.bottom - ROW + 4
     seconds = len(samples) / rate
@@ -190,7 +192,7 @@ def draw(
         spectrum=(top, SPECTRUM),
         nyquist=rate / 2000,
         plot=(plot, PLOT),
-        curves=tuple(Curve(_points(trace, plot), trace.heard, trace.title) for trace in traces),
+        curves=tuple(Curve(_points(trace, plot), trace.recognized, trace.title) for trace in traces),
         blank=_line(posteriors[0], np.exp(posteriors[1][:, BLANK]), plot),
         seconds=tuple((at(tick), f"{tick:g}") for tick in np.arange(0, seconds, 0.5).tolist()),
         summary=_summary(utterance, aligned),
@@ -210,7 +212,7 @@ class _Trace:
     symbol: str
     times: tuple[float, ...]
     values: tuple[float, ...]
-    heard: bool
+    recognized: bool
 
     @property
     def peak(self) -> int:
@@ -246,7 +248,7 @@ def _words(words: Iterable[Segment]) -> Iterator[Label]:
 
 
 def _phones(phones: Iterable[Segment], aligned: Iterable[Pair]) -> Iterator[Label]:
-    kinds = {pair.said: pair.kind for pair in aligned if pair.said}
+    kinds = {pair.segment: pair.kind for pair in aligned if pair.segment}
     for phone in phones:
         scored = TO_39.get(phone.symbol, phone.symbol)
         folded = f"{phone.symbol}, scored as {scored}" if scored != phone.symbol else phone.symbol
@@ -258,18 +260,18 @@ def _spikes(aligned: Iterable[Pair], traces: Iterable[_Trace]) -> Iterator[Label
     for pair in aligned:
         if pair.spike:
             centre = at((pair.spike.start + pair.spike.end) / 2)
-            yield Label(centre, 0, str(pair.heard), pair.told, pair.kind)
+            yield Label(centre, 0, str(pair.hypothesis), pair.description, pair.kind)
     for trace in traces:
-        if not trace.heard and max(trace.values) >= LABELED:
+        if not trace.recognized and max(trace.values) >= LABELED:
             yield Label(at(trace.times[trace.peak]), 0, trace.symbol, trace.title, "other")
 
 
 def _bands(aligned: Iterable[Pair]) -> Iterator[Band]:
     """Yield each error's time span: the reference's if known, else the hypothesis'."""
     for pair in aligned:
-        where = pair.said or pair.spike
+        where = pair.segment or pair.spike
         if pair.kind and where:
-            yield Band(at(where.start), max(4.0, SCALE * (where.end - where.start)), pair.kind, pair.told)
+            yield Band(at(where.start), max(4.0, SCALE * (where.end - where.start)), pair.kind, pair.description)
 
 
 def _when(segment: Segment) -> str:
@@ -277,7 +279,7 @@ def _when(segment: Segment) -> str:
 
 
 def _curves(
-    times: Sequence[float], log_probs: npt.NDArray[np.floating], units: Units, heard: Sequence[Segment]
+    times: Sequence[float], log_probs: npt.NDArray[np.floating], units: Units, hypothesis: Sequence[Segment]
 ) -> Iterator[_Trace]:
     """Yield each span in which a unit is above `FAINT` and peaks at `VISIBLE` or more."""
     centres = (np.asarray(times[1:]) + np.asarray(times[:-1])) / 2
@@ -288,7 +290,7 @@ def _curves(
             if id != BLANK and len(frames) and probabilities[frames, id].max() >= VISIBLE:
                 own = any(
                     unit.symbol == symbol and unit.start < times[frames[-1] + 1] and unit.end > times[frames[0]]
-                    for unit in heard
+                    for unit in hypothesis
                 )
                 yield _Trace(symbol, tuple(centres[frames].tolist()), tuple(probabilities[frames, id].tolist()), own)
 
@@ -310,6 +312,6 @@ def _through(times: Sequence[float], values: Sequence[float], top: float) -> str
 
 
 def _summary(utterance: Utterance, aligned: Sequence[Pair]) -> str:
-    wrong = [pair.told for pair in aligned if pair.kind]
+    wrong = [pair.description for pair in aligned if pair.kind]
     errors = "; ".join(wrong) if wrong else "no errors"
     return f"Spectrogram and posteriorgram of {utterance.id}, {utterance.seconds:.2f} s: {errors}"

@@ -153,7 +153,7 @@ def panel(picture: Picture, path: Path) -> Path:
     canvas.hlines([plot, bottom], left, right, color=COLORS["line"], linewidth=1.0)
     for curve in picture.curves:
         xs, ys = _columns(curve.points)
-        if curve.heard:
+        if curve.recognized:
             canvas.fill(xs, ys, facecolor=f"{COLORS['accent']}47", edgecolor=COLORS["accent"], linewidth=1.5)
         else:
             canvas.plot(xs, ys, color=COLORS["muted"], linewidth=1.0, linestyle=(0, (3, 2)))

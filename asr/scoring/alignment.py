@@ -71,7 +71,7 @@ class Alignment:
 
     @property
     def reference(self) -> tuple[str, ...]:
-        """What was said."""
+        """The reference's symbols."""
         return tuple(r for r, _ in self.pairs if r is not None)
 
     @property
@@ -86,8 +86,10 @@ class Alignment:
         """Return reference and hypothesis in columns; `*` fills a gap."""
         cells = [(r or "*", h or "*") for r, h in self.pairs]
         widths = [max(len(r), len(h)) for r, h in cells]
-        said, heard = (" ".join(c[row].ljust(width) for c, width in zip(cells, widths, strict=True)) for row in (0, 1))
-        return said.rstrip(), heard.rstrip()
+        reference, hypothesis = (
+            " ".join(c[row].ljust(width) for c, width in zip(cells, widths, strict=True)) for row in (0, 1)
+        )
+        return reference.rstrip(), hypothesis.rstrip()
 
     def __str__(self) -> str:
         """Two lines, reference above hypothesis."""
@@ -112,7 +114,7 @@ def align(reference: Symbols, hypothesis: Symbols, free: frozenset[str] = frozen
     sh *  hh ae d
 
     Args:
-        reference: What was said.
+        reference: Its symbols.
         hypothesis: What was recognized.
         free: Symbols of the reference that may be missed.
     """
@@ -133,8 +135,8 @@ def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -
 
     It stores about √N of N rows and recomputes the others on its way back: an hour's table would take 10 GB.
     """
-    said = np.array([*hypothesis, ""], dtype=object)[:-1]
-    place = np.arange(len(said) + 1)
+    symbols = np.array([*hypothesis, ""], dtype=object)[:-1]
+    columns = np.arange(len(symbols) + 1)
     step = math.isqrt(len(reference)) + 1
 
     def rows(begin: int, row: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
@@ -143,20 +145,20 @@ def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -
         for symbol in reference[begin : begin + step]:
             above = found[-1]
             row = above + (symbol not in free)  # deleted
-            row[1:] = np.minimum(row[1:], above[:-1] + (said != symbol))
-            found.append(np.minimum.accumulate(row - place) + place)  # insertions: each step to the right costs 1
+            row[1:] = np.minimum(row[1:], above[:-1] + (symbols != symbol))
+            found.append(np.minimum.accumulate(row - columns) + columns)  # insertions: each step to the right costs 1
         return found
 
-    kept = [place]
+    kept = [columns]
     for begin in range(0, len(reference), step):
         kept.append(rows(begin, kept[-1])[-1])
     pairs: list[tuple[str | None, str | None]] = []
-    i, j = len(reference), len(said)
+    i, j = len(reference), len(symbols)
     for begin in reversed(range(0, len(reference), step)):
         costs = rows(begin, kept[begin // step])
         while i > begin:
             now, above = costs[i - begin], costs[i - begin - 1]
-            if j and now[j] == above[j - 1] + (said[j - 1] != reference[i - 1]):
+            if j and now[j] == above[j - 1] + (symbols[j - 1] != reference[i - 1]):
                 i, j = i - 1, j - 1
                 pairs.append((reference[i], hypothesis[j]))
             elif now[j] == above[j] + (reference[i - 1] not in free):
@@ -175,7 +177,7 @@ def align_all(
     """Return each utterance's alignment, by id; a missing hypothesis is aligned as an empty one.
 
     Args:
-        references: What was said.
+        references: By id.
         hypotheses: What was recognized.
         free: Symbols of the references that may be missed.
 

@@ -161,7 +161,7 @@ class ConventionScore:
 
     def __str__(self) -> str:
         rate = self.count or f"{100 * self.rate:.2f} %"
-        return f"{self.metric} {rate}, {said(self.interval, self.resampled)}"
+        return f"{self.metric} {rate}, {interval_text(self.interval, self.resampled)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a result file says."""
@@ -172,7 +172,7 @@ class ConventionScore:
         return row
 
 
-def said(interval: tuple[float, float] | None, resampled: str = "speakers") -> str:
+def interval_text(interval: tuple[float, float] | None, resampled: str = "speakers") -> str:
     """Return an interval, and what it resamples, as text."""
     if interval is None:
         return f"no interval: too few {resampled} with errors"

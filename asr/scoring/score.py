@@ -76,7 +76,7 @@ def score(
     WER 25.00 % [1 / 4: 1 sub, 0 del, 0 ins], no interval: too few utterances with errors
 
     Args:
-        references: What was said: one transcript, a list of them, or a mapping of utterance ids to them. A transcript
+        references: The references: one transcript, a list of them, or a mapping of utterance ids to them. A transcript
             is a string (`"sh iy hh"`), or a list of symbols.
         hypotheses: What was recognized, likewise; in a mapping, an id without a hypothesis counts as deletions.
         kind: `phones39`, `phones48`, `phones61`, `characters`, `words` (lower case, no punctuation) or `written` (words
@@ -87,22 +87,22 @@ def score(
     Raises:
         AsrError: The kind is unknown; the two sides do not match; a symbol is not one of the kind.
     """
-    said, heard = _by_id(references), _by_id(hypotheses)
-    if not isinstance(references, Mapping) and len(said) != len(heard):
-        raise InputError(f"{len(said)} references and {len(heard)} hypotheses; pass equally many, or use ids")
-    kind = kind or conventions.kind_of({id: _symbols(transcript, "", id) for id, transcript in said.items()})
+    expected, recognized = _by_id(references), _by_id(hypotheses)
+    if not isinstance(references, Mapping) and len(expected) != len(recognized):
+        raise InputError(f"{len(expected)} references and {len(recognized)} hypotheses; pass equally many, or use ids")
+    kind = kind or conventions.kind_of({id: _symbols(transcript, "", id) for id, transcript in expected.items()})
     choose(CONVENTIONS, kind, "kind of symbols")
     if speakers is None:
-        speakers = {id: "" if trn.speaker(id) == id else trn.speaker(id) for id in said}
+        speakers = {id: "" if trn.speaker(id) == id else trn.speaker(id) for id in expected}
     found = conventions.scores(
         kind,
-        {id: _symbols(transcript, kind, id) for id, transcript in said.items()},
-        {id: _symbols(transcript, kind, id) for id, transcript in heard.items()},
+        {id: _symbols(transcript, kind, id) for id, transcript in expected.items()},
+        {id: _symbols(transcript, kind, id) for id, transcript in recognized.items()},
         speakers,
         seeds.generator(1, "bootstrap"),
     )
-    known = len({speakers[id] for id in said}) if found[0].resampled == "speakers" else None
-    return Score(kind, tuple(found), tuple(sorted(set(said) - set(heard))), known)
+    known = len({speakers[id] for id in expected}) if found[0].resampled == "speakers" else None
+    return Score(kind, tuple(found), tuple(sorted(set(expected) - set(recognized))), known)
 
 
 def _by_id(transcripts: str | Transcripts) -> dict[str, str | Sequence[str]]:

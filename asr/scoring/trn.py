@@ -31,10 +31,10 @@ def read(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith(";;"):
             continue
-        said, id = _parts(line.rstrip())
+        words, id = _parts(line.rstrip())
         if not id:
             raise InputError(f"{path}:{number}: '{line.strip()[-40:]}' has no id; end the line with (speaker-1)")
-        symbols = said.split()
+        symbols = words.split()
         if id in found:
             raise InputError(f"{path}:{number}: duplicate id '{id}'; rename one of them")
         check(f"{path}:{number} ({id})", symbols)

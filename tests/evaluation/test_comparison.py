@@ -90,25 +90,25 @@ def test_one_speaker_gives_no_interval_and_no_verdict():
     one, speakers = spoken(generator, 0.1)
     found = comparison.of("test", "PER", one, again(one, generator, 0.3), dict.fromkeys(speakers, "only"))
     assert found.interval is None and found.verdict == comparison.NO_DIFFERENCE
-    assert "too few speakers" in found.said()
+    assert "too few speakers" in str(found)
 
 
 def test_why_there_is_no_interval_is_said():
     right, wrong = pairs("a b c"), pairs("a:x b c")
     speakers = {f"u{i}": f"s{i}" for i in range(9)}
     one, other = dict.fromkeys(speakers, right), dict.fromkeys(speakers, wrong)
-    assert "no interval: no variation between speakers" in comparison.of("test", "PER", one, other, speakers).said()
-    assert "no interval: no speakers differ" in comparison.of("test", "PER", one, one, speakers).said()
-    assert "no interval: no variation between utterances" in comparison.of("test", "PER", one, other, {}).said()
+    assert "no interval: no variation between speakers" in str(comparison.of("test", "PER", one, other, speakers))
+    assert "no interval: no speakers differ" in str(comparison.of("test", "PER", one, one, speakers))
+    assert "no interval: no variation between utterances" in str(comparison.of("test", "PER", one, other, {}))
 
 
 def test_a_difference_is_by_utterance_where_a_speaker_is_unknown():
     generator = np.random.default_rng(4)
     one, speakers = spoken(generator, 0.1)
     other = again(one, generator, 0.3)
-    assert " by speaker, " in comparison.of("test", "PER", one, other, speakers).said()
+    assert " by speaker, " in str(comparison.of("test", "PER", one, other, speakers))
     found = comparison.of("test", "PER", one, other, speakers | {"u003": ""})
-    assert found.resampled == "utterances" and " by utterance (speakers unknown), " in found.said()
+    assert found.resampled == "utterances" and " by utterance (speakers unknown), " in str(found)
 
 
 def test_what_changed_most_comes_first():

@@ -41,7 +41,7 @@ def test_errors_are_counted_by_symbol():
     assert matrix.symbols == ("p", "b", "k")
     p = matrix.by_symbol()[0]
     assert p.count == ErrorCount(1, 3, 1, 1)
-    assert [(heard.heard, heard.count, heard.share) for heard in p.heard_as] == [
+    assert [(cell.hypothesis, cell.count, cell.share) for cell in p.recognized_as] == [
         ("b", 2, 0.4),
         ("k", 1, 0.2),
         (None, 1, 0.2),
@@ -52,16 +52,16 @@ def test_errors_are_counted_by_symbol():
 @pytest.mark.parametrize(
     ("reference", "hypothesis", "kind", "said"),
     [
-        (["p"], ["b"], "s", "p heard as b: 1, 100.0 % of its row"),
+        (["p"], ["b"], "s", "p recognized as b: 1, 100.0 % of its row"),
         (["p"], [], "d", "p deleted: 1, 100.0 % of its row"),
         ([], ["b"], "i", "b was inserted: 1, 100.0 % of all insertions"),
-        ([" "], ["b"], "s", "␣ heard as b: 1, 100.0 % of its row"),
+        ([" "], ["b"], "s", "␣ recognized as b: 1, 100.0 % of its row"),
         ([" "], [], "d", "␣ deleted: 1, 100.0 % of its row"),
     ],
 )
 def test_each_cell_is_described_in_words(reference, hypothesis, kind, said):
     error = confusions.count([align(reference, hypothesis)]).errors()[0]
-    assert (error.kind, error.said) == (kind, said)
+    assert (error.kind, error.description) == (kind, said)
 
 
 def test_an_empty_set_has_no_confusions():

@@ -58,7 +58,7 @@ def test_log_probs_of_some_are_those_of_all(trained, data):
 
 def test_the_summary_of_a_picture_names_its_errors(shown):
     for example in shown:
-        assert example.picture.summary.count(" heard as ") == example.count.errors
+        assert example.picture.summary.count(" recognized as ") == example.count.errors
         assert sum(bool(pair.kind) for pair in example.pairs) == example.count.errors
 
 
@@ -66,8 +66,8 @@ def test_reference_phones_have_the_times_of_the_manifest(shown, data):
     utterances = {u.id: u for u in manifest.read(data / "timit-tones" / "test.jsonl")}
     example = shown[0]
     phones = utterances[example.utterance.id].phones
-    said = [pair.said for pair in example.pairs if pair.reference is not None]
-    assert said == [phone for phone in phones if phone.symbol != "q"]
+    segments = [pair.segment for pair in example.pairs if pair.reference is not None]
+    assert segments == [phone for phone in phones if phone.symbol != "q"]
     assert example.picture.borders == tuple(picture.at(phone.start) for phone in phones[1:])
     q = next(label for label in example.picture.labels if label.text == "q")
     assert q.kind == "quiet"
@@ -79,21 +79,21 @@ def test_errors_keep_their_times_beside_a_deleted_q():
     heard = [Segment("sil", 0.1, 0.2), Segment("iy", 2.1, 2.2), Segment("m", 3.5, 3.6)]
     found = picture.pairs(Alignment(pairs), phones, heard, Units.of("phones39"))
     assert [pair.kind for pair in found] == ["", "s", "d", "i"]
-    assert [pair.said for pair in found] == [phones[0], phones[2], phones[3], None]
+    assert [pair.segment for pair in found] == [phones[0], phones[2], phones[3], None]
     assert [pair.spike for pair in found] == [heard[0], heard[1], None, heard[2]]
-    assert [pair.told for pair in found][1:] == [
-        "substitution: aa heard as iy",
-        "deletion: s heard as nothing",
-        "insertion: nothing heard as m",
+    assert [pair.description for pair in found][1:] == [
+        "substitution: aa recognized as iy",
+        "deletion: s recognized as nothing",
+        "insertion: nothing recognized as m",
     ]
 
 
 def test_spaces_are_made_visible():
     pairs = [picture.Pair(" ", " "), picture.Pair(" ", "a"), picture.Pair(None, " ")]
-    assert [pair.told for pair in pairs] == [
+    assert [pair.description for pair in pairs] == [
         "␣",
-        "substitution: ␣ heard as a",
-        "insertion: nothing heard as ␣",
+        "substitution: ␣ recognized as a",
+        "insertion: nothing recognized as ␣",
     ]
 
 
@@ -113,7 +113,7 @@ def test_curves_cover_the_frames_in_which_a_unit_is_above_the_threshold():
     times = [0.01 * frame for frame in range(11)]
     heard = [Segment("a", 0.03, 0.04)]
     first, second = picture._curves(times, np.log(probabilities), units, heard)
-    assert (first.symbol, first.heard, second.heard) == ("a", True, False)
+    assert (first.symbol, first.recognized, second.recognized) == ("a", True, False)
     assert first.times == pytest.approx((0.025, 0.035, 0.045)) and first.values == pytest.approx((0.2, 0.9, 0.02))
     assert first.title == "a: 90 % at 0.04 s" and second.times == pytest.approx((0.075,))
 
