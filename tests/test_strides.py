@@ -72,5 +72,5 @@ def test_whether_a_transcript_fits_is_judged_after_the_stride(trained, toy):
     assert batch.too_short(data) == [] and batch.too_short(data, trained.model.stride) == [3]
     recognizer = Recognizer(trained, Greedy(), CPU)
     samples = np.zeros(round(0.1 * 16_000), np.float32)  # 8 frames of features
-    with pytest.raises(InputError, match="4 frames cannot hold 5 units"):
+    with pytest.raises(InputError, match="4 frames are too few for 5 units"):
         recognizer.align((samples, 16_000), "abcda")

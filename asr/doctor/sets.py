@@ -56,7 +56,7 @@ def unfit(data: ExaminedData) -> Iterator[Finding]:
     for name, short in by_set(data.readable, lacking).items():
         ids = tuple(sorted(short, key=short.__getitem__, reverse=True))
         lack, available, count = short[ids[0]]
-        what = f"{available} frames cannot hold {count} units (needs {available + lack})"
+        what = ctc.too_few(available, count, available + lack)
         yield Finding("error", name, ids, lack, what, "correct the transcript, or check whether the audio was cut off")
 
 

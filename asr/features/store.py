@@ -41,6 +41,7 @@ TRIES = 3  # if other processes delete the store while it is computed
 STALE = 86_400.0  # seconds after which a temporary file is considered abandoned
 
 Extracted = tuple[Matrix, Statistics]
+Source = tuple[Path, float | None]  # a file, and where in it an utterance begins
 Plan = Sequence[tuple[Path, Sequence[Utterance]]]  # each shard's file and utterances
 
 
@@ -263,29 +264,36 @@ def _cached(path: Path) -> Shard | None:
 
 def _compute(name: str, plan: Plan, features: Features) -> None:
     """Compute and write some shards. If a recording cannot be used, try all of them, and keep nothing."""
-    faults: list[str] = []
+    faults: dict[Source, str] = {}
     utterances = [utterance for _, some in plan for utterance in some]
     with closing(_extracted(name, utterances, features)) as results:
         for path, some in plan:
             with suppress(InputError):
-                shards.write(path, _usable(islice(results, len(some)), faults))
+                shards.write(path, _usable(some, islice(results, len(some)), faults))
     if faults:
         for path, _ in plan:
             path.unlink(missing_ok=True)
-        raise InputError(_summary(name, faults, len(utterances)))
+        raise InputError(_summary(name, list(faults.values()), len({_source(one) for one in utterances})))
 
 
-def _usable(results: Iterator[Future[Extracted]], faults: list[str]) -> Iterator[Extracted]:
-    """Yield a shard's features, or collect its recordings' errors and raise."""
-    for done in results:
+def _source(utterance: Utterance) -> Source:
+    """Return what an utterance is read from, which it shares with itself at other speeds."""
+    return utterance.audio, utterance.start
+
+
+def _usable(
+    utterances: Sequence[Utterance], results: Iterator[Future[Extracted]], faults: dict[Source, str]
+) -> Iterator[Extracted]:
+    """Yield a shard's features, or collect its recordings' errors, each recording's first, and raise."""
+    for utterance, done in zip(utterances, results, strict=True):
         if isinstance(error := done.exception(), InputError):
-            faults.append(str(error))
+            faults.setdefault(_source(utterance), str(error))
             continue
         result = done.result()
         if not faults:
             yield result
     if faults:
-        raise InputError(faults[0])  # so that the shard is not written; `_compute` reports all errors
+        raise InputError(next(iter(faults.values())))  # so that the shard is not written; `_compute` reports all errors
 
 
 def _extracted(

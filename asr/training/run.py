@@ -172,7 +172,7 @@ def _usable(train: Dataset, stride: int, group: ProcessGroup) -> Ints:
     for i in short:
         units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
         frames = strided(int(train.lengths[i]), stride)
-        group.say(f"{train.ids[i]}: {frames} frames cannot hold {units} units (needs {needed}); skipped")
+        group.say(f"{train.ids[i]}: {ctc.too_few(frames, units, needed)}; skipped")
     if short:
         group.say(f"{len(short)} of {len(train)} utterances are too short for their transcripts and were skipped")
     if len(short) == len(train):

@@ -197,8 +197,8 @@ def test_without_a_gradient_the_loss_is_the_same():
         ([6, 6], [[1, 2], [1, 2]], [2, -1], "target length -1 is not in 0 … 2"),
         ([6, 6], [[1, 2], [1, 0]], [2, 2], "target id 0 is not in 1 … 3"),
         ([6, 6], [[1, 2], [4, 1]], [2, 2], "target id 4 is not in 1 … 3"),
-        ([6, 1], [[1, 2], [1, 2]], [2, 2], r"1 frames cannot hold 2 units \(needs 2\)"),
-        ([6, 2], [[1, 2], [3, 3]], [2, 2], r"2 frames cannot hold 2 units \(needs 3, with a blank between 1 equal"),
+        ([6, 1], [[1, 2], [1, 2]], [2, 2], r"1 frames are too few for 2 units \(needs 2\)"),
+        ([6, 2], [[1, 2], [3, 3]], [2, 2], r"2 frames are too few for 2 units \(needs 3, with a blank between 1 equal"),
     ],
 )
 def test_invalid_batches_are_refused_by_name(lengths, targets, counts, message):
@@ -262,7 +262,7 @@ def test_alignment_is_that_of_torchaudio(seed):
 
 
 def test_alignment_needs_enough_frames_and_a_possible_path():
-    with pytest.raises(InputError, match=r"2 frames cannot hold 2 units \(needs 3, with a blank between 1 equal"):
+    with pytest.raises(InputError, match=r"2 frames are too few for 2 units \(needs 3, with a blank between 1 equal"):
         ctc.align(emissions((2, 4), seed=0), [1, 1])
     impossible = emissions((4, 4), seed=0)
     impossible[:, 3] = -float("inf")

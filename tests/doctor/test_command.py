@@ -55,7 +55,7 @@ def test_an_error_sets_status_1_and_names_the_utterance_and_a_remedy(workspace, 
     assert status == 1
     line = next(line for line in out.splitlines() if line.startswith("error"))
     assert line.split()[1:5] == ["unfit", "train", "1", "train-03"]
-    assert "cannot hold 200 units (needs 399); correct the transcript" in line
+    assert "too few for 200 units (needs 399, with a blank between 199 equal neighbors); correct the transcript" in line
     assert err.endswith("72 utterances, 0.01 h, in train dev test: 1 error, 1 warning, 0 notes\n")
 
 

@@ -259,7 +259,7 @@ def test_frames_are_counted_as_in_the_features(corpus):
         assert corpus.findings("unfit") == []
         corpus.change(id, text=text + ("a" if text[-1] == "b" else "b"))
         (finding,) = corpus.findings("unfit")
-        assert f"{held} frames cannot hold {held + 1} units" in finding.what
+        assert f"{held} frames are too few for {held + 1} units" in finding.what
         corpus.change(id, text="a")
 
 

@@ -157,5 +157,5 @@ def test_alignment_finds_tones_where_they_are(toy, tmp_path):
     for place, segment in enumerate(segments):
         middle = 0.04 + 0.16 * place + 0.06
         assert segment.start < middle < segment.end
-    with pytest.raises(InputError, match="cannot hold 300 units"):
+    with pytest.raises(InputError, match="too few for 300 units"):
         recognizer.align(utterance, ["a"] * 300)

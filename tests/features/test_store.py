@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from asr import audio, manifest
+from asr.augment import at_speeds
 from asr.errors import AsrError, InputError
 from asr.features import shards, store
 from asr.features.delta import Deltas
@@ -153,6 +154,17 @@ def test_a_tone_at_another_speed_is_longer_or_shorter_and_has_another_pitch(fold
     np.testing.assert_allclose(kept[0][5:-5, loud], kept[1][5:-5, loud], atol=0.05)
     with pytest.raises(RuntimeError, match="computed although"):
         Store.open(folder, "train", [replace(recorded, speed=1.0), other], frozen(Fbank()))
+
+
+def test_an_unusable_recording_is_named_once_however_many_speeds_it_is_used_at(folder, utterances, tmp_path):
+    (tmp_path / "a0.wav").write_bytes(b"")
+    used = at_speeds([utterances[0], *utterances[2:]], (0.9, 1.0, 1.1))
+    with pytest.raises(InputError) as caught:
+        Store.open(folder, "dev", used, MFCC())
+    assert str(caught.value) == f"{tmp_path}/a0.wav: is empty; copy it again"
+    (tmp_path / "b2.wav").unlink()
+    with pytest.raises(InputError, match="dev: 2 of 4 recordings cannot be used"):
+        Store.open(folder, "dev", used, MFCC())
 
 
 def test_all_recordings_are_tried_and_the_first_few_unusable_ones_are_listed(folder, utterances, tmp_path):

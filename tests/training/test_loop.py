@@ -101,7 +101,10 @@ def shortened(toy, tmp_path, text):
 def test_utterances_too_short_for_their_transcripts_are_reported_and_skipped(toy, tmp_path, capsys):
     loop.run(recipe(epochs=1), shortened(toy, tmp_path, "a" * 200), tmp_path / "run", CPU)
     said = capsys.readouterr().err
-    assert "train-00: " in said and "cannot hold 200 units (needs 399); skipped" in said
+    assert (
+        "train-00: " in said
+        and "too few for 200 units (needs 399, with a blank between 199 equal neighbors); skipped" in said
+    )
     assert "1 of 48 utterances are too short for their transcripts and were skipped" in said
 
 
