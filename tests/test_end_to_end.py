@@ -244,6 +244,35 @@ def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
     assert search["tuned_on_set"] == "dev" and search["by_hand"] and done.stdout.endswith("(settings chosen by hand)\n")
 
 
+def test_a_run_that_learned_nothing_is_kept_and_ends_with_status_1(place):
+    done = asr(
+        "train",
+        "toy.toml",
+        "--set",
+        "training.learning_rate=1e-9",
+        "--set",
+        "training.epochs=1",
+        "--out",
+        "runs/flat",
+        cwd=place,
+    )
+    assert done.returncode == 1
+    assert "warning: runs/flat: nothing was learned" in done.stderr and "learning_rate (now 1e-09)" in done.stderr
+    assert bundle.load(place / "runs" / "flat").facts["epoch"] >= 1
+    again = asr(
+        "train",
+        "toy.toml",
+        "--set",
+        "training.learning_rate=1e-9",
+        "--set",
+        "training.epochs=1",
+        "--out",
+        "runs/flat",
+        cwd=place,
+    )
+    assert again.returncode == 1 and "already trained" in again.stderr
+
+
 def test_a_language_model_is_trained_and_scores_text(place, tmp_path):
     (tmp_path / "text").write_text("a b a b\nb a b a b\n")
     done = asr("lm", "train", tmp_path / "text", tmp_path / "lm.arpa", "--order", "2", cwd=place)

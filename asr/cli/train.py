@@ -1,5 +1,6 @@
 """Commands that build a system: train, tune."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,17 @@ from asr.cli import options, output
 def train(
     recipe: Path, overrides: tuple[str, ...], data: Path, init: str | None, out: Path | None, device: str | None
 ) -> None:
-    """Train the system that a recipe describes."""
+    """Train the system that a recipe describes.
+
+    The exit status is 1 if nothing was learned; the run is kept, for `asr doctor`.
+    """
     import json
 
     from asr import config
 
     settings = config.load(recipe, [*overrides, *([f"training.init={json.dumps(init)}"] if init else [])])
     from asr import report, training
+    from asr.training import verdict
 
     out = out or Path("runs") / recipe.stem
     with output.timed("training"):
@@ -32,6 +37,8 @@ def train(
     picture = report.curves(out) if output.SPEAKS else None
     output.say(f"curves: {picture}" if picture else 'curves: not drawn; `pip install "asr[plots]"` draws them')
     output.result(best)
+    if output.SPEAKS and verdict.nothing_learned(out):  # as training has said
+        sys.exit(1)
 
 
 @click.command(cls=options.DecoderCommand, tuning=True)
