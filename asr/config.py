@@ -264,8 +264,10 @@ def filled(recipe: Recipe, made: Recipe) -> Recipe:
         made: Of a run, where nothing is open.
     """
     left = {key: getattr(made.training, key) for key in BY_SIZE if not getattr(recipe.training, key)}
+    dropout = recipe.encoder.dropout or (made.encoder.dropout if recipe.augment.auto else 0.0)
     return replace(
         recipe,
+        encoder=replace(recipe.encoder, dropout=dropout),
         training=replace(recipe.training, **left),
         frontend=made.frontend if recipe.frontend.kind == AUTO else recipe.frontend,
         augment=made.augment if recipe.augment.auto else recipe.augment,

@@ -20,12 +20,24 @@ BATCH = (2, 16)  # utterances; a larger batch takes fewer steps in the same time
 STEPS = 500  # that it takes to leave the plateau with few units
 STEPS_PER_UNIT = 60  # and more with each unit to tell from the others
 EPOCHS = (12, 120)  # of the set at all its speeds
+SMALL_EPOCHS = 24  # at least, of a set that is changed in every epoch and so never repeats
 RATE, AT = 1e-2, 16  # learning rate at this batch; Adam's follows the square root of the batch
 UNIT_FRAMES = 30  # to a unit, about; CTC stays long on its plateau where blanks outnumber units by far more
 STRIDES = (1, 4)
 HOURS = 5.0  # of speech, below which it is changed in every way that the recipe leaves open
 
-SMALL = Augment(speeds=(0.9, 1.0, 1.1), warp=0.1, time_masks=2, time_width=15, frequency_masks=1, frequency_width=4)
+SMALL = Augment(
+    speeds=(0.9, 1.0, 1.1),
+    time_masks=2,
+    time_width=15,
+    frequency_masks=1,
+    frequency_width=4,
+    warp=0.2,
+    gain=12.0,
+    channel=10.0,
+    noise_share=0.5,
+)
+DROPOUT = 0.3  # of a small set's network
 
 
 @dataclass(frozen=True)
@@ -72,14 +84,16 @@ def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> R
     """Return a recipe in which every setting that was left to the size of the data has its value.
 
     These are `training.batch`, `epochs` and `learning_rate` where they are 0; `frontend.kind` where it is `auto`; and,
-    if `augment.auto` is set, the settings of `[augment]` that have their default.
+    if `augment.auto` is set, the settings of `[augment]` and `encoder.dropout` that have their default.
 
     Args:
         recipe: What was asked for.
         size: Of its training set.
         constants: What is taken instead of the rules, for a run that was begun before there were any.
     """
-    augment = _augment(recipe.augment, size) if recipe.augment.auto else recipe.augment
+    changed = recipe.augment.auto and size.hours < HOURS
+    augment = _augment(recipe.augment) if changed else recipe.augment
+    dropout = recipe.encoder.dropout or (DROPOUT if changed else 0.0)
     settings = recipe.training
     if constants:
         by_rule = [key for key in BY_SIZE if not getattr(settings, key)]
@@ -89,16 +103,17 @@ def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> R
     training = replace(
         settings,
         batch=batch,
-        epochs=settings.epochs or _epochs(size, steps_per_epoch),
+        epochs=settings.epochs or _epochs(size, steps_per_epoch, SMALL_EPOCHS if changed else EPOCHS[0]),
         learning_rate=settings.learning_rate or _rate(settings, batch),
     )
     frontend = _frontend(size) if recipe.frontend.kind == AUTO else recipe.frontend
-    return replace(recipe, frontend=frontend, augment=augment, training=training)
+    encoder = replace(recipe.encoder, dropout=dropout)
+    return replace(recipe, frontend=frontend, encoder=encoder, augment=augment, training=training)
 
 
 def _frontend(size: Size) -> FrontendSettings:
-    """Return stacking that leaves about `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are fewer."""
-    wanted = round(100 * size.unit_seconds / UNIT_FRAMES)
+    """Return stacking that leaves at least `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are fewer."""
+    wanted = int(100 * size.unit_seconds / UNIT_FRAMES)
     stride = min(max(wanted, STRIDES[0]), STRIDES[1])
     return FrontendSettings("stack", own={"stride": stride}) if stride > 1 else FrontendSettings()
 
@@ -109,9 +124,9 @@ def _batch(size: Size) -> int:
     return int(min(max(2 ** math.floor(math.log2(wanted)), BATCH[0]), BATCH[1]))
 
 
-def _epochs(size: Size, steps_per_epoch: int) -> int:
+def _epochs(size: Size, steps_per_epoch: int, least: int) -> int:
     steps = STEPS + STEPS_PER_UNIT * size.units
-    return min(max(math.ceil(steps / steps_per_epoch), EPOCHS[0]), EPOCHS[1])
+    return min(max(math.ceil(steps / steps_per_epoch), least), EPOCHS[1])
 
 
 def _rate(settings: Training, batch: int) -> float:
@@ -124,10 +139,8 @@ def _rate(settings: Training, batch: int) -> float:
     return float(f"{rate / 3 if settings.init else rate:.2g}")
 
 
-def _augment(augment: Augment, size: Size) -> Augment:
+def _augment(augment: Augment) -> Augment:
     """Return an augmentation with what a small set needs where the recipe has the default."""
-    if size.hours >= HOURS:
-        return augment
     usual = Augment()
     left = {key: value for key, value in vars(SMALL).items() if getattr(augment, key) == getattr(usual, key)}
     return replace(augment, **{**left, "auto": augment.auto})

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import Augment, FrontendSettings, Recipe, Training
+from asr.config import Augment, Encoder, FrontendSettings, Recipe, Training, filled
 from asr.frontends import stride_of
 from asr.manifest import Utterance
 from asr.training import sizing
@@ -58,7 +58,17 @@ def test_augmentation_is_chosen_only_where_asked_for_only_for_small_sets_and_onl
     assert sizing.resolved(auto, THOUSAND).augment == auto.augment
 
 
-@pytest.mark.parametrize(("seconds", "stride"), [(0.0, 1), (0.08, 1), (0.43, 1), (0.6, 2), (0.8, 3), (9.0, 4)])
+def test_a_small_set_that_is_changed_is_learned_for_longer_and_with_dropout():
+    auto = Recipe(augment=Augment(auto=True))
+    for size, epochs, dropout in ((DIGITS, 24, 0.3), (THOUSAND, 12, 0.0)):
+        made = sizing.resolved(auto, size)
+        assert (made.training.epochs, made.encoder.dropout) == (epochs, dropout)
+        assert filled(auto, made) == made
+    assert sizing.resolved(Recipe(), DIGITS).training.epochs == 13
+    assert sizing.resolved(replace(auto, encoder=Encoder(dropout=0.1)), DIGITS).encoder.dropout == 0.1
+
+
+@pytest.mark.parametrize(("seconds", "stride"), [(0.0, 1), (0.08, 1), (0.59, 1), (0.6, 2), (0.8, 2), (9.0, 4)])
 def test_long_units_have_their_frames_stacked_where_that_is_asked_for(seconds, stride):
     size = replace(YESNO, unit_seconds=seconds)
     assert sizing.resolved(Recipe(), size).frontend == FrontendSettings()

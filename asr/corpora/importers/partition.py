@@ -18,7 +18,7 @@ from asr.support import text as texts
 
 SHARE = 0.1  # of the whole, for dev and again for test
 LARGEST = 0.34  # of the whole that one speaker who is held out may be
-TRAINED = 2  # speakers that training keeps at the least
+TRAINED = 3  # speakers that training keeps where dev and test are of others: two say little about a third
 Sets = dict[str, list[Utterance]]
 
 
@@ -82,8 +82,7 @@ def _split(sets: Sets, shares: Mapping[str, float], seed: int) -> tuple[str, lis
     """Move shares of train into the sets that are missing; return how, and what to warn of."""
     people = _seconds(sets["train"], lambda u: u.speaker)
     known = "" not in people
-    spare = len(people) - TRAINED
-    if known and spare >= len(shares):
+    if known and len(people) >= TRAINED + len(shares):
         held = {
             name: _move(sets, name, share, seed, lambda u: u.speaker, len(people)) for name, share in shares.items()
         }
@@ -92,11 +91,12 @@ def _split(sets: Sets, shares: Mapping[str, float], seed: int) -> tuple[str, lis
         warning += "hold out each in turn (--test NAME) to measure it"
         how = "by speaker: " + ", ".join(f"{name} {_listed(who)}" for name, who in held.items())
         return how, [warning] if alone else []
-    if known and spare == 1 and len(shares) == 2:
+    if known and len(people) >= TRAINED and len(shares) == 2:
         (who,) = _move(sets, "test", 0.0, seed, lambda u: u.speaker, len(people))
         _move(sets, "dev", shares["dev"], seed, lambda u: u.id, 0)
         warning = (
-            "dev shares its speakers with train, so its error rate does not generalize; test has a single new speaker"
+            "dev shares its speakers with train, so its error rate does not generalize; test has a single new speaker "
+            "(hold out each in turn with --test NAME)"
         )
         return f"test by speaker: {who}; dev by utterance", [warning]
     for name, share in shares.items():
