@@ -23,7 +23,7 @@ EPOCHS = (12, 120)  # of the set at all its speeds
 SMALL_EPOCHS = 24  # at least, of a set that is changed in every epoch and so never repeats
 RATE, AT = 1e-2, 16  # learning rate at this batch; Adam's follows the square root of the batch
 UNIT_FRAMES = 30  # to a unit, about; CTC stays long on its plateau where blanks outnumber units by far more
-STRIDES = (1, 4)
+MAX_STRIDE = 4
 HOURS = 5.0  # of speech, below which it is changed in every way that the recipe leaves open
 
 SMALL = Augment(
@@ -112,9 +112,9 @@ def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> R
 
 
 def _frontend(size: Size) -> FrontendSettings:
-    """Return stacking that leaves at least `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are fewer."""
-    wanted = int(100 * size.unit_seconds / UNIT_FRAMES)
-    stride = min(max(wanted, STRIDES[0]), STRIDES[1])
+    """Return stacking that leaves about `UNIT_FRAMES` of 10 ms to a unit, or nothing where there are few."""
+    ratio = 100 * size.unit_seconds / UNIT_FRAMES
+    stride = min(round(ratio), MAX_STRIDE) if ratio >= 2 else 1
     return FrontendSettings("stack", own={"stride": stride}) if stride > 1 else FrontendSettings()
 
 

@@ -68,7 +68,7 @@ def test_a_small_set_that_is_changed_is_learned_for_longer_and_with_dropout():
     assert sizing.resolved(replace(auto, encoder=Encoder(dropout=0.1)), DIGITS).encoder.dropout == 0.1
 
 
-@pytest.mark.parametrize(("seconds", "stride"), [(0.0, 1), (0.08, 1), (0.59, 1), (0.6, 2), (0.8, 2), (9.0, 4)])
+@pytest.mark.parametrize(("seconds", "stride"), [(0.0, 1), (0.08, 1), (0.59, 1), (0.6, 2), (0.8, 3), (9.0, 4)])
 def test_long_units_have_their_frames_stacked_where_that_is_asked_for(seconds, stride):
     size = replace(YESNO, unit_seconds=seconds)
     assert sizing.resolved(Recipe(), size).frontend == FrontendSettings()
