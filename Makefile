@@ -18,7 +18,7 @@ runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed))
 source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe report plot test browser check bench torture results clean
+.PHONY: help setup train evaluate tune transcribe report plot test browser check bench torture fuzz results clean
 
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -90,6 +90,9 @@ bench: setup ## measure speed against other libraries (DEVICE=cuda: training on 
 
 torture: setup ## kill, interrupt and starve trainings, and check that nothing is lost (ten minutes)
 	@$(BIN)/python tests/bench/torture.py
+
+fuzz: setup ## feed damaged recordings, manifests, bundles and other files to what reads them (ten minutes)
+	@$(BIN)/python tests/bench/fuzz.py
 
 results: setup ## copy the results in runs/ to recipes/results and update the table in recipes/README.md
 	@$(BIN)/asr table
