@@ -5,6 +5,7 @@ PYTHON ?= python3
 DEVICE ?=
 SET    ?=
 TIMIT  ?=
+SOURCE ?= $(TIMIT)
 DATA   ?=
 PARTIAL ?=
 SEEDS  ?=
@@ -15,7 +16,7 @@ device := $(if $(DEVICE),--device $(DEVICE))
 benches := $(if $(DEVICE),tests/bench/bench_train.py,$(sort $(wildcard tests/bench/bench_*.py)))
 sets   := $(foreach setting,$(SET),--set $(setting))
 runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed)))
-source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
+source := $(if $(SOURCE),--source $(SOURCE)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train evaluate tune transcribe report plot test browser check bench torture fuzz results clean
@@ -23,7 +24,7 @@ source := $(if $(TIMIT),--source $(TIMIT)) $(if $(PARTIAL),--partial)
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo; echo "variables     RECIPE=espeak RUN=runs/espeak SEEDS=5 SET='section.key=value …' DEVICE=cpu"
-	@echo "              DATA=FOLDER TIMIT=FOLDER PARTIAL=1 WAV=FILE LEXICON=FILE"
+	@echo "              DATA=FOLDER SOURCE=FOLDER PARTIAL=1 WAV=FILE LEXICON=FILE"
 
 setup: .venv/.ready ## create .venv and install everything into it (other targets do this when needed)
 

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from asr import manifest
-from asr.corpora import espeak, timit, timit_sample
+from asr.corpora import (
+    an4,
+    espeak,
+    fsdd,
+    fsdd_connected,
+    librispeech,
+    ljspeech,
+    thchs30,
+    timit,
+    timit_sample,
+    yesno,
+)
 from asr.corpora.protocol import Sets, shared_speakers, tokens
 from asr.errors import AsrError, InputError, choose, first_few
 from asr.manifest import Utterance
@@ -39,9 +50,17 @@ class Prepare(Protocol):
 
 
 CORPORA: dict[str, Prepare] = {
+    "an4": an4.prepare,
     "espeak": espeak.prepare,
+    "fsdd": fsdd.prepare,
+    "fsdd-connected": fsdd_connected.prepare,
+    "librispeech": librispeech.prepare_mini,
+    "librispeech-100": librispeech.prepare_100,
+    "ljspeech": ljspeech.prepare,
+    "thchs30": thchs30.prepare,
     "timit": timit.prepare,
     "timit-sample": timit_sample.prepare,
+    "yesno": yesno.prepare,
 }
 
 

@@ -14,25 +14,19 @@ It has no official split; ours is by speaker (asr/corpora/timit_speakers.py). A 
 recipe: four test speakers are not a benchmark, and no result is comparable with a published one.
 """
 
-import hashlib
-import os
 import sys
-import tempfile
-import urllib.request
-import zipfile
-from http.client import HTTPException
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from asr import audio
-from asr.corpora import timit
+from asr.corpora import download, timit
+from asr.corpora.download import Archive
 from asr.corpora.protocol import Expected, Protocol, Sets
 from asr.corpora.timit_speakers import SAMPLE_DEV_SPEAKERS, SAMPLE_TEST_SPEAKERS
 from asr.errors import InputError
-from asr.support.files import folder, replacing
+from asr.support.files import replacing
 
 PROTOCOL: Protocol = {
     "train": Expected(80, 10, 3023),
@@ -43,22 +37,11 @@ PROTOCOL: Protocol = {
 VERSION = 2  # of the repair: raise it if the same source results in other recordings
 
 
-class Archive(NamedTuple):
-    """A file to download: its URL, its size in bytes, its MD5."""
-
-    url: str
-    size: int
-    md5: str
-
-
 ARCHIVE = Archive(
     "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/timit.zip",
     22_251_869,
-    "34c047c4749a811287f2c652104d7849",
+    "md5:34c047c4749a811287f2c652104d7849",
 )
-BY_HAND = "try again later, or download and unpack it yourself and pass TIMIT=/path/to/it"
-TIMEOUT = 30.0  # seconds without a byte
-BLOCK = 1 << 16  # bytes
 
 
 def prepare(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
@@ -73,7 +56,7 @@ def prepare(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
         AsrError: `out` cannot be written.
         InputError: The sample cannot be downloaded or is a different one; a file is missing, extra or cannot be read.
     """
-    root = source or fetch(ARCHIVE, out / "source")
+    root = source or download.fetch(ARCHIVE, out / "source")
     sets: dict[str, list[timit.Files]] = {"train": [], "dev": [], "test": []}
     for files in repaired(timit.scan_flat(root), out / "audio"):
         held_out = {"dev": SAMPLE_DEV_SPEAKERS, "test": SAMPLE_TEST_SPEAKERS}
@@ -103,22 +86,6 @@ def repaired(scanned: list[timit.Files], copies: Path) -> list[timit.Files]:
     return [files for files, _ in results]
 
 
-def fetch(archive: Archive, target: Path) -> Path:
-    """Download and unpack the archive, completely or not at all, unless the folder exists, and return the folder.
-
-    Raises:
-        InputError: The archive cannot be downloaded, has a wrong size or MD5, or contains a path outside its folder.
-    """
-    if target.is_dir():
-        return target
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=folder(target.parent)) as temporary:
-        package, unpacked = Path(temporary, "package.zip"), Path(temporary, "unpacked")
-        _download(archive, package)
-        _unpack(archive, package, unpacked)
-        os.replace(unpacked, target)
-    return target
-
-
 def _repaired(files: timit.Files, copy: Path) -> tuple[timit.Files, int]:
     """Return the files, with a repaired copy of the recording if it is damaged, and the number of bytes it had lost."""
     import soundfile
@@ -145,41 +112,3 @@ def _steps(files: timit.Files) -> tuple[npt.NDArray[np.int16], int]:
     steps = np.clip(samples * 32_768, -32_768, 32_767).astype(np.int16)
     exact = np.array_equal(steps / np.float32(32_768), samples)
     return (steps if exact else steps[:0]), rate
-
-
-def _download(archive: Archive, path: Path) -> None:
-    from tqdm import tqdm
-
-    digest, size = hashlib.md5(usedforsecurity=False), 0
-    try:
-        with (
-            urllib.request.urlopen(archive.url, timeout=TIMEOUT) as response,
-            open(path, "wb") as file,
-            tqdm(desc="download", total=archive.size, unit="B", unit_scale=True, disable=None) as bar,
-        ):
-            # One byte too many is enough to know that this is a different file.
-            while size <= archive.size and (block := response.read(BLOCK)):
-                file.write(block)
-                digest.update(block)
-                size += len(block)
-                bar.update(len(block))
-    except (OSError, HTTPException) as error:
-        raise InputError(f"{archive.url}: cannot be downloaded ({error}); {BY_HAND}") from error
-    if (size, digest.hexdigest()) != archive[1:]:
-        raise InputError(
-            f"{archive.url}: is not the expected file ({size} bytes, md5 {digest.hexdigest()}; expected "
-            f"{archive.size} bytes, md5 {archive.md5}); {BY_HAND}"
-        )
-
-
-def _unpack(archive: Archive, package: Path, target: Path) -> None:
-    try:
-        with zipfile.ZipFile(package) as file:
-            for name in file.namelist():
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-                    raise InputError(
-                        f"{archive.url}: contains '{name}', a path outside its folder; do not use this file"
-                    )
-            file.extractall(target)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{archive.url}: cannot be unpacked ({error}); {BY_HAND}") from error
