@@ -1,4 +1,4 @@
-"""FSDD, the Free Spoken Digit Dataset: people say the ten digits in English, fifty times each, into a microphone at home.
+"""FSDD, the Free Spoken Digit Dataset: people say each of the ten digits fifty times in English.
 
 Who: Z. Jackson and contributors; six speakers upstream, and fewer in older copies.
 Hours: 0.4 (3,000 recordings; 8 kHz, silence at the ends trimmed).
@@ -7,7 +7,7 @@ Where from: https://github.com/Jakobovski/free-spoken-digit-dataset, version 1.0
 Checksum: none is known; that of the first download is recorded.
 
 The official split (takes 0 to 4 for testing) has the same speakers in both sets. Ours is by speaker: in alphabetical
-order the last is for testing, the one before for development (for either, of six or more, two), the others for training.
+order the last is for testing, the one before for development (of six or more, two each), the others for training.
 """
 
 from dataclasses import replace

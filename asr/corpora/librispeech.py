@@ -9,7 +9,6 @@ Checksums: SHA-256 below of the parts of OpenSLR 12, as torchaudio has them; of 
 The mini corpus has no test set; test-clean, the official one, is taken for it, so that results of both can be compared.
 """
 
-from functools import partial as bound
 from pathlib import Path
 
 from asr.corpora import download, layout
@@ -34,9 +33,11 @@ ARCHIVES = {
         checksum="sha256:39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
     ),
 }
+MINI = {"train": "train-clean-5", "dev": "dev-clean-2", "test": "test-clean"}
+CLEAN_100 = {"train": "train-clean-100", "dev": "dev-clean", "test": "test-clean"}
 
 
-def _prepare(parts: dict[str, str], source: Path | None, out: Path, *, partial: bool = False) -> Sets:
+def _prepare(parts: dict[str, str], source: Path | None, out: Path, *, partial: bool) -> Sets:
     """Return the sets.
 
     Args:
@@ -62,5 +63,11 @@ def _part(source: Path, part: str) -> Path:
     raise InputError(f"{source}: does not contain {part}; pass the folder that does, or omit it to download the corpus")
 
 
-prepare_mini = bound(_prepare, {"train": "train-clean-5", "dev": "dev-clean-2", "test": "test-clean"})
-prepare_100 = bound(_prepare, {"train": "train-clean-100", "dev": "dev-clean", "test": "test-clean"})
+def prepare_mini(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
+    """Return the sets of the mini corpus; arguments and errors are those of `_prepare`."""
+    return _prepare(MINI, source, out, partial=partial)
+
+
+def prepare_100(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
+    """Return the sets of the 100 hours; arguments and errors are those of `_prepare`."""
+    return _prepare(CLEAN_100, source, out, partial=partial)
