@@ -3,7 +3,7 @@
 Who: A. Acero (Acoustical and Environmental Robustness in Automatic Speech Recognition, 1993), Carnegie Mellon, 1991.
 Hours: 0.8 in all, not verified here (948 recordings for training and 130 for testing; 16 kHz).
 Licence: unknown; Carnegie Mellon offers it for download without one.
-Where from: http://www.speech.cs.cmu.edu/databases/an4/; it has no https and is not fetched: pass SOURCE=.
+Where from: http://www.speech.cs.cmu.edu/databases/an4/; no https, so not fetched: SOURCE=.
 Checksum: none is known.
 
 The layout is that of an4_sphere or an4_raw converted: etc/an4_train.transcription with lines `<s> TEXT </s> (NAME)`, and
