@@ -19,6 +19,8 @@ def test_there_are_recipes():
 
 def test_it_names_a_corpus_and_builds_a_system(recipe):
     settings = config.load(recipe)
+    if settings.frontend.kind == config.AUTO:  # follows from the recordings, which are not here
+        settings = config.load(recipe, ["frontend.kind=none"])
     assert settings.corpus.name in CORPORA
     assert bundle.build_features(settings.features).dimension > 0
     assert bundle.build(settings).model.parameter_count > 0
@@ -31,7 +33,7 @@ def test_it_lists_only_what_differs_from_the_defaults(recipe):
     entries = {
         part: {key: table[part][key]}
         for part, key in (("features", "kind"), ("frontend", "kind"), ("encoder", "cell"))
-        if key in table.get(part, {})
+        if table.get(part, {}).get(key, config.AUTO) != config.AUTO
     }
     defaults = bundle.resolve(config.parse(entries, "the entries' defaults")).flat()
     given = config.load(recipe).flat()

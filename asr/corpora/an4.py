@@ -6,7 +6,7 @@ Licence: unknown; Carnegie Mellon offers it for download without one.
 Where from: http://www.speech.cs.cmu.edu/databases/an4/; no https, so not fetched: SOURCE=.
 Checksum: none is known.
 
-The layout is that of an4_sphere or an4_raw converted: etc/an4_train.transcription with lines `<s> TEXT </s> (NAME)`, and
+The layout is that of an4_sphere or an4_raw converted: etc/an4_train.transcription, lines `<s> TEXT </s> (NAME)`, and
 wav below it. The 100 last training recordings, of whole speakers, are for development.
 """
 
