@@ -7,7 +7,8 @@ Where from: https://github.com/Jakobovski/free-spoken-digit-dataset, version 1.0
 Checksum: none is known; that of the first download is recorded.
 
 The official split (takes 0 to 4 for testing) has the same speakers in both sets. Ours is by speaker: in alphabetical
-order the last is for testing, the one before for development (of six or more, two each), the others for training.
+order the last is for testing, the one before for development, and all others are for training, as too few speakers are
+what limits a system here.
 """
 
 from dataclasses import replace
@@ -21,7 +22,6 @@ from asr.manifest import Utterance
 
 ARCHIVE = Archive("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz")
 DIGITS = dict(zip("0123456789", "zero one two three four five six seven eight nine".split(), strict=True))
-MANY = 6  # speakers, of which two are for dev and two for test
 
 
 def prepare(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
@@ -49,7 +49,5 @@ def by_speaker(root: Path, utterances: list[Utterance]) -> Sets:
     speakers = sorted({utterance.speaker for utterance in utterances})
     if len(speakers) < 3:
         raise InputError(f"{root}: has {len(speakers)} speakers, and three sets need three; use `asr prepare {root}`")
-    held = 2 if len(speakers) >= MANY else 1
-    of = dict.fromkeys(speakers, "train") | dict.fromkeys(speakers[-2 * held : -held], "dev")
-    of |= dict.fromkeys(speakers[-held:], "test")
+    of = dict.fromkeys(speakers, "train") | {speakers[-2]: "dev", speakers[-1]: "test"}
     return {name: [u for u in utterances if of[u.speaker] == name] for name in ("train", "dev", "test")}
