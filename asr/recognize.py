@@ -2,38 +2,35 @@
 
 import math
 import os
-import tempfile
 import warnings
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
-from asr import audio, augment, batch, bundle, ctc, manifest
+from asr import audio, batch, bundle, ctc, engines
 from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
 from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
-from asr.errors import AsrError, AsrWarning, InputError
-from asr.features import Features
+from asr.engines import Engine
+from asr.engines.architecture import side_by_side
+from asr.errors import AsrError, AsrWarning, InputError, choose
 from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
-from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
-from asr.support.device import choose_device, computing_on
+from asr.support.device import choose_device
 from asr.support.parallel import ALONE, ProcessGroup
+
+if TYPE_CHECKING:
+    import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,7 +46,7 @@ def _warn(line: str) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], device: str | torch.device = "auto", decoder: DecoderSettings | None = None
+    path: str | os.PathLike[str], device: "str | torch.device" = "auto", decoder: DecoderSettings | None = None
 ) -> "Recognizer":
     """Return a trained system, ready to recognize.
 
@@ -73,43 +70,6 @@ def load(
     return Recognizer(system, search.build(system.units), device)
 
 
-def stored(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:
-    """Return a manifest's utterances and their features, which are computed once and kept.
-
-    Args:
-        features: From samples to feature vectors.
-        path: The manifest. Features are kept in `features/` beside it, or in the user's cache if it is read-only.
-        speeds: Each utterance is heard at each of these speeds.
-
-    Raises:
-        InputError: The manifest or a recording of it cannot be used.
-    """
-    utterances = augment.at_speeds(manifest.read(path), speeds)
-    return utterances, Store.open(_cache(path), path.stem, utterances, features)
-
-
-def _cache(path: Path) -> Path:
-    """Return where a manifest's features are kept: beside it, or where the user may write."""
-    beside = path.parent / "features"
-    if os.access(beside if beside.exists() else path.parent, os.W_OK):
-        return beside
-    try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asr"
-    except RuntimeError:  # a user without a home, as in some containers
-        cache = Path(tempfile.gettempdir()) / f"asr-{os.getuid()}"
-    return cache / f"{zlib.crc32(str(path.resolve()).encode()):08x}"
-
-
-def dataset(bundle: Bundle, path: Path) -> Dataset:
-    """Return a manifest's utterances as a system sees them.
-
-    Raises:
-        InputError: The manifest, a recording or a transcript cannot be used.
-    """
-    utterances, store = stored(bundle.features, path)
-    return batch.dataset(utterances, store, bundle.normaliser, bundle.units)
-
-
 class _Recording(NamedTuple):
     """A recording as the network takes it.
 
@@ -127,7 +87,8 @@ class _Recording(NamedTuple):
 class Recognizer:
     """A system, a decoder and a device, ready to recognize; `asr.load` makes one.
 
-    It changes no settings of torch, and may be used by one thread at a time.
+    It may be used by one thread at a time. Which engine runs the network (see `asr.engines`) follows from the device,
+    from what is installed, and from how many recordings there are; their log-probs agree to 1e-5.
 
     A *source* is a path, an open binary file, samples with their rate in Hz `(samples, 16000)` (one channel of floats
     in [−1, 1]; they are resampled to what the system was trained on), or an `Utterance` of a manifest.
@@ -140,14 +101,21 @@ class Recognizer:
         bundle: The system.
         decoder: Turns log-probs into hypotheses.
         device: Where the network runs, for example "cpu" or "cuda:1"; "auto" is CUDA if available.
+        engine: A key of `asr.engines.ENGINES`. Default: the one that fits.
 
     Raises:
-        AsrError: The device is not available.
+        AsrError: The device is not available, or there is no such engine.
     """
 
-    def __init__(self, bundle: Bundle, decoder: Decoder, device: str | torch.device | None = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        decoder: Decoder,
+        device: "str | torch.device | None" = "auto",
+        engine: str | None = None,
+    ) -> None:
         self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
-        self._model = bundle.model.to(self.device).eval()
+        self._wanted, self._engines = engine, dict[str, Engine]()
 
     def transcribe(self, source: Source) -> Transcript:
         """Return what is said in a recording.
@@ -198,9 +166,10 @@ class Recognizer:
         if self.bundle.normaliser.kind == "speaker":
             sources = list(sources)
             statistics = self._speakers(sources)
+        engine = self._engine(len(sources) if isinstance(sources, Sized) else engines.MANY)
         mine = islice(sources, group.rank, None, group.size)
         for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine)):
-            for result in self._recognized(recordings):
+            for result in self._recognized(recordings, engine):
                 if isinstance(result, AsrError) and not return_exceptions:
                     raise result
                 yield result
@@ -223,7 +192,7 @@ class Recognizer:
         recording = self._read(source, {})
         if isinstance(recording, AsrError):
             raise recording
-        return self._forward([recording.features])[0]
+        return _run(self._engine(1), [recording.features])[0]
 
     def align(self, source: Source, transcript: str | Sequence[str]) -> list[Segment]:
         """Return when each symbol of a known transcript is said.
@@ -248,7 +217,7 @@ class Recognizer:
             symbols = self._symbols(transcript)
             if not symbols:
                 return []
-            log_probs, ids = self._forward([recording.features])[0], self.bundle.units.ids(symbols)
+            log_probs, ids = _run(self._engine(1), [recording.features])[0], self.bundle.units.ids(symbols)
             inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
             raise _named(recording.name, error) from error
@@ -265,11 +234,14 @@ class Recognizer:
             group: Who works on it; each process yields its own share of the utterances.
             only: Indices of the utterances that are wanted. Default: all.
         """
+        from tqdm import tqdm
+
+        engine = self._engine(len(data))
         wanted = np.arange(len(data)) if only is None else only
         batches = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
         for rows in tqdm(batches, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
-            inputs = data.batch(rows.tolist())
-            yield from zip(inputs.ids, self._run(inputs.features, inputs.lengths), strict=True)
+            log_probs = _run(engine, [data.features.matrix(row) for row in rows.tolist()])
+            yield from zip([data.ids[row] for row in rows.tolist()], log_probs, strict=True)
 
     def seconds(self, frames: Sequence[float]) -> list[float]:
         """Return where these frames begin, in seconds.
@@ -279,7 +251,7 @@ class Recognizer:
         """
         features = self.bundle.features
         first = (features.window - features.shift) / 2
-        return [first + frame * self.bundle.model.stride * features.shift for frame in frames]
+        return [first + frame * self.bundle.stride * features.shift for frame in frames]
 
     def times(self, frames: Sequence[tuple[int, int]], duration: float = math.inf) -> list[tuple[float, float]]:
         """Return spans of frames as (start, end) in seconds, none of them outside the recording.
@@ -329,10 +301,19 @@ class Recognizer:
             found[speaker] = found[speaker] + own if speaker in found else own
         return found
 
-    def _recognized(self, recordings: Sequence[_Recording | AsrError]) -> Iterator[Transcript | AsrError]:
+    def _engine(self, count: int) -> Engine:
+        """Return what runs the network for so many recordings."""
+        name = self._wanted or engines.choose(self.bundle, self.device, count)
+        if name not in self._engines:
+            self._engines[name] = choose(engines.ENGINES, name, "engine")(self.bundle, self.device)
+        return self._engines[name]
+
+    def _recognized(
+        self, recordings: Sequence[_Recording | AsrError], engine: Engine
+    ) -> Iterator[Transcript | AsrError]:
         """Yield a batch's transcripts, and the errors that are in it."""
         readable = [recording for recording in recordings if isinstance(recording, _Recording)]
-        log_probs = iter(self._forward([recording.features for recording in readable]))
+        log_probs = iter(_run(engine, [recording.features for recording in readable]))
         for recording in recordings:
             if isinstance(recording, AsrError):
                 yield recording
@@ -371,20 +352,13 @@ class Recognizer:
         symbols = list(transcript)
         return symbols if set(symbols) <= set(units.symbols) else units.transcript(units.join(symbols), symbols)
 
-    def _forward(self, inputs: Sequence[Matrix]) -> list[LogProbs]:
-        """Return the log-probs (T, V) of feature matrices (T, F); on a CPU they do not depend on the batch."""
-        if not inputs:
-            return []
-        lengths = torch.tensor([len(features) for features in inputs])
-        return self._run(pad_sequence([torch.from_numpy(features) for features in inputs], batch_first=True), lengths)
 
-    @torch.inference_mode()
-    def _run(self, features: Tensor, lengths: Tensor) -> list[LogProbs]:
-        """Return the log-probs (T, V) of padded feature matrices (B, T, F)."""
-        with computing_on(self.device):
-            log_probs, _ = self._model(features.to(self.device), lengths)
-        values = log_probs.cpu().numpy()
-        return [own[:length] for own, length in zip(values, lengths.tolist(), strict=True)]
+def _run(engine: Engine, inputs: Sequence[Matrix]) -> list[LogProbs]:
+    """Return the log-probs (T', V) of feature matrices (T, F); on a CPU they do not depend on what else is there."""
+    if not inputs:
+        return []
+    log_probs, counts = engine(*side_by_side(inputs))
+    return [own[:count] for own, count in zip(log_probs, counts.tolist(), strict=True)]
 
 
 def _samples(source: Source) -> tuple[str, Samples, int]:

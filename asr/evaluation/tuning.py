@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from asr import bundle, lm, manifest, recognize
+from asr import bundle, dataset, lm, manifest
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import DecoderSettings, Greedy, Hypothesis
@@ -60,7 +59,7 @@ def run(
     corpus: Path,
     search: Search,
     order: int,
-    device: torch.device,
+    device: str,
     on: str = "dev",
     force: bool = False,
 ) -> Tuned:
@@ -87,7 +86,7 @@ def run(
     search.build(loaded.units)  # before the work, so that an invalid setting is reported at once
     if order and search.decoder.takes_lm() and not lm_of(search):
         search = search.changed(given={"lm": _estimated(loaded, corpus, search, order, system.parent)})
-    data = recognize.dataset(loaded, path)
+    data = dataset.read(loaded, path)
     emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
     best = _best(dev, search)
