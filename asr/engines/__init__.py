@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from asr.engines.architecture import Architecture, Array, Matrix
+from asr.engines.architecture import Architecture, Array, Matrix, Parameters
 from asr.engines.graph import exports
 from asr.engines.recurrences import RECURRENCES
 from asr.engines.reductions import REDUCTIONS
@@ -102,3 +102,5 @@ def choose(system: System, device: str, count: int) -> str:
     if count >= MANY and exports(made) and find_spec("onnxruntime") and find_spec("onnx"):
         return "onnx"
     return "torch" if count * sum(array.size for array in system.weights.values()) >= WORK else "numpy"
+
+__all__ = ["ENGINES", "MANY", "Architecture", "Engine", "Parameters", "System", "choose"]
