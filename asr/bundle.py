@@ -65,14 +65,9 @@ class Bundle:
         return model
 
     @property
-    def in_torch(self) -> bool:
-        """Whether `model` was made; then its weights count."""
-        return "model" in vars(self)
-
-    @property
     def weights(self) -> Mapping[str, Array]:
         """The network's weights, by the names that `asr.model.Model` gives them."""
-        if self.read and not self.in_torch:
+        if self.read and "model" not in vars(self):  # else the model's count: it may be in training
             return self.read
         return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
 

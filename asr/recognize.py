@@ -4,7 +4,7 @@ import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar, overlo
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio, batch, bundle, ctc, engines
+from asr import audio, batch, box, ctc, engines
 from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
 Source = str | os.PathLike[str] | BinaryIO | tuple[Samples, int] | Utterance
 
-BATCH = 32  # utterances that go through the network together; changes no result
+AHEAD = 64  # recordings that are read before it is their turn
 FRAMES = 30_000  # of a batch, padding included: five minutes of speech
 
 
@@ -46,7 +46,9 @@ def _warn(line: str) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], device: "str | torch.device" = "auto", decoder: DecoderSettings | None = None
+    path: str | os.PathLike[str] | None = None,
+    device: "str | torch.device" = "auto",
+    decoder: DecoderSettings | None = None,
 ) -> "Recognizer":
     """Return a trained system, ready to recognize.
 
@@ -55,7 +57,8 @@ def load(
     24
 
     Args:
-        path: A run's folder, or a bundle's file.
+        path: A run's folder, or a bundle's file. Default: `runs/espeak` if it was trained here, or else the system that
+            comes with the package, of which a warning says what it is.
         device: Where the network runs: "cpu", "cuda", "cuda:1"; "auto" is CUDA if available.
         decoder: How to decode, for example `asr.Beam(width=50)`; None takes what `asr tune` recorded beside the bundle,
             or greedy decoding.
@@ -64,8 +67,7 @@ def load(
         BundleError: There is no bundle, or it is damaged.
         AsrError: The device is not available, or a file of the decoder cannot be used.
     """
-    file = bundle.find(path)
-    system = bundle.load(file)
+    file, system = box.opened(Path(path) if path else None, _warn)
     search = Search(decoder) if decoder else Search.recorded(file, _warn)
     return Recognizer(system, search.build(system.units), device)
 
@@ -87,8 +89,7 @@ class _Recording(NamedTuple):
 class Recognizer:
     """A system, a decoder and a device, ready to recognize; `asr.load` makes one.
 
-    It may be used by one thread at a time. Which engine runs the network (see `asr.engines`) follows from the device,
-    from what is installed, and from how many recordings there are; their log-probs agree to 1e-5.
+    It may be used by one thread at a time.
 
     A *source* is a path, an open binary file, samples with their rate in Hz `(samples, 16000)` (one channel of floats
     in [−1, 1]; they are resampled to what the system was trained on), or an `Utterance` of a manifest.
@@ -101,7 +102,8 @@ class Recognizer:
         bundle: The system.
         decoder: Turns log-probs into hypotheses.
         device: Where the network runs, for example "cpu" or "cuda:1"; "auto" is CUDA if available.
-        engine: A key of `asr.engines.ENGINES`. Default: the one that fits.
+        engine: What runs the network, a key of `asr.engines.ENGINES`. Default: what `asr.engines.choose` returns for
+            one recording.
 
     Raises:
         AsrError: The device is not available, or there is no such engine.
@@ -115,7 +117,8 @@ class Recognizer:
         engine: str | None = None,
     ) -> None:
         self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
-        self._wanted, self._engines = engine, dict[str, Engine]()
+        name = engine or engines.choose(bundle, self.device)
+        self._engine = choose(engines.ENGINES, name, "engine")(bundle, self.device)
 
     def transcribe(self, source: Source) -> Transcript:
         """Return what is said in a recording.
@@ -145,7 +148,7 @@ class Recognizer:
     ) -> Iterator[Transcript | AsrError]:
         """Yield what is said in each of many recordings, in their order; the texts are those of `transcribe`.
 
-        Recordings are read ahead in another thread, and go through the network in batches.
+        Recordings are read ahead in another thread; the first transcript does not wait for the last recording.
 
         >>> for transcript in recognizer.transcribe_many(["one.wav", "two.wav"]):
         ...     print(transcript.audio, transcript)
@@ -166,10 +169,9 @@ class Recognizer:
         if self.bundle.normaliser.kind == "speaker":
             sources = list(sources)
             statistics = self._speakers(sources)
-        engine = self._engine(len(sources) if isinstance(sources, Sized) else engines.MANY)
         mine = islice(sources, group.rank, None, group.size)
-        for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine)):
-            for result in self._recognized(recordings, engine):
+        for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine), self._engine.batch):
+            for result in self._recognized(recordings):
                 if isinstance(result, AsrError) and not return_exceptions:
                     raise result
                 yield result
@@ -192,7 +194,7 @@ class Recognizer:
         recording = self._read(source, {})
         if isinstance(recording, AsrError):
             raise recording
-        return _run(self._engine(1), [recording.features])[0]
+        return _run(self._engine, [recording.features])[0]
 
     def align(self, source: Source, transcript: str | Sequence[str]) -> list[Segment]:
         """Return when each symbol of a known transcript is said.
@@ -217,7 +219,7 @@ class Recognizer:
             symbols = self._symbols(transcript)
             if not symbols:
                 return []
-            log_probs, ids = _run(self._engine(1), [recording.features])[0], self.bundle.units.ids(symbols)
+            log_probs, ids = _run(self._engine, [recording.features])[0], self.bundle.units.ids(symbols)
             inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
             raise _named(recording.name, error) from error
@@ -236,11 +238,12 @@ class Recognizer:
         """
         from tqdm import tqdm
 
-        engine = self._engine(len(data))
         wanted = np.arange(len(data)) if only is None else only
-        batches = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
+        batches = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], self._engine.batch)][
+            group.rank :: group.size
+        ]
         for rows in tqdm(batches, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
-            log_probs = _run(engine, [data.features.matrix(row) for row in rows.tolist()])
+            log_probs = _run(self._engine, [data.features.matrix(row) for row in rows.tolist()])
             yield from zip([data.ids[row] for row in rows.tolist()], log_probs, strict=True)
 
     def seconds(self, frames: Sequence[float]) -> list[float]:
@@ -301,19 +304,10 @@ class Recognizer:
             found[speaker] = found[speaker] + own if speaker in found else own
         return found
 
-    def _engine(self, count: int) -> Engine:
-        """Return what runs the network for so many recordings."""
-        name = self._wanted or engines.choose(self.bundle, self.device, count)
-        if name not in self._engines:
-            self._engines[name] = choose(engines.ENGINES, name, "engine")(self.bundle, self.device)
-        return self._engines[name]
-
-    def _recognized(
-        self, recordings: Sequence[_Recording | AsrError], engine: Engine
-    ) -> Iterator[Transcript | AsrError]:
+    def _recognized(self, recordings: Sequence[_Recording | AsrError]) -> Iterator[Transcript | AsrError]:
         """Yield a batch's transcripts, and the errors that are in it."""
         readable = [recording for recording in recordings if isinstance(recording, _Recording)]
-        log_probs = iter(_run(engine, [recording.features for recording in readable]))
+        log_probs = iter(_run(self._engine, [recording.features for recording in readable]))
         for recording in recordings:
             if isinstance(recording, AsrError):
                 yield recording
@@ -397,7 +391,7 @@ def _named(name: str, error: AsrError) -> AsrError:
     return named
 
 
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = 2 * BATCH) -> Iterator[Result]:
+def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = AHEAD) -> Iterator[Result]:
     """Yield the result of work on each item, in order, computed in another thread up to `count` ahead."""
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(1)
@@ -412,13 +406,13 @@ def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = 2
         pool.shutdown(cancel_futures=True)
 
 
-def _batches(recordings: Iterable[_Recording | AsrError]) -> Iterator[list[_Recording | AsrError]]:
-    """Yield neighbors in lists of at most `BATCH`, and of at most `FRAMES` frames, padding included."""
+def _batches(recordings: Iterable[_Recording | AsrError], size: int) -> Iterator[list[_Recording | AsrError]]:
+    """Yield neighbors in lists of at most `size`, and of at most `FRAMES` frames, padding included."""
     together: list[_Recording | AsrError] = []
     longest = 0
     for recording in recordings:
         frames = len(recording.features) if isinstance(recording, _Recording) else 0
-        if together and (len(together) == BATCH or max(longest, frames) * (len(together) + 1) > FRAMES):
+        if together and (len(together) == size or max(longest, frames) * (len(together) + 1) > FRAMES):
             yield together
             together, longest = [], 0
         together.append(recording)

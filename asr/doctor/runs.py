@@ -238,7 +238,7 @@ def _output(system: "Bundle", dev: Path, device: str) -> DevOutput:
     from asr.units import BLANK
 
     data = dataset.read(system, dev)
-    recognizer = recognize.Recognizer(system, Greedy(), device)
+    recognizer = recognize.Recognizer(system, Greedy(), device, "torch")  # which the hooks need
     written: Counter[str] = Counter()
     hooks = [_ActivityHook() for _ in system.model.cells]
     blanks = 0

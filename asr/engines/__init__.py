@@ -31,7 +31,13 @@ WORK = 2e10  # weights times recordings from which on torch is worth its own: Nu
 
 
 class Engine(Protocol):
-    """A network that runs somewhere."""
+    """A network that runs somewhere.
+
+    Attributes:
+        batch: Utterances that it likes to have at once; changes no result.
+    """
+
+    batch: int
 
     def __call__(self, features: Matrix, lengths: Ints, /) -> tuple[Matrix, Ints]:
         """Return log-probs (B, T', V) and their lengths (B,); values beyond a length have no meaning.
@@ -61,11 +67,6 @@ class System(Protocol):
         """The network in torch, which may be in training."""
         ...
 
-    @property
-    def in_torch(self) -> bool:
-        """Whether `model` exists already."""
-        ...
-
 
 def _numpy(system: System, device: str) -> Engine:
     from asr.engines.network import NumpyEngine
@@ -88,19 +89,20 @@ def _torch(system: System, device: str) -> Engine:
 ENGINES: dict[str, Callable[[System, str], Engine]] = {"numpy": _numpy, "onnx": _onnx, "torch": _torch}
 
 
-def choose(system: System, device: str, count: int) -> str:
+def choose(system: System, device: str, count: int = 1) -> str:
     """Return the engine for so many recordings: the same for all of them, and for whoever has the same ones.
 
     Args:
-        system: Whose network is to run. One that exists in torch already runs there: it may be in training.
+        system: Whose network is to run.
         device: Where it is to run.
         count: Recordings.
     """
     made = system.architecture
-    if device != "cpu" or system.in_torch or not (made.cell in RECURRENCES and made.frontend in REDUCTIONS):
+    if device != "cpu" or not (made.cell in RECURRENCES and made.frontend in REDUCTIONS):
         return "torch"
     if count >= MANY and exports(made) and find_spec("onnxruntime") and find_spec("onnx"):
         return "onnx"
     return "torch" if count * sum(array.size for array in system.weights.values()) >= WORK else "numpy"
+
 
 __all__ = ["ENGINES", "MANY", "Architecture", "Engine", "Parameters", "System", "choose"]

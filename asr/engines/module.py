@@ -20,6 +20,8 @@ class ModuleEngine:
         device: Where, for example "cuda:1".
     """
 
+    batch = 32
+
     def __init__(self, system: "System", device: str) -> None:
         self.device, self._model = device, system.model.to(device).eval()
 

@@ -72,6 +72,8 @@ class Network:
 class NumpyEngine:
     """Runs a `Network`, one utterance after the other."""
 
+    batch = 1
+
     def __init__(self, system: "System") -> None:
         self._network = Network(system.architecture, Parameters(system.weights))
 

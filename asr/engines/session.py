@@ -33,6 +33,8 @@ class SessionEngine:
         AsrError: The network has no graph.
     """
 
+    batch = 1
+
     def __init__(self, system: "System") -> None:
         self._session = session(graph.build(system.architecture, system.weights, {}).SerializeToString())
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asr import bundle, dataset, manifest
+from asr import bundle, dataset, engines, manifest
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Hypothesis, Search
@@ -21,6 +21,7 @@ from asr.scoring.alignment import Alignment, ErrorCount
 from asr.scoring.calibration import Reliability
 from asr.scoring.conventions import ConventionScore
 from asr.support import files, parallel, seeds
+from asr.support.device import choose_device
 from asr.support.parallel import ProcessGroup
 
 
@@ -121,9 +122,10 @@ def run(
     files.folder(out.parent)  # before the work, so that an unwritable folder is reported at once
     search = search or Search()
     loaded = bundle.load(system)
-    recognizer = Recognizer(loaded, search.build(loaded.units), device)
+    decoder = search.build(loaded.units)
     provenance.refuse_tuned(search, data, force)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
+    recognizer = Recognizer(loaded, decoder, device, engines.choose(loaded, choose_device(device), len(utterances)))
     with parallel.group(device) as group:
         scored_set = group.leader_first(lambda: dataset.read(loaded, data))  # the leader computes the features
         hypotheses, found = _decoded(recognizer, scored_set, utterances, group)

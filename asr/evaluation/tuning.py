@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from asr import bundle, dataset, lm, manifest
+from asr import bundle, dataset, engines, lm, manifest
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import DecoderSettings, Greedy, Hypothesis
@@ -23,6 +23,7 @@ from asr.recognize import Recognizer
 from asr.scoring import alignment, calibration
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.support import files
+from asr.support.device import choose_device
 from asr.support.settings import declared
 from asr.units import Units
 
@@ -87,7 +88,8 @@ def run(
     if order and search.decoder.takes_lm() and not lm_of(search):
         search = search.changed(given={"lm": _estimated(loaded, corpus, search, order, system.parent)})
     data = dataset.read(loaded, path)
-    emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
+    engine = engines.choose(loaded, choose_device(device), len(data))
+    emissions = dict(Recognizer(loaded, Greedy(), device, engine).emissions(data))
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
     best = _best(dev, search)
     best = replace(best, tuned_on=files.sha256(path), tuned_for=files.sha256(system))
