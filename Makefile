@@ -19,7 +19,7 @@ runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed))
 source := $(if $(SOURCE),--source $(SOURCE)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe report plot test browser check bench torture fuzz results clean
+.PHONY: help setup train evaluate tune transcribe report box plot test browser check bench torture fuzz results clean
 
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,12 @@ browser: ## install chromium with apt (as root), for the tests of the report in 
 
 report: setup ## write the results of RUN on test as one HTML page
 	@$(BIN)/asr report $(RUN)
+
+box: setup ## train the default recipe, put its system into the package, and say how it differs from the one there
+	@$(MAKE) train RECIPE=espeak RUN=runs/box
+	@$(BIN)/asr prepare recipes/timit-sample.toml $(source) >/dev/null
+	@$(BIN)/asr evaluate runs/box --manifest data/timit-sample/test.jsonl --out runs/box/people
+	@$(BIN)/python recipes/box.py runs/box runs/box/test.json runs/box/people/test.json
 
 plot: setup ## draw RUN's learning curves, confusions and calibration, or WAV, as PNG
 	@$(BIN)/asr plot $(if $(WAV),$(WAV) --bundle $(RUN),$(RUN))

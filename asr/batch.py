@@ -7,21 +7,23 @@ import heapq
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from asr import ctc
 from asr.errors import AsrError, InputError
-from asr.features.normalise import Normaliser
+from asr.features.framing import Matrix
+from asr.features.normalise import Normaliser, Tables
 from asr.features.store import Store
-from asr.frontends import strided
 from asr.manifest import Utterance
 from asr.support import seeds
 from asr.units import Units
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Ints = npt.NDArray[np.int64]
 
@@ -43,15 +45,15 @@ class Batch(NamedTuple):
             is an utterance's own (B, 1, 1).
     """
 
-    features: Tensor
-    lengths: Tensor
-    targets: Tensor
-    target_lengths: Tensor
+    features: "Tensor"
+    lengths: "Tensor"
+    targets: "Tensor"
+    target_lengths: "Tensor"
     ids: tuple[str, ...]
-    rows: Tensor
-    norm: tuple[Tensor, Tensor, Tensor]
+    rows: "Tensor"
+    norm: "tuple[Tensor, Tensor, Tensor]"
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: "torch.device") -> "Batch":
         """Return the batch with its features and targets on a device."""
         mean, std, own = (part.to(device) for part in self.norm)
         return self._replace(features=self.features.to(device), targets=self.targets.to(device), norm=(mean, std, own))
@@ -104,47 +106,58 @@ class Inputs:
 
     Attributes:
         store: The features before normalization.
-        groups: (N,), which row of the two tables is each utterance's.
-        mean: (G, F), subtracted from the features.
-        std: (G, F), their divisor.
-        own: (G, 1), how much of both is an utterance's own; see `asr.features.normalise.Tables`.
-        frames: (R, F), the store's frames if they are on the tables' device; None reads them from the store.
+        tables: What each utterance is normalized by.
+        frames: (R, F), the store's frames if they are on a device; None reads them from the store.
+        moments: The tables' mean, std and own there.
     """
 
     store: Store
-    groups: Ints
-    mean: Tensor
-    std: Tensor
-    own: Tensor
-    frames: Tensor | None = None
+    tables: Tables
+    frames: "Tensor | None" = None
+    moments: "Sequence[Tensor]" = ()
 
-    def __call__(self, rows: Ints) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    def matrix(self, row: int) -> Matrix:
+        """Return one utterance's features (T, F).
+
+        Raises:
+            InputError: A file of the store was truncated since it was opened.
+        """
+        group = self.tables.groups[row]
+        found: Matrix = (self.store[row] - self.tables.mean[group]) / self.tables.std[group]
+        return found
+
+    def __call__(self, rows: Ints) -> "tuple[Tensor, tuple[Tensor, Tensor, Tensor]]":
         """Return some utterances side by side (B, T, F), shorter ones padded with zeros, and a batch's `norm`.
 
         Raises:
             InputError: A file of the store was truncated since it was opened.
         """
-        facts = np.stack([self.store.offsets[rows], self.store.lengths[rows], self.groups[rows]])  # (3, B)
-        starts, lengths, groups = torch.from_numpy(facts).to(self.mean.device)
-        times = torch.arange(int(facts[1].max()), device=self.mean.device)  # (T,)
+        import torch
+
+        tables = self.moments or [torch.from_numpy(table) for table in self.tables[1:]]
+        device = tables[0].device
+        facts = np.stack([self.store.offsets[rows], self.store.lengths[rows], self.tables.groups[rows]])  # (3, B)
+        starts, lengths, groups = torch.from_numpy(facts).to(device)
+        times = torch.arange(int(facts[1].max()), device=device)  # (T,)
         if self.frames is None:
             found = torch.from_numpy(self.store.take(rows))
         else:
             index = starts[:, None] + torch.minimum(times, lengths[:, None] - 1)  # (B, T)
             found = self.frames.index_select(0, index.flatten()).view(*index.shape, -1)
-        mean, std, own = (table.index_select(0, groups)[:, None] for table in (self.mean, self.std, self.own))
+        mean, std, own = (table.index_select(0, groups)[:, None] for table in tables)
         inside = (times < lengths[:, None])[:, :, None]  # (B, T, 1)
         return found.sub_(mean).div_(std).mul_(inside), (mean, std, own)
 
-    def to(self, device: torch.device) -> "Inputs":
+    def to(self, device: "torch.device") -> "Inputs":
         """Return the same with all frames on a device."""
+        import torch
+
         frames = torch.empty(int(self.store.lengths.sum()), self.store.dimension, device=device)
         end = 0
         for piece in self.store.pieces(PIECE):
             frames[end : end + len(piece)] = torch.from_numpy(piece).to(device)
             end += len(piece)
-        mean, std, own = (table.to(device) for table in (self.mean, self.std, self.own))
-        return replace(self, mean=mean, std=std, own=own, frames=frames)
+        return replace(self, frames=frames, moments=[torch.from_numpy(table).to(device) for table in self.tables[1:]])
 
 
 @dataclass(frozen=True)
@@ -175,6 +188,8 @@ class Dataset:
         Raises:
             InputError: A file of the features was truncated while in use.
         """
+        import torch
+
         rows = np.array(rows, np.int64)
         features, norm = self.features(rows)
         return Batch(
@@ -187,7 +202,7 @@ class Dataset:
             norm=norm,
         )
 
-    def to(self, device: torch.device, max_bytes: int | None = None) -> "Dataset":
+    def to(self, device: "torch.device", max_bytes: int | None = None) -> "Dataset":
         """Return the set with all its features on a device, so that batches are made there; or itself, if too large.
 
         Args:
@@ -195,6 +210,8 @@ class Dataset:
             max_bytes: The most memory that they may take there. Default: half of a GPU's free memory, and 0 on a
                 CPU, where nothing needs to be copied.
         """
+        import torch
+
         if max_bytes is None:
             max_bytes = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
         if 4 * int(self.lengths.sum()) * self.features.store.dimension > max_bytes:
@@ -215,10 +232,9 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
         InputError: A transcript is missing or contains a symbol that is not a unit.
         AsrError: The normaliser's statistics are missing, or of other features.
     """
-    groups, mean, std, own = normaliser.tables(store, [u.speaker or u.id for u in utterances])
+    tables = normaliser.tables(store, [u.speaker or u.id for u in utterances])
     targets = Targets(_target(utterance, units) for utterance in utterances)
-    inputs = Inputs(store, groups, torch.from_numpy(mean), torch.from_numpy(std), torch.from_numpy(own))
-    return Dataset(tuple(u.id for u in utterances), inputs, targets)
+    return Dataset(tuple(u.id for u in utterances), Inputs(store, tables), targets)
 
 
 def too_short(data: Dataset, stride: int = 1) -> list[int]:
@@ -228,6 +244,8 @@ def too_short(data: Dataset, stride: int = 1) -> list[int]:
         data: The set.
         stride: Frames of features to a frame of log-probs.
     """
+    from asr.frontends import strided
+
     found: list[int] = np.flatnonzero(strided(data.lengths, stride) < data.targets.frames_needed()).tolist()
     return found
 

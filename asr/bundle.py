@@ -1,35 +1,35 @@
 """The bundle: everything that turns samples into log-probs, built from a recipe and kept in one safe file.
 
 The file is safetensors: the weights as tensors; the recipe, the units and the normaliser as JSON metadata; a SHA-256
-over all of it. Nothing in it is ever executed.
+over all of it. Nothing in it is ever executed. Reading it does not import torch; `Bundle.model` does.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from asr import config, features
-from asr.augment import Augmentation, Scenes
-from asr.cells import CELLS
 from asr.config import BEST, Recipe
+from asr.engines.architecture import Architecture, Array, Parameters
+from asr.engines.network import Network
+from asr.engines.recurrences import RECURRENCES
+from asr.engines.reductions import REDUCTIONS
 from asr.errors import BundleError, choose
-from asr.features import KINDS, Features, spectrum
+from asr.features import KINDS, Features
 from asr.features.normalise import Normaliser, Statistics
-from asr.frontends import FRONTENDS
-from asr.model import Model
 from asr.support import seeds, tensors
 from asr.units import BLANK_SYMBOL, Units
 from asr.units import KINDS as UNIT_KINDS
 
+if TYPE_CHECKING:
+    from asr.model import Model
+
 FORMAT = "asr bundle 1"
-SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
 TRAINING_PREFIX = "training."  # of the names of tensors that only training needs
 
 
@@ -42,7 +42,7 @@ class Bundle:
         units: The symbols it outputs.
         features: Samples (S,) → feature vectors (T, F), not normalized.
         normaliser: Feature vectors → the network's inputs.
-        model: The network.
+        read: The network's weights, by name, as they were read; none if it was built.
         facts: How it was made: seed, epoch, score on dev, …
     """
 
@@ -50,14 +50,55 @@ class Bundle:
     units: Units
     features: Features
     normaliser: Normaliser
-    model: Model
+    read: Mapping[str, Array] = field(default_factory=dict, repr=False)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> "Model":
+        """The network in torch, made when it is first asked for: from the weights, or else from the recipe's seed."""
+        import torch
+
+        made = self.architecture
+        model = _model(made, self.recipe)
+        if self.read:
+            model.load_state_dict({name: torch.from_numpy(array) for name, array in self.read.items()})
+        return model
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """The network's weights, by the names that `asr.model.Model` gives them."""
+        if self.read and "model" not in vars(self):  # else the model's count: it may be in training
+            return self.read
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network without its weights."""
+        encoder, frontend = self.recipe.encoder, self.recipe.frontend
+        return Architecture(
+            features=self.features.dimension,
+            blocks=1 + self.recipe.features.deltas,
+            units=len(self.units),
+            cell=encoder.cell,
+            layers=encoder.layers,
+            hidden=encoder.hidden,
+            norm=encoder.norm,
+            dense=encoder.dense,
+            frontend=frontend.kind,
+            of_cell=encoder.own,
+            of_frontend=frontend.own,
+        )
+
+    @property
+    def stride(self) -> int:
+        """Frames of features to a frame of log-probs."""
+        return int(self.recipe.frontend.own.get("stride", 1))
 
     def save(
         self,
         path: str | os.PathLike[str],
         extra_header: Mapping[str, Any] | None = None,
-        extra_tensors: Mapping[str, Tensor] | None = None,
+        extra_tensors: Mapping[str, Array] | None = None,
     ) -> None:
         """Write the bundle atomically.
 
@@ -75,9 +116,7 @@ class Bundle:
             "normaliser": _normaliser_as_dict(self.normaliser),
             "facts": self.facts,
         }
-        tensors.write(
-            Path(path), FORMAT, header | dict(extra_header or {}), {**self.model.state_dict(), **(extra_tensors or {})}
-        )
+        tensors.write(Path(path), FORMAT, header | dict(extra_header or {}), {**self.weights, **(extra_tensors or {})})
 
 
 def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
@@ -92,7 +131,9 @@ def build(recipe: Recipe, statistics: Statistics | None = None) -> Bundle:
     """
     recipe = resolve(recipe)
     normaliser = Normaliser(recipe.features.normalise, statistics, recipe.features.prior)
-    return _assemble(recipe, build_units(recipe), normaliser)
+    bundle = Bundle(recipe, build_units(recipe), build_features(recipe.features), normaliser)
+    bundle.model  # noqa: B018 (made now, so that what is wrong is said)
+    return bundle
 
 
 def build_units(recipe: Recipe) -> Units:
@@ -110,6 +151,9 @@ def resolve(recipe: Recipe) -> Recipe:
     Raises:
         AsrError: The recipe names one of these that does not exist, or an invalid setting of one.
     """
+    from asr.cells import CELLS
+    from asr.frontends import FRONTENDS
+
     return replace(
         recipe,
         features=config.resolved(recipe.features, KINDS),
@@ -119,20 +163,6 @@ def resolve(recipe: Recipe) -> Recipe:
 
 
 build_features = features.build
-
-
-def build_augmentation(recipe: Recipe) -> Augmentation:
-    """Return what training does to the features of each batch; speeds apply to the whole set instead.
-
-    Raises:
-        AsrError: Scenes are enabled, but the features have no spectrum.
-    """
-    settings = {key: value for key, value in vars(recipe.augment).items() if key not in ("speeds", "auto")}
-    scenery = {key: settings.pop(key) for key in SCENERY}
-    scenes = None
-    if any(value for key, value in scenery.items() if key not in ("snr", "decay")):
-        scenes = Scenes(spectrum.of(build_features(recipe.features).settings), **scenery)
-    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, scenes=scenes, **settings)
 
 
 def find(path: str | os.PathLike[str]) -> Path:
@@ -161,7 +191,7 @@ def load(path: str | os.PathLike[str]) -> Bundle:
     return restore(path, *tensors.read(path, FORMAT))
 
 
-def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) -> Bundle:
+def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Array]) -> Bundle:
     """Return the system that a file's header and tensors describe.
 
     Args:
@@ -173,11 +203,12 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Tensor]) 
         BundleError: They are of another version.
     """
     try:
-        recipe = resolve(config.parse(header["recipe"], str(path)))
-        bundle = _assemble(recipe, _units_of(header["units"]), _normaliser_of(header["normaliser"]))
+        recipe = config.parse(header["recipe"], str(path))
+        recipe = replace(recipe, features=config.resolved(recipe.features, KINDS))  # the rest is, in what `save` wrote
         weights = {name: tensor for name, tensor in found.items() if not name.startswith(TRAINING_PREFIX)}
-        bundle.model.load_state_dict(weights)
-        bundle.facts = dict(header["facts"])
+        made, units = build_features(recipe.features), _units_of(header["units"])
+        bundle = Bundle(recipe, units, made, _normaliser_of(header["normaliser"]), weights, dict(header["facts"]))
+        _require_fitting(bundle)
         if (statistics := bundle.normaliser.statistics) and len(statistics.total) != bundle.features.dimension:
             raise ValueError(f"statistics of {len(statistics.total)} features for {bundle.features.dimension}")
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -199,22 +230,41 @@ def _units_of(header: Mapping[str, Any]) -> Units:
     return Units(header["kind"], symbols, header["drop"])
 
 
-def _assemble(recipe: Recipe, units: Units, normaliser: Normaliser) -> Bundle:
-    made, frontend, encoder = build_features(recipe.features), recipe.frontend, recipe.encoder
+def _require_fitting(bundle: Bundle) -> None:
+    """Check that the weights are those of the network that the recipe describes.
+
+    Raises:
+        KeyError, TypeError, ValueError, RuntimeError: They are not.
+    """
+    made = bundle.architecture
+    if made.cell in RECURRENCES and made.frontend in REDUCTIONS:
+        Network(made, Parameters(bundle.read))
+    else:
+        bundle.recipe = resolve(bundle.recipe)
+        bundle.model  # noqa: B018 (torch checks them)
+
+
+def _model(made: Architecture, recipe: Recipe) -> "Model":
+    """Return an untrained network; its weights follow from the recipe's seed."""
+    import torch
+
+    from asr.cells import CELLS
+    from asr.frontends import FRONTENDS
+    from asr.model import Model
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(recipe.training.seed, "weights"))
-        model = Model(
-            features=made.dimension,
-            units=len(units),
-            cell=partial(CELLS[encoder.cell], **encoder.own) if encoder.own else CELLS[encoder.cell],
-            layers=encoder.layers,
-            hidden=encoder.hidden,
-            dropout=encoder.dropout,
-            frontend=FRONTENDS[frontend.kind](made.dimension, 1 + recipe.features.deltas, **frontend.own),
-            norm=encoder.norm,
-            dense=encoder.dense,
+        return Model(
+            features=made.features,
+            units=made.units,
+            cell=partial(CELLS[made.cell], **made.of_cell) if made.of_cell else CELLS[made.cell],
+            layers=made.layers,
+            hidden=made.hidden,
+            dropout=recipe.encoder.dropout,
+            frontend=FRONTENDS[made.frontend](made.features, made.blocks, **made.of_frontend),
+            norm=made.norm,
+            dense=made.dense,
         )
-    return Bundle(recipe, units, made, normaliser, model)
 
 
 def _normaliser_as_dict(normaliser: Normaliser) -> dict[str, Any]:

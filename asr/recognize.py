@@ -2,45 +2,42 @@
 
 import math
 import os
-import tempfile
 import warnings
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
-from asr import audio, augment, batch, bundle, ctc, manifest
+from asr import audio, batch, box, ctc, engines
 from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
 from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
-from asr.errors import AsrError, AsrWarning, InputError
-from asr.features import Features
+from asr.engines import Engine
+from asr.engines.architecture import side_by_side
+from asr.errors import AsrError, AsrWarning, InputError, choose
 from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
-from asr.features.store import Store
 from asr.formats import Transcript, joined
 from asr.manifest import Segment, Utterance
-from asr.support.device import choose_device, computing_on
+from asr.support.device import choose_device
 from asr.support.parallel import ALONE, ProcessGroup
+
+if TYPE_CHECKING:
+    import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
 Source = str | os.PathLike[str] | BinaryIO | tuple[Samples, int] | Utterance
 
-BATCH = 32  # utterances that go through the network together; changes no result
+AHEAD = 64  # recordings that are read before it is their turn
 FRAMES = 30_000  # of a batch, padding included: five minutes of speech
 
 
@@ -49,7 +46,9 @@ def _warn(line: str) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], device: str | torch.device = "auto", decoder: DecoderSettings | None = None
+    path: str | os.PathLike[str] | None = None,
+    device: "str | torch.device" = "auto",
+    decoder: DecoderSettings | None = None,
 ) -> "Recognizer":
     """Return a trained system, ready to recognize.
 
@@ -58,7 +57,8 @@ def load(
     24
 
     Args:
-        path: A run's folder, or a bundle's file.
+        path: A run's folder, or a bundle's file. Default: `runs/espeak` if it was trained here, or else the system that
+            comes with the package, of which a warning says what it is.
         device: Where the network runs: "cpu", "cuda", "cuda:1"; "auto" is CUDA if available.
         decoder: How to decode, for example `asr.Beam(width=50)`; None takes what `asr tune` recorded beside the bundle,
             or greedy decoding.
@@ -67,47 +67,9 @@ def load(
         BundleError: There is no bundle, or it is damaged.
         AsrError: The device is not available, or a file of the decoder cannot be used.
     """
-    file = bundle.find(path)
-    system = bundle.load(file)
+    file, system = box.opened(Path(path) if path else None, _warn)
     search = Search(decoder) if decoder else Search.recorded(file, _warn)
     return Recognizer(system, search.build(system.units), device)
-
-
-def stored(features: Features, path: Path, speeds: Sequence[float] = (1.0,)) -> tuple[list[Utterance], Store]:
-    """Return a manifest's utterances and their features, which are computed once and kept.
-
-    Args:
-        features: From samples to feature vectors.
-        path: The manifest. Features are kept in `features/` beside it, or in the user's cache if it is read-only.
-        speeds: Each utterance is heard at each of these speeds.
-
-    Raises:
-        InputError: The manifest or a recording of it cannot be used.
-    """
-    utterances = augment.at_speeds(manifest.read(path), speeds)
-    return utterances, Store.open(_cache(path), path.stem, utterances, features)
-
-
-def _cache(path: Path) -> Path:
-    """Return where a manifest's features are kept: beside it, or where the user may write."""
-    beside = path.parent / "features"
-    if os.access(beside if beside.exists() else path.parent, os.W_OK):
-        return beside
-    try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asr"
-    except RuntimeError:  # a user without a home, as in some containers
-        cache = Path(tempfile.gettempdir()) / f"asr-{os.getuid()}"
-    return cache / f"{zlib.crc32(str(path.resolve()).encode()):08x}"
-
-
-def dataset(bundle: Bundle, path: Path) -> Dataset:
-    """Return a manifest's utterances as a system sees them.
-
-    Raises:
-        InputError: The manifest, a recording or a transcript cannot be used.
-    """
-    utterances, store = stored(bundle.features, path)
-    return batch.dataset(utterances, store, bundle.normaliser, bundle.units)
 
 
 class _Recording(NamedTuple):
@@ -127,7 +89,7 @@ class _Recording(NamedTuple):
 class Recognizer:
     """A system, a decoder and a device, ready to recognize; `asr.load` makes one.
 
-    It changes no settings of torch, and may be used by one thread at a time.
+    It may be used by one thread at a time.
 
     A *source* is a path, an open binary file, samples with their rate in Hz `(samples, 16000)` (one channel of floats
     in [−1, 1]; they are resampled to what the system was trained on), or an `Utterance` of a manifest.
@@ -140,14 +102,23 @@ class Recognizer:
         bundle: The system.
         decoder: Turns log-probs into hypotheses.
         device: Where the network runs, for example "cpu" or "cuda:1"; "auto" is CUDA if available.
+        engine: What runs the network, a key of `asr.engines.ENGINES`. Default: what `asr.engines.choose` returns for
+            one recording.
 
     Raises:
-        AsrError: The device is not available.
+        AsrError: The device is not available, or there is no such engine.
     """
 
-    def __init__(self, bundle: Bundle, decoder: Decoder, device: str | torch.device | None = "auto") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        decoder: Decoder,
+        device: "str | torch.device | None" = "auto",
+        engine: str | None = None,
+    ) -> None:
         self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
-        self._model = bundle.model.to(self.device).eval()
+        name = engine or engines.choose(bundle, self.device)
+        self._engine = choose(engines.ENGINES, name, "engine")(bundle, self.device)
 
     def transcribe(self, source: Source) -> Transcript:
         """Return what is said in a recording.
@@ -177,7 +148,7 @@ class Recognizer:
     ) -> Iterator[Transcript | AsrError]:
         """Yield what is said in each of many recordings, in their order; the texts are those of `transcribe`.
 
-        Recordings are read ahead in another thread, and go through the network in batches.
+        Recordings are read ahead in another thread; the first transcript does not wait for the last recording.
 
         >>> for transcript in recognizer.transcribe_many(["one.wav", "two.wav"]):
         ...     print(transcript.audio, transcript)
@@ -199,7 +170,7 @@ class Recognizer:
             sources = list(sources)
             statistics = self._speakers(sources)
         mine = islice(sources, group.rank, None, group.size)
-        for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine)):
+        for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine), self._engine.batch):
             for result in self._recognized(recordings):
                 if isinstance(result, AsrError) and not return_exceptions:
                     raise result
@@ -223,7 +194,7 @@ class Recognizer:
         recording = self._read(source, {})
         if isinstance(recording, AsrError):
             raise recording
-        return self._forward([recording.features])[0]
+        return _run(self._engine, [recording.features])[0]
 
     def align(self, source: Source, transcript: str | Sequence[str]) -> list[Segment]:
         """Return when each symbol of a known transcript is said.
@@ -248,7 +219,7 @@ class Recognizer:
             symbols = self._symbols(transcript)
             if not symbols:
                 return []
-            log_probs, ids = self._forward([recording.features])[0], self.bundle.units.ids(symbols)
+            log_probs, ids = _run(self._engine, [recording.features])[0], self.bundle.units.ids(symbols)
             inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
             raise _named(recording.name, error) from error
@@ -265,11 +236,15 @@ class Recognizer:
             group: Who works on it; each process yields its own share of the utterances.
             only: Indices of the utterances that are wanted. Default: all.
         """
+        from tqdm import tqdm
+
         wanted = np.arange(len(data)) if only is None else only
-        batches = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], BATCH)][group.rank :: group.size]
+        batches = [wanted[rows] for rows in batch.in_order(data.lengths[wanted], self._engine.batch)][
+            group.rank :: group.size
+        ]
         for rows in tqdm(batches, desc="decode", unit="batch", leave=False, disable=None if group.leads else True):
-            inputs = data.batch(rows.tolist())
-            yield from zip(inputs.ids, self._run(inputs.features, inputs.lengths), strict=True)
+            log_probs = _run(self._engine, [data.features.matrix(row) for row in rows.tolist()])
+            yield from zip([data.ids[row] for row in rows.tolist()], log_probs, strict=True)
 
     def seconds(self, frames: Sequence[float]) -> list[float]:
         """Return where these frames begin, in seconds.
@@ -279,7 +254,7 @@ class Recognizer:
         """
         features = self.bundle.features
         first = (features.window - features.shift) / 2
-        return [first + frame * self.bundle.model.stride * features.shift for frame in frames]
+        return [first + frame * self.bundle.stride * features.shift for frame in frames]
 
     def times(self, frames: Sequence[tuple[int, int]], duration: float = math.inf) -> list[tuple[float, float]]:
         """Return spans of frames as (start, end) in seconds, none of them outside the recording.
@@ -332,7 +307,7 @@ class Recognizer:
     def _recognized(self, recordings: Sequence[_Recording | AsrError]) -> Iterator[Transcript | AsrError]:
         """Yield a batch's transcripts, and the errors that are in it."""
         readable = [recording for recording in recordings if isinstance(recording, _Recording)]
-        log_probs = iter(self._forward([recording.features for recording in readable]))
+        log_probs = iter(_run(self._engine, [recording.features for recording in readable]))
         for recording in recordings:
             if isinstance(recording, AsrError):
                 yield recording
@@ -371,20 +346,13 @@ class Recognizer:
         symbols = list(transcript)
         return symbols if set(symbols) <= set(units.symbols) else units.transcript(units.join(symbols), symbols)
 
-    def _forward(self, inputs: Sequence[Matrix]) -> list[LogProbs]:
-        """Return the log-probs (T, V) of feature matrices (T, F); on a CPU they do not depend on the batch."""
-        if not inputs:
-            return []
-        lengths = torch.tensor([len(features) for features in inputs])
-        return self._run(pad_sequence([torch.from_numpy(features) for features in inputs], batch_first=True), lengths)
 
-    @torch.inference_mode()
-    def _run(self, features: Tensor, lengths: Tensor) -> list[LogProbs]:
-        """Return the log-probs (T, V) of padded feature matrices (B, T, F)."""
-        with computing_on(self.device):
-            log_probs, _ = self._model(features.to(self.device), lengths)
-        values = log_probs.cpu().numpy()
-        return [own[:length] for own, length in zip(values, lengths.tolist(), strict=True)]
+def _run(engine: Engine, inputs: Sequence[Matrix]) -> list[LogProbs]:
+    """Return the log-probs (T', V) of feature matrices (T, F); on a CPU they do not depend on what else is there."""
+    if not inputs:
+        return []
+    log_probs, counts = engine(*side_by_side(inputs))
+    return [own[:count] for own, count in zip(log_probs, counts.tolist(), strict=True)]
 
 
 def _samples(source: Source) -> tuple[str, Samples, int]:
@@ -423,7 +391,7 @@ def _named(name: str, error: AsrError) -> AsrError:
     return named
 
 
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = 2 * BATCH) -> Iterator[Result]:
+def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = AHEAD) -> Iterator[Result]:
     """Yield the result of work on each item, in order, computed in another thread up to `count` ahead."""
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(1)
@@ -438,13 +406,13 @@ def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = 2
         pool.shutdown(cancel_futures=True)
 
 
-def _batches(recordings: Iterable[_Recording | AsrError]) -> Iterator[list[_Recording | AsrError]]:
-    """Yield neighbors in lists of at most `BATCH`, and of at most `FRAMES` frames, padding included."""
+def _batches(recordings: Iterable[_Recording | AsrError], size: int) -> Iterator[list[_Recording | AsrError]]:
+    """Yield neighbors in lists of at most `size`, and of at most `FRAMES` frames, padding included."""
     together: list[_Recording | AsrError] = []
     longest = 0
     for recording in recordings:
         frames = len(recording.features) if isinstance(recording, _Recording) else 0
-        if together and (len(together) == BATCH or max(longest, frames) * (len(together) + 1) > FRAMES):
+        if together and (len(together) == size or max(longest, frames) * (len(together) + 1) > FRAMES):
             yield together
             together, longest = [], 0
         together.append(recording)

@@ -16,7 +16,9 @@ FLOORS = [
     {"cells", "ctc", "frontends", "lm", "manifest", "scoring"},
     {"corpora", "decoders", "features", "formats", "model"},
     {"augment"},
-    {"batch", "bundle"},
+    {"batch", "engines"},
+    {"bundle"},
+    {"box", "dataset"},
     {"recognize"},
     {"evaluation"},
     {"report", "training"},
@@ -32,8 +34,8 @@ TORCH = {
     "batch",
     "augment",
     "bundle",
+    "engines",
     "recognize",
-    "evaluation",
     "training",
     "doctor",
     "support",
@@ -122,6 +124,41 @@ def test_transcripts_are_scored_without_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("standard")
+
+
+@pytest.fixture(scope="module")
+def system(toy, tmp_path_factory):
+    """A bundle in a folder with a manifest of the toy corpus."""
+    from asr import bundle, config
+
+    folder = tmp_path_factory.mktemp("system")
+    parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "encoder": {"hidden": 8, "layers": 1}}
+    bundle.build(config.parse(parts, "test")).save(folder / "best.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        ("transcribe --device cpu --bundle {system} {wav}", "torch numba scipy librosa jiwer onnx tqdm"),
+        ("transcribe --device cpu --bundle {system} {toy}/test.jsonl --json", "torch numba scipy librosa jiwer onnx"),
+        ("transcribe --device cpu --bundle {system} {wav} --decoder beam", "torch librosa jiwer onnx"),
+        ("align --device cpu --bundle {system} {wav} a", "torch librosa jiwer onnx"),
+        ("evaluate {system} --device cpu --manifest {toy}/test.jsonl --out {out}", "torch"),
+    ],
+)
+def test_a_cpu_recognizes_without_torch(command, absent, system, toy, tmp_path):
+    wav = sorted(toy.rglob("*.wav"))[0]
+    words = [word.format(system=system, wav=wav, toy=toy, out=tmp_path) for word in command.split()]
+    code = f"""if True:
+        import sys
+        sys.argv = ["asr", *{words!r}]
+        from asr.cli import main
+        main()
+        assert not set({absent.split()!r}) & set(sys.modules), set({absent.split()!r}) & set(sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_class_and_no_module_has_anothers_name():

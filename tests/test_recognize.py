@@ -1,3 +1,4 @@
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,20 @@ def test_calibration_changes_confidences_and_nothing_else():
     assert (one.ids, one.frames, one.score) == (units.ids, units.frames, units.score)
     assert other.confidence == (0.9,), "what was fitted to words says nothing about their units"
     assert other.word_confidence[0] == pytest.approx(1 / (1 + np.exp(-(2 * np.log(4) - 1))))
+
+
+def test_the_first_transcript_does_not_wait_for_the_last_recording(toy):
+    content, read = next(toy.rglob("*.wav")).read_bytes(), []
+
+    class Counted(BytesIO):
+        def read(self, *size):
+            read.append(self)
+            return super().read(*size)
+
+    loaded = bundle.build(config.Recipe())
+    recognizer = Recognizer(loaded, Greedy(), "cpu", engine="numpy")
+    sources = [Counted(content) for _ in range(300)]
+    transcripts = recognizer.transcribe_many(sources)
+    next(transcripts)
+    assert read and sources[-1] not in read
+    transcripts.close()

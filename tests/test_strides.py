@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr import audio, batch, bundle, config, manifest, recognize
+from asr import audio, batch, bundle, config, dataset, manifest
 from asr.decoders import Greedy
 from asr.errors import InputError
 from asr.recognize import Recognizer
@@ -39,7 +39,7 @@ def utterances(toy):
 
 def test_a_lone_recording_is_transcribed_as_in_its_set(trained, toy):
     recognizer = Recognizer(trained, Greedy(), CPU)
-    together = dict(recognizer.emissions(recognize.dataset(trained, toy / "test.jsonl")))
+    together = dict(recognizer.emissions(dataset.read(trained, toy / "test.jsonl")))
     errors = 0
     for utterance in utterances(toy):
         alone = recognizer.transcribe(utterance.audio)
@@ -66,7 +66,7 @@ def test_a_frame_of_log_probs_begins_where_the_first_of_its_frames_of_features_d
 
 
 def test_whether_a_transcript_fits_is_judged_after_the_stride(trained, toy):
-    data = recognize.dataset(trained, toy / "test.jsonl")
+    data = dataset.read(trained, toy / "test.jsonl")
     targets = batch.Targets([tuple([1, 2] * 50)[: -(-int(n) // 2) + (i == 3)] for i, n in enumerate(data.lengths)])
     data = dataclasses.replace(data, targets=targets)
     assert batch.too_short(data) == [] and batch.too_short(data, trained.model.stride) == [3]

@@ -20,7 +20,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path)
 DEVICE = click.option("--device", metavar="NAME", help="cpu, cuda or cuda:1.  [default: auto]")
 BUNDLE = click.option(
-    "--bundle", "system", type=FILE, default=Path("runs/espeak"), show_default=True, help="Run folder or bundle."
+    "--bundle",
+    "system",
+    type=FILE,
+    help="Run folder or bundle.  [default: runs/espeak if trained, else the system that comes with asr]",
 )
 DATA = click.option(
     "--data", type=FOLDER, default=Path("data"), show_default=True, help="Folder with the prepared corpora."

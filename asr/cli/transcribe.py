@@ -44,7 +44,7 @@ class InputFile(NamedTuple):
 @options.DEVICE
 def transcribe(
     sources: tuple[str, ...],
-    system: Path,
+    system: Path | None,
     as_json: bool,
     kind: str | None,
     out: Path | None,
@@ -59,15 +59,14 @@ def transcribe(
     count = len(found) + failed
     if not found:
         sys.exit(InputError.status)  # what is wrong was said
-    from asr import bundle, recognize
+    from asr import box, engines, recognize
     from asr.support import files, parallel
     from asr.support.device import choose_device
 
-    file = bundle.find(system)
-    loaded = bundle.load(file)
+    file, loaded = box.opened(system, output.say)
     decoder = options.search(file, search).build(loaded.units)
     on = choose_device(device)
-    recognizer = recognize.Recognizer(loaded, decoder, on)
+    recognizer = recognize.Recognizer(loaded, decoder, on, engines.choose(loaded, on, len(found)))
     with parallel.group(on) as group:
         for recording, transcript in _transcripts(recognizer, found, group):
             try:
@@ -122,7 +121,7 @@ def _transcripts(
 @options.BUNDLE
 @click.option("--format", "kind", type=options.Named(FORMATS, "format"), default="TextGrid", show_default=True)
 @options.DEVICE
-def align(source: str, transcript: str, system: Path, kind: str, device: str | None) -> None:
+def align(source: str, transcript: str, system: Path | None, kind: str, device: str | None) -> None:
     """Print when each unit of a known transcript is said.
 
     AUDIO is a file, or - for standard input. TRANSCRIPT is a .PHN file, a text file, or the symbols themselves:

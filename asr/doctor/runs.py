@@ -19,7 +19,6 @@ from asr.evaluation.results import BEST, LOCK, RECIPE, Row
 from asr.support import files
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
     from asr.bundle import Bundle
@@ -92,7 +91,7 @@ class ExaminedRun:
     undecoded: str = ""
 
 
-def read(folder: Path, data: Path, device: "torch.device") -> ExaminedRun:
+def read(folder: Path, data: Path, device: str) -> ExaminedRun:
     """Read a run's folder, and decode the dev set, if it can still be read, with its best system.
 
     Args:
@@ -232,14 +231,14 @@ class _ActivityHook:
         return LayerActivity(np.sqrt(np.maximum(square - mean**2, 0)), saturated)
 
 
-def _output(system: "Bundle", dev: Path, device: "torch.device") -> DevOutput:
+def _output(system: "Bundle", dev: Path, device: str) -> DevOutput:
     """Decode a dev set and return the output's statistics."""
-    from asr import recognize
+    from asr import dataset, recognize
     from asr.decoders import Greedy
     from asr.units import BLANK
 
-    data = recognize.dataset(system, dev)
-    recognizer = recognize.Recognizer(system, Greedy(), device)
+    data = dataset.read(system, dev)
+    recognizer = recognize.Recognizer(system, Greedy(), device, "torch")  # which the hooks need
     written: Counter[str] = Counter()
     hooks = [_ActivityHook() for _ in system.model.cells]
     blanks = 0

@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from asr import bundle, manifest, recognize
+from asr import bundle, dataset, engines, manifest
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Hypothesis, Search
@@ -23,6 +21,7 @@ from asr.scoring.alignment import Alignment, ErrorCount
 from asr.scoring.calibration import Reliability
 from asr.scoring.conventions import ConventionScore
 from asr.support import files, parallel, seeds
+from asr.support.device import choose_device
 from asr.support.parallel import ProcessGroup
 
 
@@ -104,7 +103,7 @@ class Evaluation:
 
 
 def run(
-    system: Path, data: Path, out: Path, device: torch.device, search: Search | None = None, force: bool = False
+    system: Path, data: Path, out: Path, device: str, search: Search | None = None, force: bool = False
 ) -> Evaluation:
     """Score a bundle on a manifest; write `out`.json and, by utterance, `out`.utterances.jsonl.
 
@@ -123,38 +122,39 @@ def run(
     files.folder(out.parent)  # before the work, so that an unwritable folder is reported at once
     search = search or Search()
     loaded = bundle.load(system)
-    recognizer = Recognizer(loaded, search.build(loaded.units), device)
+    decoder = search.build(loaded.units)
     provenance.refuse_tuned(search, data, force)
     utterances = {utterance.id: utterance for utterance in manifest.read(data)}
+    recognizer = Recognizer(loaded, decoder, device, engines.choose(loaded, choose_device(device), len(utterances)))
     with parallel.group(device) as group:
-        dataset = group.leader_first(lambda: recognize.dataset(loaded, data))  # the leader computes the features
-        hypotheses, found = _decoded(recognizer, dataset, utterances, group)
+        scored_set = group.leader_first(lambda: dataset.read(loaded, data))  # the leader computes the features
+        hypotheses, found = _decoded(recognizer, scored_set, utterances, group)
     seconds = time.perf_counter() - begin
 
     units = loaded.units
-    scored = [_result(loaded, units.kind, in_units(units, dataset, hypotheses), utterances, hypotheses)]
+    scored = [_result(loaded, units.kind, in_units(units, scored_set, hypotheses), utterances, hypotheses)]
     if search.decoder.scores_words:
         words = in_words(list(utterances.values()), hypotheses)
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses, searched=True))
     elif units.kind == "characters" and " " in units.symbols:
-        scored.insert(0, _result(loaded, "written", spelled(units, dataset, hypotheses), utterances, hypotheses))
+        scored.insert(0, _result(loaded, "written", spelled(units, scored_set, hypotheses), utterances, hypotheses))
     proof = provenance.of(source, system, data, loaded, search, device)
     remark = results.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
     if group.leads:
-        details = [_details(recognizer, evaluation, hypotheses[id], id) for id in dataset.ids]
+        details = [_details(recognizer, evaluation, hypotheses[id], id) for id in scored_set.ids]
         files.write_json_lines(out.with_name(f"{out.name}.utterances.jsonl"), details)
         files.write_json(out.with_name(f"{out.name}.json"), _summary(evaluation) | proof)
     return evaluation
 
 
 def _decoded(
-    recognizer: Recognizer, dataset: Dataset, utterances: Mapping[str, Utterance], group: ProcessGroup
+    recognizer: Recognizer, data: Dataset, utterances: Mapping[str, Utterance], group: ProcessGroup
 ) -> tuple[dict[str, Hypothesis], Borders | None]:
     """Return the best hypothesis of each utterance, by id, and the borders; several processes share the work."""
-    targets = dict(zip(dataset.ids, dataset.targets, strict=True))
+    targets = dict(zip(data.ids, data.targets, strict=True))
     mine = {}
-    for id, log_probs in recognizer.emissions(dataset, group):
+    for id, log_probs in recognizer.emissions(data, group):
         placed = borders.of(recognizer, log_probs, targets[id], utterances[id])
         mine[id] = recognizer.decoder(log_probs)[0], placed
     found = group.gather(mine)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from asr.bundle import Bundle
 from asr.decoders import Search
@@ -23,9 +22,7 @@ from asr.support.settings import declared
 HERE = Path(__file__).resolve()
 
 
-def of(
-    source: str | None, system: Path, data: Path, loaded: Bundle, search: Search, device: torch.device
-) -> dict[str, Any]:
+def of(source: str | None, system: Path, data: Path, loaded: Bundle, search: Search, device: object) -> dict[str, Any]:
     """Return everything needed to reproduce a result.
 
     Args:
@@ -107,7 +104,7 @@ def commit() -> str | None:
         return None
 
 
-def training(device: torch.device, earlier: Mapping[str, Any] | None = None) -> dict[str, str | None]:
+def training(device: object, earlier: Mapping[str, Any] | None = None) -> dict[str, str | None]:
     """Return the commit and the machine that train a system.
 
     Args:
@@ -127,12 +124,17 @@ def command() -> str:
     return shlex.join(["asr" if name == "__main__.py" else name, *sys.argv[1:]])
 
 
-def machine(device: torch.device) -> str:
-    """Return the machine: device, processor, cores, threads, and the versions that matter."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
-    size = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return f"{device.type} ({name}, {size}, {platform.system()}), {versions}"
+def machine(device: object) -> str:
+    """Return the machine: device, processor, cores, and the versions that matter; torch's, and its threads, if used.
+
+    Args:
+        device: The device, or its name, such as "cuda:1".
+    """
+    kind, torch = str(device).split(":")[0], sys.modules.get("torch")
+    name = torch.cuda.get_device_name(str(device)) if torch and kind == "cuda" else _processor()
+    size = f"{os.cpu_count()} cores" + (f", {torch.get_num_threads()} threads" if torch else "")
+    versions = f"Python {platform.python_version()}," + (f" torch {torch.__version__}," if torch else "")
+    return f"{kind} ({name}, {size}, {platform.system()}), {versions} NumPy {np.__version__}"
 
 
 def _processor() -> str:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from asr import bundle, lm, manifest, recognize
+from asr import bundle, dataset, engines, lm, manifest
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import DecoderSettings, Greedy, Hypothesis
@@ -24,6 +23,7 @@ from asr.recognize import Recognizer
 from asr.scoring import alignment, calibration
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.support import files
+from asr.support.device import choose_device
 from asr.support.settings import declared
 from asr.units import Units
 
@@ -60,7 +60,7 @@ def run(
     corpus: Path,
     search: Search,
     order: int,
-    device: torch.device,
+    device: str,
     on: str = "dev",
     force: bool = False,
 ) -> Tuned:
@@ -87,8 +87,9 @@ def run(
     search.build(loaded.units)  # before the work, so that an invalid setting is reported at once
     if order and search.decoder.takes_lm() and not lm_of(search):
         search = search.changed(given={"lm": _estimated(loaded, corpus, search, order, system.parent)})
-    data = recognize.dataset(loaded, path)
-    emissions = dict(Recognizer(loaded, Greedy(), device).emissions(data))
+    data = dataset.read(loaded, path)
+    engine = engines.choose(loaded, choose_device(device), len(data))
+    emissions = dict(Recognizer(loaded, Greedy(), device, engine).emissions(data))
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
     best = _best(dev, search)
     best = replace(best, tuned_on=files.sha256(path), tuned_for=files.sha256(system))

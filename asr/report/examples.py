@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr import audio, bundle, recognize
+from asr import audio, bundle, dataset
 from asr.bundle import Bundle
 from asr.decoders import Greedy
 from asr.errors import InputError
@@ -101,8 +101,8 @@ def _same(path: Path, digest: str, what: str) -> None:
 def _examples(evaluation: EvaluatedRun, loaded: Bundle, path: Path, chosen: Sequence[Choice]) -> Iterator[Example]:
     utterances = {utterance.id: utterance for utterance in read(path)}
     recognizer = Recognizer(loaded, Greedy(), "cpu")
-    dataset = recognize.dataset(loaded, path)  # all of the set: normalization by speaker uses all of their utterances
-    log_probs = dict(recognizer.emissions(dataset, only=np.array([dataset.ids.index(one.id) for one in chosen])))
+    data = dataset.read(loaded, path)  # all of the set: normalization by speaker uses all of their utterances
+    log_probs = dict(recognizer.emissions(data, only=np.array([data.ids.index(one.id) for one in chosen])))
     for choice in chosen:
         utterance, row = utterances[choice.id], evaluation.rows[choice.id]
         samples = audio.resample(*utterance.samples(), loaded.features.rate)

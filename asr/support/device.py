@@ -1,36 +1,47 @@
-"""Where the network runs, and how: which device, how many of torch's threads, float32 that is float32."""
+"""Where the network runs, and how: which device, how many of torch's threads, float32 that is float32.
+
+On a CPU nothing here imports torch until `computing_on` is entered.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.errors import AsrError
 from asr.support import job
 
+if TYPE_CHECKING:
+    import torch
 
-def choose_device(name: str | torch.device | None = None) -> torch.device:
-    """Return a device by name; for None and "auto", CUDA if available, else the CPU.
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's on Linux, and below Windows
+
+
+def choose_device(name: "str | torch.device | None" = None) -> str:
+    """Return the name of a device that can be used; for None and "auto", CUDA if available, else the CPU.
 
     Raises:
         AsrError: The device is not available.
     """
     name = "auto" if name is None else str(name)
+    if name == "cpu" or (name == "auto" and not any(Path(driver).exists() for driver in DRIVERS)):
+        return "cpu"
+    import torch
+
     if name in ("auto", "cuda"):
         on = job.world()  # of several processes each takes its own
         name = "cuda" if name == "cuda" or torch.cuda.is_available() else "cpu"
         name += f":{on.local_rank}" if name == "cuda" and on.size > 1 else ""
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
+        torch.zeros(1, device=torch.device(name)).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise AsrError(f"device '{name}': cannot be used ({reason}); omit it or use cpu") from error
-    return device
+    return name
 
 
 @contextmanager
-def computing_on(device: torch.device) -> Iterator[None]:
+def computing_on(device: "str | torch.device") -> Iterator[None]:
     """Set torch up for the network, and restore what was set before.
 
     On a CPU torch uses one thread: our cells use a thread for each direction, which meet once a layer, while torch's
@@ -40,11 +51,13 @@ def computing_on(device: torch.device) -> Iterator[None]:
     Args:
         device: Where the network runs.
     """
+    import torch
+
     threads = torch.get_num_threads()
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     rounded = matmul.allow_tf32, cudnn.allow_tf32
     try:
-        if device.type == "cpu":
+        if torch.device(device).type == "cpu":
             torch.set_num_threads(1)
         matmul.allow_tf32 = cudnn.allow_tf32 = False
         yield

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
-
-import torch
-from torch import Tensor, distributed
-from torch.distributed.rendezvous import rendezvous
+from typing import TYPE_CHECKING, TypeVar
 
 from asr.errors import AsrError
 from asr.support import job
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Value = TypeVar("Value")
 
@@ -49,7 +49,7 @@ class ProcessGroup:
         if self.leads:
             print(line, file=sys.stderr, flush=True)
 
-    def all_reduce(self, values: Sequence[Tensor]) -> None:
+    def all_reduce(self, values: "Sequence[Tensor]") -> None:
         """Replace each tensor by its sum over all processes, in place.
 
         Args:
@@ -57,6 +57,9 @@ class ProcessGroup:
         """
         if self.size == 1:
             return
+        import torch
+        from torch import distributed
+
         flat = torch.cat([value.reshape(-1) for value in values])
         distributed.all_reduce(flat)
         for value, part in zip(values, torch.split(flat, [value.numel() for value in values]), strict=True):
@@ -66,6 +69,8 @@ class ProcessGroup:
         """Return the values of all processes by key, the same in each process."""
         if self.size == 1:
             return dict(values)
+        from torch import distributed
+
         parts: list[dict[str, Value]] = [{}] * self.size
         distributed.all_gather_object(parts, dict(values))
         return {key: value for part in parts for key, value in part.items()}
@@ -99,7 +104,7 @@ _GROUP_NUMBERS = itertools.count()  # of the groups that this process joined
 
 
 @contextmanager
-def group(device: torch.device) -> Iterator[ProcessGroup]:
+def group(device: "str | torch.device") -> Iterator[ProcessGroup]:
     """Join the processes that `torchrun` started together with this one; without `torchrun`, yield a group of one.
 
     Args:
@@ -111,6 +116,11 @@ def group(device: torch.device) -> Iterator[ProcessGroup]:
     if job.world().size == 1:
         yield ALONE
         return
+    import torch
+    from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
+
+    device = torch.device(device)
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.set_device(device)  # where NCCL exchanges objects

@@ -1,6 +1,7 @@
 """Tensors in one verified file: safetensors, a JSON header, and a SHA-256 over both.
 
-Nothing in such a file is ever executed, and a flipped bit is always noticed.
+Nothing in such a file is ever executed, and a flipped bit is always noticed. Tensors are NumPy's arrays here: whoever
+only recognizes need not import torch.
 """
 
 import hashlib
@@ -9,16 +10,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor
+import safetensors.numpy
 
 from asr.errors import AsrError, BundleError
 from asr.support import files
 
+Array = npt.NDArray[Any]
 
-def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+# The types of safetensors that we read, as the checksum names them, and as NumPy does. It has no bfloat16.
+_TYPES = {
+    "F64": ("torch.float64", np.float64),
+    "F32": ("torch.float32", np.float32),
+    "F16": ("torch.float16", np.float16),
+    "BF16": ("torch.bfloat16", np.uint16),
+    "I64": ("torch.int64", np.int64),
+    "I32": ("torch.int32", np.int32),
+    "U8": ("torch.uint8", np.uint8),
+    "BOOL": ("torch.bool", np.bool_),
+}
+_NAMES = {np.dtype(kind): name for key, (name, kind) in _TYPES.items() if key != "BF16"}
+
+
+def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
     """Write tensors with a header, atomically.
 
     Args:
@@ -30,17 +46,17 @@ def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[s
     Raises:
         AsrError: It cannot be written, or a tensor contains NaN or Inf.
     """
-    if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+    if broken := [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]:
         raise AsrError(f"{path}: {broken[0]} contains NaN or Inf; not saved, the previous file is unchanged")
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = {name: np.ascontiguousarray(tensor).reshape(tensor.shape) for name, tensor in tensors.items()}
     text = json.dumps(header, ensure_ascii=False)
-    metadata = {"format": format, "header": text, "sha256": _digest(plain, text)}
+    digest = _digest({name: (_NAMES[one.dtype], one.shape, one.tobytes()) for name, one in plain.items()}, text)
     with files.replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(plain, metadata))
+        temporary.write_bytes(safetensors.numpy.save(plain, {"format": format, "header": text, "sha256": digest}))
 
 
-def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the header and the tensors of a file, verified.
+def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the header and the tensors of a file, verified; those of bfloat16 as float32.
 
     Args:
         path: The file.
@@ -49,33 +65,45 @@ def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         BundleError: It is missing, damaged or of another format.
     """
-    metadata, tensors = _read(path)
+    metadata, found = _read(path)
     if metadata.get("format") != format:
-        found = metadata.get("format")
-        raise BundleError(f"{path}: is not an '{format}' file ({found!r}); pass a file written by `asr train`")
-    if metadata.get("sha256") != _digest(tensors, metadata.get("header", "")):
+        actual = metadata.get("format")
+        raise BundleError(f"{path}: is not an '{format}' file ({actual!r}); pass a file written by `asr train`")
+    named = {name: (_TYPES[one["dtype"]][0], tuple(one["shape"]), one["data"]) for name, one in found.items()}
+    if metadata.get("sha256") != _digest(named, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
     try:
         header: dict[str, Any] = dict(json.loads(metadata["header"]))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: its header is damaged ({error}); copy it again or train again") from error
-    return header, tensors
+    return header, {name: _array(**one) for name, one in found.items()}
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Return a file's metadata, and each tensor's type, shape and bytes."""
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        raw = path.read_bytes()
+        found = dict(safetensors.deserialize(raw))  # type: ignore[no-untyped-call]
+        if unknown := [one["dtype"] for one in found.values() if one["dtype"] not in _TYPES]:
+            raise ValueError(f"unknown type {unknown[0]}")
+        size = int.from_bytes(raw[:8], "little")
+        return dict(json.loads(raw[8 : 8 + size]).get("__metadata__") or {}), found
     except FileNotFoundError:
         raise BundleError(f"{path}: no such bundle; train first, or pass the path of a .safetensors file") from None
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: not a bundle, or damaged ({error}); copy it again or train again") from error
 
 
-def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
+def _array(dtype: str, shape: list[int], data: bytes) -> Array:
+    array: Array = np.frombuffer(bytearray(data), _TYPES[dtype][1]).reshape(shape)
+    return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else array
+
+
+def _digest(tensors: Mapping[str, tuple[str, tuple[int, ...], bytes]], header: str) -> str:
+    """Return the checksum of tensors, each a type, a shape and bytes, and of a header."""
     digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)  # NumPy has no bfloat16
+        dtype, shape, data = tensors[name]
+        digest.update(f"{name} {dtype} {shape}".encode())
+        digest.update(data)
     return digest.hexdigest()

@@ -45,11 +45,13 @@ def train(
         raise InputError(f"{corpus}: contains no prepared corpus; run `asr prepare {settings.corpus.name}` first")
     if settings.training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first touched
+    import torch
+
     from asr.support.device import choose_device
     from asr.training import loop
 
     name = settings.corpus.name if isinstance(recipe, Recipe) else Path(recipe).stem
-    return loop.run(settings, corpus, Path(out or Path("runs") / name), choose_device(device))
+    return loop.run(settings, corpus, Path(out or Path("runs") / name), torch.device(choose_device(device)))
 
 
 def _replaced(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from asr import bundle
 from asr.bundle import TRAINING_PREFIX, Bundle
 from asr.errors import BundleError
 from asr.support import tensors
+from asr.support.tensors import Array
 
 KEPT = 2  # the newest may be damaged, and the one before it takes its place
 _NAME = re.compile(r"step-(\d+)\.safetensors")
@@ -93,7 +95,7 @@ class Checkpoint:
 
     path: Path
     header: Mapping[str, Any]
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, Array]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -170,16 +172,16 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _optimizer_state(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+def _optimizer_state(model: nn.Module, optimizer: Optimizer) -> dict[str, Array]:
     """Return the optimizer's state as flat tensors named `training.KEY.PARAMETER`; empty before its first step."""
     return {
-        f"{TRAINING_PREFIX}{key}.{name}": value
+        f"{TRAINING_PREFIX}{key}.{name}": value.detach().cpu().numpy()
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
 
 
-def _parameter_state(values: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def _parameter_state(values: Mapping[str, Array], name: str) -> dict[str, torch.Tensor]:
     """Return one parameter's optimizer state by key."""
     parts = {key: key.removeprefix(TRAINING_PREFIX).partition(".") for key in values if key.startswith(TRAINING_PREFIX)}
-    return {part[0]: values[key] for key, part in parts.items() if part[2] == name}
+    return {part[0]: torch.from_numpy(values[key]) for key, part in parts.items() if part[2] == name}

@@ -166,7 +166,7 @@ def _diverged(run: Run, where: str, suspects: Mapping[str, str], culprits: str) 
 
 def _evaluate(run: Run) -> tuple[ErrorCount, float, float]:
     """Return the dev set's errors by greedy decoding, its loss in nats per unit, and the fraction of blank frames."""
-    recognizer = Recognizer(run.system, Greedy(), run.learner.device)
+    recognizer = Recognizer(run.system, Greedy(), run.learner.device, "torch")
     targets = dict(zip(run.dev.ids, run.dev.targets, strict=True))
     decoded: dict[str, tuple[Hypothesis, float, int, int]] = {}
     for id, log_probs in recognizer.emissions(run.dev, run.group):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from asr import batch, bundle, config, ctc, recognize
+from asr import augment, batch, bundle, config, ctc, dataset, manifest
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
 from asr.config import Recipe
@@ -25,7 +25,7 @@ from asr.frontends import strided
 from asr.support import files, text
 from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
-from asr.training import checkpoint, initial
+from asr.training import augmentation, checkpoint, initial
 from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner, dtype
 
@@ -149,12 +149,14 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     """
     dtype(recipe.training, device)  # an unsupported precision is refused before the features are computed
     features = bundle.build_features(recipe.features)
-    utterances, store = recognize.stored(features, corpus / "train.jsonl", recipe.augment.speeds)
+    path = corpus / "train.jsonl"
+    utterances = augment.at_speeds(manifest.read(path), recipe.augment.speeds)
+    store = dataset.stored(features, path, utterances)
     needed = Normaliser.needs_statistics(recipe.features.normalise, recipe.features.prior)
     statistics = store.total() if needed else None
     system = bundle.build(recipe, statistics)
     train = batch.dataset(utterances, store, system.normaliser, system.units)
-    dev = recognize.dataset(system, corpus / "dev.jsonl")
+    dev = dataset.read(system, corpus / "dev.jsonl")
     train, dev = train.to(device), dev.to(device)
     system.model.to(device)
     size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
@@ -162,7 +164,7 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     settings = recipe.training
     usable = _usable(train, system.model.stride, group)
     steps = settings.epochs * math.ceil(len(usable) / settings.batch)
-    learner = Learner(system.model, settings, steps, device, group, bundle.build_augmentation(recipe))
+    learner = Learner(system.model, settings, steps, device, group, augmentation.of(recipe))
     return Run(recipe, out, system, train, dev, usable, learner, group)
 
 

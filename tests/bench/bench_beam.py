@@ -51,11 +51,11 @@ def real(run, data):
     """Return what a run's system makes of the test utterance nearest to 300 frames."""
     import torch
 
-    from asr import bundle, recognize
+    from asr import bundle, dataset, recognize
     from asr.decoders import Greedy
 
     system = bundle.load(run / "best.safetensors")
-    test = recognize.dataset(system, data / system.recipe.corpus.name / "test.jsonl")
+    test = dataset.read(system, data / system.recipe.corpus.name / "test.jsonl")
     wanted = test.ids[int(np.abs(test.lengths - FRAMES).argmin())]
     emissions = recognize.Recognizer(system, Greedy(), torch.device("cpu")).emissions(test)
     return next(np.ascontiguousarray(log_probs) for id, log_probs in emissions if id == wanted)

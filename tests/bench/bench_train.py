@@ -24,7 +24,7 @@ from plain import Loop, loader
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from asr import batch, bundle, config, ctc, recognize
+from asr import batch, bundle, config, ctc, dataset, manifest
 from asr.batch import Batch, Dataset, Ints
 from asr.cells import CELLS
 from asr.config import Training
@@ -175,7 +175,8 @@ def epoch_row(size: Size, data: Dataset, device: torch.device, width: int) -> No
 def espeak(corpus: Path, device: torch.device) -> None:
     """Print the speed of the default recipe's epochs."""
     recipe = config.load(Path("recipes/espeak.toml"))
-    utterances, store = recognize.stored(bundle.build_features(recipe.features), corpus / "train.jsonl")
+    utterances = manifest.read(corpus / "train.jsonl")
+    store = dataset.stored(bundle.build_features(recipe.features), corpus / "train.jsonl", utterances)
     system = bundle.build(recipe, None)
     data = batch.dataset(utterances, store, system.normaliser, system.units).to(device)
     ours = Learner(system.model.to(device), recipe.training, 1_000_000, device, ALONE)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import asr
-from asr import audio, batch, bundle, config, manifest, recognize
+from asr import audio, batch, bundle, config, manifest
+from asr import dataset as datasets
 from asr.decoders import Greedy
 from asr.evaluation import measurement
 from asr.features.normalise import NORMALISERS, Statistics
@@ -69,7 +70,7 @@ def test_features_of_a_manifest_are_those_of_its_dataset_to_the_bit(system, test
     loaded = bundle.load(system)
     recognizer = Recognizer(loaded, Greedy(), "cpu")
     utterances = manifest.read(test_set)
-    dataset = recognize.dataset(loaded, test_set)
+    dataset = datasets.read(loaded, test_set)
     statistics = recognizer._speakers(utterances) if loaded.normaliser.kind == "speaker" else {}
     for row, utterance in enumerate(utterances):
         expected = dataset.batch([row]).features[0].numpy()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from asr import bundle, manifest, recognize
+from asr import bundle, manifest
+from asr import dataset as datasets
 from asr.decoders import Greedy
 from asr.manifest import Segment
 from asr.recognize import Recognizer
@@ -49,7 +50,7 @@ def test_each_utterance_of_a_small_set_is_shown_once(trained):
 def test_log_probs_of_some_are_those_of_all(trained, data):
     loaded = bundle.load(trained / "best.safetensors")
     recognizer = Recognizer(loaded, Greedy(), torch.device("cpu"))
-    dataset = recognize.dataset(loaded, data / "timit-tones" / "test.jsonl")
+    dataset = datasets.read(loaded, data / "timit-tones" / "test.jsonl")
     every, some = dict(recognizer.emissions(dataset)), dict(recognizer.emissions(dataset, only=np.array([7, 2])))
     assert sorted(some) == sorted([dataset.ids[2], dataset.ids[7]])
     for id, log_probs in some.items():

@@ -1,0 +1,98 @@
+"""The network in plain NumPy: always there, ready in a fifth of a second, and an utterance at a time.
+
+An utterance's result is that of the utterance alone, to the last bit, whatever else is in the batch.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.engines.architecture import Architecture, Matrix, Parameters, side_by_side
+from asr.engines.recurrences import RECURRENCES, Recurrence
+from asr.engines.reductions import REDUCTIONS, normalized
+from asr.features.framing import multiply
+
+if TYPE_CHECKING:
+    from asr.engines import System
+
+Ints = npt.NDArray[np.int64]
+
+
+class Network:
+    """Features in, natural log-probabilities over the units out; see `asr.model.Model`, whose results it gives.
+
+    Args:
+        architecture: The network.
+        weights: Its own.
+
+    Attributes:
+        stride: Frames of features to a frame of log-probs.
+
+    Raises:
+        KeyError: A weight is missing, or the cell or the front end is not known.
+        TypeError: A setting of the cell or of the front end is not known.
+        ValueError: A weight has another shape, or is one too many.
+    """
+
+    def __init__(self, architecture: Architecture, weights: Parameters) -> None:
+        hidden, dense, both = architecture.hidden, architecture.dense, 2 * architecture.hidden
+        with weights.below("frontend.") as own:
+            kind, settings = REDUCTIONS[architecture.frontend], architecture.of_frontend
+            self._frontend = kind(own, architecture.features, architecture.blocks, **settings)
+        size, self._layers = self._frontend.dimension, list[Recurrence]()
+        self._norms: list[tuple[Matrix, Matrix]] = []
+        for layer in range(architecture.layers):
+            with weights.below(f"cells.{layer}.") as own:
+                self._layers.append(RECURRENCES[architecture.cell](own, size, hidden, **architecture.of_cell))
+            if architecture.norm:
+                scale, shift = (weights.take(f"norms.{layer}.{name}", both) for name in ("weight", "bias"))
+                self._norms.append((scale, shift))
+            size = both
+        self._dense = _linear(weights, "dense.0", both, dense) if dense else None
+        self._projection = _linear(weights, "projection", dense or both, architecture.units)
+        weights.require_empty()
+        self.stride = self._frontend.stride
+
+    def __call__(self, features: Matrix) -> Matrix:
+        """Return the log-probs (T', V) of one utterance's features (T, F)."""
+        hidden = self._frontend.apply(features)
+        for number, layer in enumerate(self._layers):
+            hidden = layer(hidden)
+            if self._norms:
+                hidden = normalized(hidden, *self._norms[number])
+        if self._dense:
+            hidden = np.maximum(_applied(self._dense, hidden), 0)
+        outputs = _applied(self._projection, hidden)
+        outputs -= outputs.max(axis=1, keepdims=True)
+        outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+        return outputs
+
+
+class NumpyEngine:
+    """Runs a `Network`, one utterance after the other."""
+
+    batch = 1
+
+    def __init__(self, system: "System") -> None:
+        self._network = Network(system.architecture, Parameters(system.weights))
+
+    def __call__(self, features: Matrix, lengths: Ints) -> tuple[Matrix, Ints]:
+        """Return log-probs and their lengths; see `asr.engines.Engine`."""
+        return side_by_side(
+            [self._network(own[:length]) for own, length in zip(features, lengths.tolist(), strict=True)]
+        )
+
+
+def _linear(weights: Parameters, name: str, inputs: int, outputs: int) -> tuple[Matrix, Matrix]:
+    """Return Wᵀ (F, H) and b (H,)."""
+    return np.ascontiguousarray(weights.take(f"{name}.weight", outputs, inputs).T), weights.take(
+        f"{name}.bias", outputs
+    )
+
+
+def _applied(linear: tuple[Matrix, Matrix], rows: Matrix) -> Matrix:
+    matrix, bias = linear
+    outputs = multiply(rows, matrix, np.empty((len(rows), len(bias)), np.float32))
+    outputs += bias
+    return outputs

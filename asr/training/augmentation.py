@@ -1,0 +1,24 @@
+"""What training does to the features of each batch, from a recipe."""
+
+from dataclasses import fields
+
+from asr import bundle
+from asr.augment import Augmentation, Scenes
+from asr.config import Recipe
+from asr.features import spectrum
+
+SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
+
+
+def of(recipe: Recipe) -> Augmentation:
+    """Return what training does to the features of each batch; speeds apply to the whole set instead.
+
+    Raises:
+        AsrError: Scenes are enabled, but the features have no spectrum.
+    """
+    settings = {key: value for key, value in vars(recipe.augment).items() if key not in ("speeds", "auto")}
+    scenery = {key: settings.pop(key) for key in SCENERY}
+    scenes = None
+    if any(value for key, value in scenery.items() if key not in ("snr", "decay")):
+        scenes = Scenes(spectrum.of(bundle.build_features(recipe.features).settings), **scenery)
+    return Augmentation(noise=recipe.training.noise, blocks=1 + recipe.features.deltas, scenes=scenes, **settings)
