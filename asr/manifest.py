@@ -43,6 +43,7 @@ class Utterance:
         words: The words with their times. Empty where unknown.
         speed: How many times faster than recorded it is heard; `seconds` and all times are those at that speed.
         start: Where in its recording a segment begins, in seconds of the file; None if it is the whole recording.
+        pauses: Quiet that training adds before and after it, included in `seconds` and all times; not in a manifest.
     """
 
     id: str
@@ -54,16 +55,24 @@ class Utterance:
     words: tuple[Segment, ...] = ()
     speed: float = 1.0
     start: float | None = None
+    pauses: tuple[float, float] = (0.0, 0.0)
 
     def samples(self) -> "tuple[Samples, int]":
-        """Return the utterance's samples (S,), as recorded, and their rate in Hz.
+        """Return the utterance's samples (S,), as recorded and with its pauses, and their rate in Hz.
 
         Raises:
             InputError: The recording cannot be read, or ends before the segment.
         """
         from asr import audio  # NumPy, which those who only handle times need not import
+        from asr.audio import quiet
+        from asr.support import seeds
 
-        return audio.read(self.audio, self.start, None if self.start is None else self.seconds * self.speed)
+        before, after = (pause * self.speed for pause in self.pauses)
+        seconds = None if self.start is None else self.seconds * self.speed - before - after
+        samples, rate = audio.read(self.audio, self.start, seconds)
+        if before or after:
+            samples = quiet.surrounded(samples, rate, before, after, seeds.generator(1, f"quiet {self.id}"))
+        return samples, rate
 
 
 def read(path: str | os.PathLike[str]) -> list[Utterance]:

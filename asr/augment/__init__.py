@@ -5,7 +5,8 @@ it is in, the process that has it, or the device. So several processes take the 
 """
 
 from asr.augment.batches import UNCHANGED, Augmentation
+from asr.augment.pauses import with_pauses
 from asr.augment.scenes import Scenes
 from asr.augment.speeds import at_speeds
 
-__all__ = ["UNCHANGED", "Augmentation", "Scenes", "at_speeds"]
+__all__ = ["UNCHANGED", "Augmentation", "Scenes", "at_speeds", "with_pauses"]

@@ -214,7 +214,8 @@ def memory_limit() -> int:
 def _key(utterances: Sequence[Utterance], features: Features) -> str:
     digest = hashlib.sha256(json.dumps([FORMAT, dict(features.settings)], sort_keys=True).encode())
     for u in utterances:
-        segment = () if u.start is None else (u.start, u.seconds)
+        segment: tuple[object, ...] = () if u.start is None else (u.start, u.seconds)
+        segment += (u.pauses,) if any(u.pauses) else ()
         digest.update(repr((u.id, os.path.abspath(u.audio), u.speed, *_stamp(u.audio), *segment)).encode())
     return digest.hexdigest()[:16]
 

@@ -151,6 +151,7 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     features = bundle.build_features(recipe.features)
     path = corpus / "train.jsonl"
     utterances = augment.at_speeds(manifest.read(path), recipe.augment.speeds)
+    utterances = augment.with_pauses(utterances, recipe.augment.pause)
     store = dataset.stored(features, path, utterances)
     needed = Normaliser.needs_statistics(recipe.features.normalise, recipe.features.prior)
     statistics = store.total() if needed else None
