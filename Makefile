@@ -7,6 +7,7 @@ SET    ?=
 TIMIT  ?=
 SOURCE ?= $(TIMIT)
 DATA   ?=
+SYNTHESIZE ?=
 PARTIAL ?=
 SEEDS  ?=
 BIN    := .venv/bin
@@ -24,7 +25,7 @@ source := $(if $(SOURCE),--source $(SOURCE)) $(if $(PARTIAL),--partial)
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo; echo "variables     RECIPE=espeak RUN=runs/espeak SEEDS=5 SET='section.key=value …' DEVICE=cpu"
-	@echo "              DATA=FOLDER SOURCE=FOLDER PARTIAL=1 WAV=FILE LEXICON=FILE"
+	@echo "              DATA=FOLDER|TEXT.txt SYNTHESIZE=en SOURCE=FOLDER PARTIAL=1 WAV=FILE LEXICON=FILE"
 
 setup: .venv/.ready ## create .venv and install everything into it (other targets do this when needed)
 
@@ -39,7 +40,7 @@ setup: .venv/.ready ## create .venv and install everything into it (other target
 
 train: setup ## prepare the corpus of RECIPE (or your own in DATA), train on it, evaluate on dev and test (SEEDS=5: mean and deviation)
 ifneq ($(DATA),)
-	@corpus=$$($(BIN)/asr prepare "$(DATA)" $(if $(PARTIAL),--partial)) && run="runs/$$(basename "$$corpus")" && \
+	@corpus=$$($(BIN)/asr prepare "$(DATA)" $(if $(SYNTHESIZE),--synthesize $(SYNTHESIZE)) $(if $(PARTIAL),--partial)) && run="runs/$$(basename "$$corpus")" && \
 	$(BIN)/asr train "$$corpus/recipe.toml" --out "$$run" $(sets) $(device) && \
 	$(BIN)/asr evaluate "$$run" --set dev --set test $(device)
 else ifeq ($(SEEDS),)

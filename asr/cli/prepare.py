@@ -1,4 +1,4 @@
-"""The command that makes manifests: of a corpus that is known, or of a folder of recordings."""
+"""The command that makes manifests: of a corpus that is known, of a folder of recordings, or of a text to be spoken."""
 
 import os
 import shutil
@@ -13,7 +13,8 @@ from asr.cli import options, output
 from asr.errors import AsrError, InputError
 
 if TYPE_CHECKING:
-    from asr.corpora.importers.folder import Imported, Wishes
+    from asr.corpora.importers.folder import Wishes
+    from asr.corpora.importers.imported import Imported
     from asr.doctor.finding import Finding
 
 # What stops training at the first batch; where few recordings have it, these are skipped.
@@ -21,11 +22,11 @@ STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
 
 
 @click.command()
-@click.argument("corpus", metavar="CORPUS | RECIPE.toml | FOLDER")
+@click.argument("corpus", metavar="CORPUS | RECIPE.toml | FOLDER | TEXT.txt")
 @click.option("--source", type=options.FOLDER, help="Folder with a known corpus, if you have it.")
 @click.option("--out", type=options.FOLDER, help="Folder for the manifests.  [default: data/NAME]")
 @click.option("--partial", is_flag=True, help="Continue with the readable files if some are missing or contradictory.")
-@click.option("--name", help="Of a folder's corpus.  [default: the folder's name]")
+@click.option("--name", help="Of a folder's or a text's corpus.  [default: its own name]")
 @click.option("--format", help="Of a folder, if it is not to be guessed: kaldi, lhotse, table, pairs …")
 @click.option("--pattern", help="How file names are made: '{text}_{speaker}_{take}', or '{speaker}/*' for folders.")
 @click.option(
@@ -36,6 +37,13 @@ STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
     "--units", type=click.Choice(["phones", "words", "characters"]), help="[default: what fits the transcripts]"
 )
 @click.option("--lexicon", type=options.FILE, help="A pronouncing dictionary: the units are its phones.")
+@click.option(
+    "--synthesize",
+    metavar="LANGUAGE",
+    help="Language (en, de, cmn …) in which eSpeak speaks a text [default: en]; of a folder, add synthetic recordings "
+    "of its training transcripts to train.",
+)
+@click.option("--text", type=options.FILE, help="With --synthesize: add recordings of these sentences instead.")
 def prepare(
     corpus: str,
     source: Path | None,
@@ -43,26 +51,40 @@ def prepare(
     partial: bool,
     name: str | None,
     lexicon: Path | None,
+    synthesize: str | None,
+    text: Path | None,
     **wishes: str | None,
 ) -> None:
-    """Make the manifests of a corpus, of a recipe's corpus, or of a folder of recordings with transcripts.
+    """Make the manifests of a corpus, of a recipe's corpus, of a folder of recordings with transcripts, or of a text.
 
     Of a folder, the command prints how it read the transcripts, and the option that changes that. Sets, units and
-    the sampling rate follow from the recordings and are in the recipe.toml beside the manifests.
+    the sampling rate follow from the recordings and are in the recipe.toml beside the manifests. A text has a sentence,
+    a word or a command on each line; eSpeak speaks it with many voices.
     """
     from asr import config, corpora
 
+    if text and not synthesize:
+        raise AsrError(f"--text {text}: needs --synthesize LANGUAGE")
+    if corpus.endswith(".txt"):
+        given = {"source": source, "lexicon": lexicon, "text": text, **wishes, "units": None}
+        if changed := [key for key, value in given.items() if value]:
+            raise AsrError(f"--{changed[0]}: is for a folder of recordings, and {corpus} is a text; omit it")
+        _text(Path(corpus), name, out, synthesize or "en", wishes["units"])
+        return
     if corpus.endswith(".toml"):
         corpus = config.load(Path(corpus)).corpus.name
     if corpus not in corpora.CORPORA and (Path(corpus).is_dir() or os.sep in corpus):
         if source:
             raise AsrError(f"--source {source}: is for a known corpus, and {corpus} is a folder; omit it")
         from asr.corpora.importers.folder import Wishes
+        from asr.corpora.importers.synthesis import FOLDER, Synthesis
 
-        wanted = Wishes(**wishes, lexicon=_read(lexicon) if lexicon else {}, partial=partial)
+        name, out = _called(Path(corpus), name, out)
+        more = Synthesis(synthesize, out / FOLDER, text) if synthesize else None
+        wanted = Wishes(**wishes, lexicon=_read(lexicon) if lexicon else {}, partial=partial, synthesis=more)
         _folder(Path(corpus), name, out, wanted)
         return
-    given = {"name": name, "lexicon": lexicon, **wishes}
+    given = {"name": name, "lexicon": lexicon, "synthesize": synthesize, **wishes}
     if changed := [key for key, value in given.items() if value is not None]:
         raise AsrError(f"--{changed[0]}: is for a folder of recordings, and '{corpus}' is a known corpus; omit it")
     out = out or Path("data") / corpus
@@ -72,37 +94,65 @@ def prepare(
     output.result(out)
 
 
-def _folder(root: Path, name: str | None, out: Path | None, wishes: "Wishes") -> None:
+def _called(source: Path, name: str | None, out: Path | None) -> tuple[str, Path]:
+    """Return the name of the corpus of a folder or a text, and the folder of its manifests."""
     from asr import corpora
-    from asr.corpora.importers import folder
+    from asr.corpora.importers import imported
 
     if name in corpora.CORPORA:
         raise AsrError(f"--name {name}: is a known corpus; choose another name")
-    called = folder.named(root)
+    called = imported.named(source)
     name = name or (f"my-{called}" if called in corpora.CORPORA else called)
-    out = out or Path("data") / name
-    stamp = {"corpus": name, "version": 1, "source": str(root.resolve()), "partial": wishes.partial}
+    return name, out or Path("data") / name
 
-    def write(imported: "Imported") -> "list[Finding]":
-        """Write manifests and recipe; return what the doctor finds."""
-        corpora.write(out, imported.sets, stamp, [])
-        _write_recipe(out / "recipe.toml", folder.recipe(name, root, imported))
-        return _findings(out / "recipe.toml", imported)
+
+def _text(path: Path, name: str | None, out: Path | None, language: str, units: str | None) -> None:
+    """Make the corpus of a text."""
+    from asr import corpora
+    from asr.corpora.importers import synthesis
+
+    name, out = _called(path, name, out)
+    with output.timed(f"corpus {name}"):
+        imported = synthesis.look(path, language, out / synthesis.FOLDER, units)
+        _tell(path, imported)
+        findings = _write(imported, name, path, out, partial=False)
+    sound = _report(path, findings)
+    output.say(corpora.summary(out))
+    output.result(out)
+    if not sound:
+        sys.exit(1)
+
+
+def _folder(root: Path, name: str, out: Path, wishes: "Wishes") -> None:
+    """Make the corpus of a folder of recordings."""
+    from asr import corpora
+    from asr.corpora.importers import folder
 
     with output.timed(f"corpus {name}"):
         gathered = folder.gather(root, wishes)
         imported = folder.divide(gathered, wishes)
         _tell(root, imported)
-        findings = write(imported)
+        findings = _write(imported, name, root, out, wishes.partial)
         if bad := _stopping(root, findings, len(gathered.found), wishes.partial):
             again = folder.divide(gathered, wishes, bad)
             _tell(root, again, told=[*imported.notes, *imported.warnings])
-            findings = write(again)
+            findings = _write(again, name, root, out, wishes.partial)
     sound = _report(root, findings)
     output.say(corpora.summary(out))
     output.result(out)
     if not (sound or wishes.partial):
         sys.exit(1)
+
+
+def _write(imported: "Imported", name: str, source: Path, out: Path, partial: bool) -> "list[Finding]":
+    """Write manifests and recipe; return what the doctor finds."""
+    from asr import corpora
+    from asr.corpora.importers.imported import recipe
+
+    stamp = {"corpus": name, "version": 1, "source": str(source.resolve()), "partial": partial}
+    corpora.write(out, imported.sets, stamp, [])
+    _write_recipe(out / "recipe.toml", recipe(name, imported))
+    return _findings(out / "recipe.toml", imported)
 
 
 def _tell(root: Path, imported: "Imported", told: Sequence[str] = ()) -> None:

@@ -17,11 +17,8 @@ sounds. An error rate on it shows that a system works, not how well it recognize
 """
 
 import json
-import multiprocessing
-import os
 import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -29,12 +26,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asr.audio import Samples
 from asr.corpora import espeak_library, sentences, timit
-from asr.corpora.espeak_phones import RATE, Phone, phones
+from asr.corpora.espeak_phones import Phone, phones
+from asr.corpora.espeak_recording import cut, degrade
 from asr.corpora.espeak_speakers import Speaker, speakers
 from asr.corpora.espeak_tree import TOPS, pronunciation, spans, write_dictionary, write_speakers, write_utterance
 from asr.corpora.protocol import Sets
+from asr.corpora.workers import work
 from asr.errors import AsrError
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
@@ -43,11 +41,6 @@ from asr.support.text import decode
 VERSION = 1  # of the tree: raise it if the same seed results in another one
 SEED = 1
 READS = {"train": 18, "dev": 15, "test": 15}  # sentences per speaker
-
-SILENCE = (0.08, 0.25)  # seconds before and after an utterance
-LEVEL = (-32.0, -20.0)  # dB of full scale, root mean square
-NOISE = (-60.0, -40.0)  # dB below the speech
-PEAK = 0.9  # of full scale
 
 
 class _SpeakerTask(NamedTuple):
@@ -155,23 +148,8 @@ def _home(root: Path, set_: str, who: Speaker) -> Path:
 
 def _work(tasks: list[_SpeakerTask], workers: int | None) -> set[tuple[str, str]]:
     """Perform the tasks and return the words of the training set with their pronunciations."""
-    from tqdm import tqdm
-
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
-    pronounced: set[tuple[str, str]] = set()
-    with ExitStack() as stack:
-        bar = stack.enter_context(
-            tqdm(total=sum(len(task.sentences) for task in tasks), desc="synthesize", disable=None)
-        )
-        results: Iterable[tuple[int, set[tuple[str, str]]]] = map(_read_aloud, tasks)
-        if workers > 1:
-            # The library has global state and is not thread-safe; a spawned child process has not loaded it yet.
-            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(workers))
-            results = pool.imap_unordered(_read_aloud, tasks)
-        for count, words in results:
-            bar.update(count)
-            pronounced |= words
-    return pronounced
+    total = sum(len(task.sentences) for task in tasks)
+    return set[tuple[str, str]]().union(*work(_read_aloud, tasks, total, "synthesize", workers))
 
 
 def _read_aloud(task: _SpeakerTask) -> tuple[int, set[tuple[str, str]]]:
@@ -187,19 +165,5 @@ def _read_aloud(task: _SpeakerTask) -> tuple[int, set[tuple[str, str]]]:
 
 def record(sentence: str, speaker: Speaker, rng: np.random.Generator) -> tuple[npt.NDArray[np.int16], list[Phone]]:
     """Return a recording at 16 kHz, with silence around it, at some level and with some noise; and its phones."""
-    speech, marks = espeak_library.speak(sentence, speaker)
-    lead, tail = (int(second * RATE) for second in rng.uniform(*SILENCE, 2))
-    begin, end = marks[0].start - lead, marks[-1].start + tail
-    samples = np.pad(speech, (max(-begin, 0), max(end - len(speech), 0)))[max(begin, 0) :][: end - begin]
-    found = phones(samples, [mark._replace(start=mark.start - begin) for mark in marks])
-    return _degrade(samples, rng), found
-
-
-def _degrade(samples: Samples, rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    power = float(np.sqrt(np.mean(samples**2)))
-    level, noise, tilt = 10 ** (rng.uniform(*LEVEL) / 20), 10 ** (rng.uniform(*NOISE) / 20), rng.uniform(0, 0.95)
-    white = rng.standard_normal(len(samples) + 1)
-    hiss = (white[1:] + tilt * white[:-1]) / np.sqrt(1 + tilt**2)
-    gain = min(level / power, PEAK / float(np.abs(samples).max()))
-    heard = gain * (samples + noise * power * hiss)
-    return np.asarray(np.rint(np.clip(heard, -1, 1) * 32767), np.int16)
+    samples, marks = cut(*espeak_library.speak(sentence, speaker), rng)
+    return degrade(samples, rng), phones(samples, marks)

@@ -12,7 +12,9 @@ and test do not occur in training. 40 of eSpeak's 104 variants are excluded, bas
 * clipped: `iven`; made for speed: `fast`; different from one utterance to the next: `Reed`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -46,7 +48,8 @@ class Speaker:
 
     Attributes:
         id: In TIMIT's form: sex, three letters, a digit.
-        dialect: 1 to 8.
+        dialect: The number of the accent, from 1.
+        accent: eSpeak's name for it, or for the language.
         variant: The file of eSpeak's voice variant.
         rate: Words per minute.
         pitch: 0 to 100; 50 is the variant's own.
@@ -55,6 +58,7 @@ class Speaker:
 
     id: str
     dialect: int
+    accent: str
     variant: str
     rate: int
     pitch: int
@@ -63,12 +67,17 @@ class Speaker:
     @property
     def voice(self) -> str:
         """The name of accent and variant in eSpeak."""
-        return f"{ACCENTS[self.dialect - 1]}+{self.variant}"
+        return f"{self.accent}+{self.variant}"
 
 
-def speakers(seed: int) -> dict[str, list[Speaker]]:
-    """Return the speakers of `train`, `dev` and `test`; `seed` determines rate, pitch and range only."""
-    rng = np.random.default_rng([seed, len(ACCENTS)])
+def speakers(seed: int, accents: Sequence[str] = ACCENTS) -> dict[str, list[Speaker]]:
+    """Return the speakers of `train`, `dev` and `test`; `seed` determines rate, pitch and range only.
+
+    Args:
+        seed: Of what differs between two speakers of the same variant.
+        accents: eSpeak's accents of a language, or its voice alone.
+    """
+    rng = np.random.default_rng([seed, len(accents)])
     taken: set[str] = set()
     by_set: dict[str, list[Speaker]] = {}
     for name, by_sex in _VARIANTS.items():
@@ -78,13 +87,15 @@ def speakers(seed: int) -> dict[str, list[Speaker]]:
             for variant in variants.split()
             for _ in range(accents)
         ]
-        by_set[name] = [_speaker(*voice, 1 + index % len(ACCENTS), taken, rng) for index, voice in enumerate(cast)]
+        by_set[name] = [_speaker(*voice, index % len(accents), accents, taken, rng) for index, voice in enumerate(cast)]
     return by_set
 
 
-def _speaker(sex: str, variant: str, dialect: int, taken: set[str], rng: np.random.Generator) -> Speaker:
-    letters = "".join(filter(str.isalpha, variant + "xx")).lower()[:2] + "abcdefgh"[dialect - 1]
-    id = next(id for digit in range(10) if (id := f"{sex}{letters}{digit}") not in taken)
+def _speaker(
+    sex: str, variant: str, accent: int, accents: Sequence[str], taken: set[str], rng: np.random.Generator
+) -> Speaker:
+    letters = "".join(filter(str.isalpha, variant + "xx")).lower()[:2] + "abcdefgh"[accent]
+    id = next(id for digit in count() if (id := f"{sex}{letters}{digit}") not in taken)
     taken.add(id)
     rate, pitch, reach = (int(rng.integers(*bounds)) for bounds in ((140, 200), (35, 66), (30, 81)))
-    return Speaker(id, dialect, variant, rate, pitch, reach)
+    return Speaker(id, 1 + accent, accents[accent], variant, rate, pitch, reach)

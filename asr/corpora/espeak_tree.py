@@ -1,6 +1,5 @@
 """Writes TIMIT's layout: audio, phones, words and text of an utterance, the dictionary, the table of speakers."""
 
-import wave
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import numpy.typing as npt
 
 from asr.corpora import sentences
 from asr.corpora.espeak_phones import RATE, Phone
-from asr.corpora.espeak_speakers import ACCENTS, Speaker
+from asr.corpora.espeak_recording import write_audio
+from asr.corpora.espeak_speakers import Speaker
 
 TOPS = {"train": "TRAIN", "dev": "TEST", "test": "TEST"}
 
@@ -29,11 +29,7 @@ def write_utterance(
 ) -> None:
     """Write the four files of an utterance, named `SI` if it contains a pause, else `SX`."""
     stem = folder / f"{'SI' if ',' in sentence else 'SX'}{number}"
-    with wave.open(str(stem.with_suffix(".WAV")), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
+    write_audio(stem.with_suffix(".WAV"), samples, RATE)
     words = spans(sentence, phones)
     _write(stem.with_suffix(".PHN"), [f"{phone.start} {phone.end} {phone.symbol}" for phone in phones])
     _write(stem.with_suffix(".WRD"), [f"{own[0].start} {own[-1].end} {word}" for word, own in words])
@@ -63,7 +59,7 @@ def write_speakers(folder: Path, cast: Iterable[tuple[str, Speaker]]) -> None:
     """Write SPKRINFO.TXT from the sets and their speakers."""
     lines = [
         f"{who.id[1:].upper()}  {who.id[0].upper()}  {who.dialect}  {'TRN' if set_ == 'train' else 'TST'}"
-        f"  ??/??/??  ??/??/??  ?'??\"  ???  ??   {ACCENTS[who.dialect - 1]}+{who.variant}"
+        f"  ??/??/??  ??/??/??  ?'??\"  ???  ??   {who.voice}"
         f" {who.rate} {who.pitch} {who.range}"
         for set_, who in sorted(cast, key=lambda row: (row[1].dialect, row[1].id))
     ]

@@ -1,7 +1,5 @@
 """From a folder of recordings to the sets of a corpus and the recipe that fits it."""
 
-import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
@@ -10,14 +8,14 @@ from pathlib import Path
 from asr.corpora import importers
 from asr.corpora.importers import probe, vocabulary
 from asr.corpora.importers.entry import Problem, Reading
-from asr.corpora.importers.partition import Sets, partition
+from asr.corpora.importers.imported import RATE, Imported
+from asr.corpora.importers.partition import partition
+from asr.corpora.importers.synthesis import Synthesis
 from asr.corpora.importers.tree import Tree
-from asr.corpora.importers.vocabulary import Vocabulary
 from asr.corpora.protocol import settle
-from asr.errors import InputError, first_few
+from asr.errors import AsrError, InputError, first_few
 from asr.manifest import Segment, Utterance
 
-RATE = 16_000  # Hz: at most, and the default of features
 Found = list[tuple[Utterance, str]]
 Pronunciations = Mapping[str, list[tuple[str, ...]]]
 
@@ -34,6 +32,7 @@ class Wishes:
         units: `phones`, `words` or `characters`.
         lexicon: Pronunciations, for phones where none are transcribed.
         partial: Proceed even if more is wrong than is skipped by default.
+        synthesis: Recordings to add to the training set.
     """
 
     format: str | None = None
@@ -43,6 +42,7 @@ class Wishes:
     units: str | None = None
     lexicon: Pronunciations = field(default_factory=dict)
     partial: bool = False
+    synthesis: Synthesis | None = None
 
 
 @dataclass(frozen=True)
@@ -62,27 +62,6 @@ class Gathered:
     tree: Tree
     found: Found
     rates: Counter[int]
-    notes: list[str]
-    warnings: list[str]
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A folder as a corpus.
-
-    Attributes:
-        format: A key of `IMPORTERS`.
-        sets: Train, dev and test.
-        vocabulary: Its units.
-        rate: Hz, of most recordings, at most the default.
-        notes: What was found and how it was read.
-        warnings: What was skipped, and what the numbers will not show.
-    """
-
-    format: str
-    sets: Sets
-    vocabulary: Vocabulary
-    rate: int
     notes: list[str]
     warnings: list[str]
 
@@ -130,51 +109,31 @@ def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) 
     """
     found = [(utterance, set_) for utterance, set_ in gathered.found if utterance.id not in without]
     parts = partition(found, {"dev": wishes.dev, "test": wishes.test}, gathered.tree)
-    words = vocabulary.choose(parts.sets, wishes.units or ("phones" if wishes.lexicon else None))
     rate = min(gathered.rates.most_common(1)[0][0], RATE)
+    sets = parts.sets
+    more: list[str] = []
+    careful: list[str] = []
+    if wishes.synthesis:
+        if wishes.lexicon or wishes.units == "phones":
+            raise AsrError(
+                f"{gathered.tree.root}: synthetic recordings have other phones; use --units words or characters"
+            )
+        added, how, careful = wishes.synthesis.of(sets["train"], rate)
+        sets, more = sets | {"train": [*sets["train"], *added]}, [how]
+    words = vocabulary.choose(sets, wishes.units or ("phones" if wishes.lexicon else None))
+    root = gathered.tree.root
     shown = ", ".join(f"{hertz} Hz {count}" for hertz, count in gathered.rates.most_common())
     notes = [
         *gathered.notes,
         f"sets: {parts.how}",
+        *more,
         f"units: {words.how}",
         f"rate: {rate} Hz, filters up to {rate // 2} Hz (recordings: {shown})",
     ]
-    warnings = [*gathered.warnings, *parts.warnings, *words.warnings]
-    return Imported(gathered.format, parts.sets, words, rate, notes, warnings)
-
-
-def recipe(name: str, root: Path, imported: Imported) -> str:
-    """Return the recipe's text: what follows from the recordings, and nothing else."""
-    units = imported.vocabulary.settings
-    lines = [
-        f"# The recordings in {root}, as `asr prepare` read them ('{imported.format}').",
-        "#",
-        f"#   make train DATA={root}",
-        "#",
-        "# What is here follows from the recordings; all else is the default. Edit it as you like: it is kept then.",
-        "",
-        "[corpus]",
-        f"name = {_toml(name)}",
-        "",
-        "[units]",
-        *(f"{key} = {_toml(value)}" for key, value in units.items()),
-    ]
-    lines += ["", "[features]", "deltas = 2 # the change of a spectrum differs less between speakers than the spectrum"]
-    lines += ["prior = 100 # frames: a short recording is normalized much as all of training is"]
-    if imported.rate != RATE:
-        lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
-    lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]
-    lines += ["", "[frontend]", 'kind = "auto" # how many frames are seen as one follows from how long a unit lasts']
-    return "\n".join(lines) + "\n"
-
-
-def named(root: Path) -> str:
-    """Return a corpus's name for a folder."""
-    return re.sub(r"[^\w.]+", "-", root.resolve().name).strip("-.") or "recordings"
-
-
-def _toml(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # a TOML string is nearly a JSON one
+    warnings = [*gathered.warnings, *parts.warnings, *careful, *words.warnings]
+    option = f" SYNTHESIZE={wishes.synthesis.language}" if wishes.synthesis else ""
+    origin = f"The recordings in {root}, as `asr prepare` read them ('{gathered.format}')"
+    return Imported(gathered.format, origin, f"DATA={root}{option}", sets, words, rate, notes, warnings)
 
 
 def _said(problem: Problem) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from asr import bundle, config
-from asr.corpora.importers import Tree, folder, patterns, probe
+from asr.corpora.importers import Tree, imported, patterns, probe
 from asr.corpora.importers.folder import Wishes, look
 from asr.corpora.importers.vocabulary import choose
 from asr.errors import AsrError, InputError
@@ -320,9 +320,9 @@ def test_many_files_are_found_without_reading_them(tmp_path, fill):
 
 def test_the_recipe_says_what_follows_from_the_recordings(tmp_path, fill, write):
     with_texts(fill, write, tmp_path, {"a": "Say «hi»\\", "b": "two", "c": "three"})
-    imported = look(tmp_path, Wishes())
+    found = look(tmp_path, Wishes())
     path = tmp_path / "recipe.toml"
-    path.write_text(folder.recipe("mine", tmp_path, imported), encoding="utf-8")
+    path.write_text(imported.recipe("mine", found), encoding="utf-8")
     recipe = config.load(path)
     assert (recipe.corpus.name, recipe.units.kind) == ("mine", "characters")
     assert bundle.build_features(recipe.features).rate == 8000

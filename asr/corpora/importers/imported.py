@@ -1,0 +1,70 @@
+"""What the user brought, as a corpus: sets, units and rate, and the recipe that fits them."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.corpora.importers.partition import Sets
+from asr.corpora.importers.vocabulary import Vocabulary
+
+RATE = 16_000  # Hz: at most, and the default of features
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A folder of recordings or a text as a corpus.
+
+    Attributes:
+        format: A key of `IMPORTERS`, or `espeak`.
+        origin: What it was made of, and how.
+        command: The variables of `make train` that make it again.
+        sets: Train, dev and test.
+        vocabulary: Its units.
+        rate: Hz, of most recordings, at most the default.
+        notes: What was found and how it was read.
+        warnings: What was skipped, and what the numbers will not show.
+    """
+
+    format: str
+    origin: str
+    command: str
+    sets: Sets
+    vocabulary: Vocabulary
+    rate: int
+    notes: list[str]
+    warnings: list[str]
+
+
+def recipe(name: str, imported: Imported) -> str:
+    """Return the recipe's text: what follows from the recordings, and nothing else."""
+    units = imported.vocabulary.settings
+    lines = [
+        f"# {imported.origin}.",
+        "#",
+        f"#   make train {imported.command}",
+        "#",
+        "# What is here follows from the recordings; all else is the default. Edit it as you like: it is kept then.",
+        "",
+        "[corpus]",
+        f"name = {_toml(name)}",
+        "",
+        "[units]",
+        *(f"{key} = {_toml(value)}" for key, value in units.items()),
+    ]
+    lines += ["", "[features]", "deltas = 2 # the change of a spectrum differs less between speakers than the spectrum"]
+    lines += ["prior = 100 # frames: a short recording is normalized much as all of training is"]
+    if imported.rate != RATE:
+        lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
+    lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]
+    lines += ["", "[frontend]", 'kind = "auto" # how many frames are seen as one follows from how long a unit lasts']
+    return "\n".join(lines) + "\n"
+
+
+def named(source: Path) -> str:
+    """Return a corpus's name for a folder or a text."""
+    return re.sub(r"[^\w.]+", "-", source.resolve().name.removesuffix(".txt")).strip("-.") or "recordings"
+
+
+def _toml(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # a TOML string is nearly a JSON one
