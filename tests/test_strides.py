@@ -43,6 +43,7 @@ def test_a_lone_recording_is_transcribed_as_in_its_set(trained, toy):
     errors = 0
     for utterance in utterances(toy):
         alone = recognizer.transcribe(utterance.audio)
+        np.testing.assert_allclose(together[utterance.id], recognizer.log_probs(utterance.audio), atol=1e-4)
         assert alone.text == trained.units.text(Greedy()(together[utterance.id])[0].ids)
         errors += alone.text != utterance.text
     assert errors <= 4  # of 12
