@@ -57,10 +57,18 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Where the utterances come from."""
+class Corpus(Section):
+    """Where the utterances come from; a corpus's own settings (text, language) are declared in asr/corpora."""
+
+    names = ("name", "corpus")
 
     name: str = "espeak"  # a corpus of asr/corpora; its manifests are in data/<name>/
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder in data/; settings make another corpus: espeak-commands-de."""
+        words = [Path(value).stem if isinstance(value, str) else toml(value) for _, value in sorted(self.own.items())]
+        return "-".join([self.name, *reversed(words)])
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,11 @@ def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) ->
 def _corpus(recipe: "Recipe | None", data: Path) -> dict[str, Path]:
     """Return the manifests of a recipe's corpus by set; the test set is optional."""
     assert recipe, "click asks for at least one argument"
-    folder = data / recipe.corpus.name
+    folder = data / recipe.corpus.folder
     paths = {name: folder / f"{name}.jsonl" for name in ("train", "dev", "test")}
     existing = {name: path for name, path in paths.items() if name != "test" or path.is_file()}
     if not paths["train"].is_file():
-        raise InputError(f"{folder}: contains no prepared corpus; run `asr prepare {recipe.corpus.name}` first")
+        raise InputError(f"{folder}: contains no prepared corpus; run `asr prepare` with its recipe first")
     return existing
 
 

@@ -37,7 +37,7 @@ def evaluate(
     if manifest and names:
         raise AsrError(f"--manifest {manifest} and --set {names[0]}: use only one")
     file = bundle.find(system)
-    corpus = data / bundle.load(file).recipe.corpus.name
+    corpus = data / bundle.load(file).recipe.corpus.folder
     settings = options.search(file, search)
     with output.timed("evaluation"):
         for path in [manifest] if manifest else [corpus / f"{name}.jsonl" for name in names or ["test"]]:

@@ -71,8 +71,11 @@ def prepare(
             raise AsrError(f"--{changed[0]}: is for a folder of recordings, and {corpus} is a text; omit it")
         _text(Path(corpus), name, out, synthesize or "en", wishes["units"])
         return
+    folder, own = corpus, {}
     if corpus.endswith(".toml"):
-        corpus = config.load(Path(corpus)).corpus.name
+        section = config.load(Path(corpus)).corpus
+        own = corpora.settings(section, Path(corpus).parent)
+        corpus, folder = section.name, section.folder
     if corpus not in corpora.CORPORA and (Path(corpus).is_dir() or os.sep in corpus):
         if source:
             raise AsrError(f"--source {source}: is for a known corpus, and {corpus} is a folder; omit it")
@@ -87,9 +90,9 @@ def prepare(
     given = {"name": name, "lexicon": lexicon, "synthesize": synthesize, **wishes}
     if changed := [key for key, value in given.items() if value is not None]:
         raise AsrError(f"--{changed[0]}: is for a folder of recordings, and '{corpus}' is a known corpus; omit it")
-    out = out or Path("data") / corpus
+    out = out or Path("data") / folder
     with output.timed(f"corpus {corpus}"):
-        corpora.prepare(corpus, source, out, partial=partial)
+        corpora.prepare(corpus, source, out, partial=partial, settings=own)
     output.say(corpora.summary(out))
     output.result(out)
 

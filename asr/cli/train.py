@@ -74,7 +74,7 @@ def tune(
     from asr.support.device import choose_device
 
     file = bundle.find(system)
-    corpus = data / bundle.load(file).recipe.corpus.name
+    corpus = data / bundle.load(file).recipe.corpus.folder
     name = search.pop("decoder") or options.tuned_by_default()
     with output.timed("tuning"):
         tuned = tuning.run(file, corpus, Search().changed(name, search), order, choose_device(device), on, force)

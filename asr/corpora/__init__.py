@@ -1,16 +1,19 @@
 """Corpora: recordings with transcripts, prepared into manifests.
 
-One file per corpus: its docstring states its origin and licence, its `prepare` returns the sets. The manifests are
-checked and written here.
+One file per corpus: its docstring states its origin and licence, its entry of the table returns the sets. An entry with
+settings is a dataclass of them; a recipe gives them in [corpus]. The manifests are checked and written here.
 """
 
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from asr import manifest
+from asr import config, manifest
 from asr.corpora import (
     an4,
     espeak,
@@ -51,7 +54,7 @@ class Prepare(Protocol):
 
 CORPORA: dict[str, Prepare] = {
     "an4": an4.prepare,
-    "espeak": espeak.prepare,
+    "espeak": espeak.Espeak(),
     "fsdd": fsdd.prepare,
     "fsdd-connected": fsdd_connected.prepare,
     "librispeech": librispeech.prepare_mini,
@@ -64,7 +67,31 @@ CORPORA: dict[str, Prepare] = {
 }
 
 
-def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False) -> dict[str, Path]:
+def settings(section: config.Corpus, folder: Path) -> dict[str, Any]:
+    """Return the settings that a recipe gives to its corpus, checked, without those at their default.
+
+    Args:
+        section: Of the recipe.
+        folder: The recipe's; files are named relative to it.
+
+    Raises:
+        AsrError: The corpus has no such setting; a value has the wrong type or is out of range.
+    """
+    entry = CORPORA.get(section.name)
+    entries = {section.name: entry if is_dataclass(entry) else object}
+    own = config.resolved(section, entries).own
+    own = {key: folder / value if isinstance(value, Path) else value for key, value in own.items()}
+    return {key: value for key, value in own.items() if value != getattr(entry, key)}
+
+
+def prepare(
+    name: str,
+    source: Path | None,
+    out: Path,
+    *,
+    partial: bool = False,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Path]:
     """Write a corpus's manifests `train.jsonl`, `dev.jsonl` and `test.jsonl` and return their paths by set.
 
     A corpus that has been prepared from the same source and is unchanged is left as it is. `corpus.json` is written
@@ -75,6 +102,7 @@ def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False)
         source: The folder of the corpus; None for one that can be downloaded or synthesized.
         out: The folder of the manifests.
         partial: Only warn if the corpus is incomplete or differs from its protocol.
+        settings: Of the corpus, as `settings` returns them.
 
     Raises:
         AsrError: The corpus is unknown, or `out` cannot be written.
@@ -86,6 +114,11 @@ def prepare(name: str, source: Path | None, out: Path, *, partial: bool = False)
     reader = choose(CORPORA, name, "corpus")
     version = getattr(sys.modules.get(reader.__module__), "VERSION", 1)
     stamp = {"corpus": name, "version": version, "source": str(source.resolve()) if source else None}
+    if settings:
+        reader = replace(reader, **settings)  # type: ignore[type-var]  # a dataclass, or it has no settings
+        stamp["settings"] = {
+            key: _digest(value) if isinstance(value, Path) else value for key, value in settings.items()
+        }
     if _is_prepared(out, stamp, partial, paths):
         print(f"{out}: already prepared", file=sys.stderr)
         return paths
@@ -159,6 +192,18 @@ def _row(utterances: list[Utterance]) -> dict[str, Any]:
         "words": sum(len(utterance.text.split()) for utterance in utterances),
         "characters": sum(len(" ".join(utterance.text.split())) for utterance in utterances),
     }
+
+
+def _digest(path: Path) -> str:
+    """Return the checksum of a file that a setting names, so that a change of its content is seen.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct its name in the recipe") from error
 
 
 def _is_prepared(out: Path, stamp: dict[str, Any], partial: bool, paths: dict[str, Path]) -> bool:

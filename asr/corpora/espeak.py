@@ -18,7 +18,9 @@ sounds. An error rate on it shows that a system works, not how well it recognize
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asr.corpora import espeak_library, sentences, timit
+from asr.corpora import espeak_library, espeak_readings, espeak_text, sentences, timit
 from asr.corpora.espeak_phones import Phone, phones
 from asr.corpora.espeak_recording import cut, degrade
 from asr.corpora.espeak_speakers import Speaker, speakers
@@ -36,6 +38,7 @@ from asr.corpora.workers import work
 from asr.errors import AsrError
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
+from asr.support.settings import File, setting
 from asr.support.text import decode
 
 VERSION = 1  # of the tree: raise it if the same seed results in another one
@@ -53,19 +56,50 @@ class _SpeakerTask(NamedTuple):
     seed: int
 
 
-def prepare(source: Path | None, out: Path, *, partial: bool = False) -> Sets:
-    """Return the sets train, dev and test, after synthesizing their tree in `out / "tree"` unless it exists.
+@dataclass(frozen=True)
+class Espeak:
+    """The corpus: the default one, or any text in any language that eSpeak speaks."""
 
-    Args:
-        source: Must be None; there is nothing to read.
-        out: The folder that the tree is in.
-        partial: Ignored; a tree is always complete.
+    text: File = setting(
+        None, "A sentence, a word or a command on each line; the default corpus has its own", file=True
+    )
+    language: str = setting("en", "Of the text: a code that eSpeak knows", needs="text")
+    reads: int = setting(0, "How often train reads each sentence; 0: for 2,000 recordings", high=10_000, needs="text")
+
+    def __call__(self, source: Path | None, out: Path, *, partial: bool = False) -> Sets:
+        """Return the sets train, dev and test, synthesized below `out` unless they exist.
+
+        Args:
+            source: Must be None; there is nothing to read.
+            out: The folder that the recordings are in.
+            partial: Ignored; what is synthesized is always complete.
+
+        Raises:
+            AsrError: A source was passed; a setting cannot be used; eSpeak is not installed; `out` cannot be written.
+            InputError: The text cannot be read, or no line of it can be spoken.
+        """
+        if source is not None:
+            raise AsrError(f"{source}: the espeak corpus is synthesized, not read; omit --source")
+        if self.text:
+            return self._spoken(Path(self.text), out / "synthetic")
+        if self != Espeak():
+            raise AsrError('[corpus] language and reads: are of a text; add text = "sentences.txt"')
+        return prepare(out)
+
+    def _spoken(self, path: Path, folder: Path) -> Sets:
+        text = espeak_text.read(path, self.language)
+        readings, how = espeak_readings.plan(text.sentences, self.language, self.reads)
+        for line in [f"sets: {how}", *(f"warning: {warning}" for warning in text.warnings)]:
+            print(f"{path}: {line}", file=sys.stderr)
+        return espeak_readings.record(readings, self.language, folder)
+
+
+def prepare(out: Path) -> Sets:
+    """Return the sets of the default corpus, after synthesizing its tree in `out / "tree"` unless it exists.
 
     Raises:
-        AsrError: A source was passed; espeakng-loader is not installed; the tree cannot be written.
+        AsrError: espeakng-loader is not installed; the tree cannot be written.
     """
-    if source is not None:
-        raise AsrError(f"{source}: the espeak corpus is synthesized, not read; omit --source")
     tree = out / "tree"
     synthesize(tree)
     sets = timit.read_tree(tree)

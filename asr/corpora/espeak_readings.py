@@ -34,6 +34,7 @@ UTTERANCES = {"train": 2000, "dev": 180, "test": 180}  # at least, as many as in
 ENOUGH = 200  # sentences, from which on no sentence is in two sets
 SHARE, MOST = 0.1, 500  # of them that are held out for dev and again for test, and how many at most
 TEMPO, PITCH = 0.1, 5  # a speaker's own variation: share of the rate, steps of the pitch
+SILENCE = (-0.1, 0.25)  # seconds before and after the speech; people cut some recordings where it begins and ends
 TASK = 50  # readings
 SECONDS = 0.012  # of one processor for each second of speech; measured on an AMD EPYC
 LETTER = 0.08  # seconds of speech
@@ -198,7 +199,7 @@ def _record(reading: Reading, task: _Task) -> Utterance:
     speech, marks, words = espeak_library.speak_any(sentence, voice)
     if not any(mark.ipa not in ("", PAUSE) for mark in marks):
         raise InputError(f"'{sentence}': the voice '{speaker.voice}' says nothing; remove or respell it")
-    samples, marks = cut(speech, _ended(marks, len(speech)), rng)
+    samples, marks = cut(speech, _ended(marks, len(speech)), rng, SILENCE)
     recording = degrade(resample(samples, RATE, task.rate), rng)
     id = f"{task.language}-{speaker.id}-{number:06}"
     path = task.folder / f"{id}.wav"

@@ -15,9 +15,18 @@ NOISE = (-60.0, -40.0)  # dB below the speech
 PEAK = 0.9  # of full scale
 
 
-def cut(speech: Samples, marks: list[Mark], rng: np.random.Generator) -> tuple[Samples, list[Mark]]:
-    """Return speech (S,) at 16 kHz with a silence before and after, and its marks there; the last mark is a pause."""
-    lead, tail = (int(second * RATE) for second in rng.uniform(*SILENCE, 2))
+def cut(
+    speech: Samples, marks: list[Mark], rng: np.random.Generator, silence: tuple[float, float] = SILENCE
+) -> tuple[Samples, list[Mark]]:
+    """Return speech with a silence before and after, and its marks there.
+
+    Args:
+        speech: (S,) at 16 kHz.
+        marks: Of its sounds; the last is a pause.
+        rng: Of the silences' durations.
+        silence: Their range in seconds; below 0 is none.
+    """
+    lead, tail = (int(max(second, 0.0) * RATE) for second in rng.uniform(*silence, 2))
     begin, end = marks[0].start - lead, marks[-1].start + tail
     samples = np.pad(speech, (max(-begin, 0), max(end - len(speech), 0)))[max(begin, 0) :][: end - begin]
     return samples, [mark._replace(start=mark.start - begin) for mark in marks]

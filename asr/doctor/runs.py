@@ -109,7 +109,7 @@ def read(folder: Path, data: Path, device: str) -> ExaminedRun:
     rows = results.epochs(folder)
     system = _best(folder, faults)
     facts = _newest_facts(folder, faults) or (system.facts | {"finished": _complete(recipe, rows)} if system else {})
-    corpus = data / recipe.corpus.name
+    corpus = data / recipe.corpus.folder
     broken = _broken(system) if system else ()
     stale, unread = _results(folder)
     output, undecoded = None, ""

@@ -86,7 +86,7 @@ def make(
         raise InputError(f"{unknown[0]}: is not an utterance of {evaluation.result['set']}; ids are in its manifest")
     _same(system, evaluation.result["bundle_sha256"], "bundle")
     loaded = bundle.load(system)
-    manifest = manifest or data / loaded.recipe.corpus.name / f"{evaluation.result['set']}.jsonl"
+    manifest = manifest or data / loaded.recipe.corpus.folder / f"{evaluation.result['set']}.jsonl"
     _same(manifest, evaluation.result["manifest_sha256"], "manifest")
     return list(_examples(evaluation, loaded, manifest, chosen))
 

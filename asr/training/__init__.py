@@ -40,9 +40,9 @@ def train(
     settings = recipe if isinstance(recipe, Recipe) else config.load(Path(recipe))
     if set:
         settings = _replaced(settings, set)
-    corpus = Path(data) / settings.corpus.name
+    corpus = Path(data) / settings.corpus.folder
     if not (corpus / "train.jsonl").exists():
-        raise InputError(f"{corpus}: contains no prepared corpus; run `asr prepare {settings.corpus.name}` first")
+        raise InputError(f"{corpus}: contains no prepared corpus; run `asr prepare {_source(settings, recipe)}` first")
     if settings.training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first touched
     import torch
@@ -52,6 +52,12 @@ def train(
 
     name = settings.corpus.name if isinstance(recipe, Recipe) else Path(recipe).stem
     return loop.run(settings, corpus, Path(out or Path("runs") / name), torch.device(choose_device(device)))
+
+
+def _source(settings: Recipe, recipe: "Recipe | str | os.PathLike[str]") -> str:
+    """Return what to prepare: the corpus, or the recipe where it has settings for it."""
+    named = settings.corpus.own and not isinstance(recipe, Recipe)
+    return str(recipe) if named else settings.corpus.name
 
 
 def _replaced(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

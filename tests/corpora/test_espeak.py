@@ -120,7 +120,7 @@ def test_only_an_incomplete_tree_is_synthesized_again(tmp_path, monkeypatch):
 
 def test_prepare_splits_the_test_tree_by_speaker(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(espeak, "synthesize", lambda root: shutil.copytree(tree, root))
-    sets = espeak.prepare(None, tmp_path)
+    sets = espeak.Espeak()(None, tmp_path)
     who = {set_: {utterance.speaker for utterance in utterances} for set_, utterances in sets.items()}
     assert {set_: len(utterances) for set_, utterances in sets.items()} == {"train": 6, "dev": 6, "test": 6}
     assert who == {set_: {speaker.id for speaker in everyone[:2]} for set_, everyone in speakers(1).items()}
@@ -128,7 +128,7 @@ def test_prepare_splits_the_test_tree_by_speaker(tree, tmp_path, monkeypatch):
 
 def test_a_source_is_refused(tmp_path):
     with pytest.raises(AsrError, match="is synthesized, not read; omit --source"):
-        espeak.prepare(tmp_path, tmp_path)
+        espeak.Espeak()(tmp_path, tmp_path)
 
 
 def test_a_missing_library_is_reported_with_a_remedy(tmp_path, monkeypatch):
