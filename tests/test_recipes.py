@@ -39,10 +39,9 @@ def test_it_lists_only_what_differs_from_the_defaults(recipe):
     given = config.load(recipe).flat()
     for part, settings in table.items():
         for key in settings:
-            assert (
-                f"{part}.{key}" in ("corpus.name", "features.kind", "frontend.kind", "encoder.cell")
-                or given[f"{part}.{key}"] != defaults.get(f"{part}.{key}")
-            )
+            assert f"{part}.{key}" in ("corpus.name", "features.kind", "frontend.kind", "encoder.cell") or given[
+                f"{part}.{key}"
+            ] != defaults.get(f"{part}.{key}")
 
 
 def test_it_opens_with_its_command(recipe):

@@ -41,7 +41,7 @@ LETTER = 0.08  # seconds of speech
 PATIENCE = 30  # seconds of work that need no announcement
 
 
-class Reading(NamedTuple):
+class Take(NamedTuple):
     """A sentence read by a speaker: the recording's number, from which its randomness follows."""
 
     number: int
@@ -52,7 +52,7 @@ class Reading(NamedTuple):
 class _Task(NamedTuple):
     """Readings to record, at a rate in Hz, in a folder; `language` begins the names of speakers and recordings."""
 
-    readings: list[Reading]
+    readings: list[Take]
     language: str
     rate: int
     folder: Path
@@ -68,7 +68,7 @@ def cast(language: str) -> dict[str, list[Speaker]]:
     return speakers(SEED, ACCENTS if voice == "en" else (voice,))
 
 
-def plan(sentences: Sequence[str], language: str, reads: int = 0) -> tuple[dict[str, list[Reading]], str]:
+def plan(sentences: Sequence[str], language: str, reads: int = 0) -> tuple[dict[str, list[Take]], str]:
     """Return the readings of train, dev and test, and how the sentences were divided.
 
     Args:
@@ -81,7 +81,7 @@ def plan(sentences: Sequence[str], language: str, reads: int = 0) -> tuple[dict[
     """
     voices = cast(language)
     divided, how = _divide(sentences)
-    sets: dict[str, list[Reading]] = {}
+    sets: dict[str, list[Take]] = {}
     first = 1
     for name, texts in divided.items():
         sets[name] = readings(texts, voices[name], reads if name == "train" else 0, UTTERANCES[name], first)
@@ -90,13 +90,13 @@ def plan(sentences: Sequence[str], language: str, reads: int = 0) -> tuple[dict[
     return sets, f"by voice ({shown}); {how}"
 
 
-def readings(texts: Sequence[str], voices: Sequence[Speaker], reads: int, least: int, first: int = 1) -> list[Reading]:
+def readings(texts: Sequence[str], voices: Sequence[Speaker], reads: int, least: int, first: int = 1) -> list[Take]:
     """Return each text read `reads` times, or where that is 0 so often that there are `least`; voices take turns."""
     rng = generator(SEED, "readings", first)
     times = reads or math.ceil(least / len(texts))
     order = (texts[i] for _ in range(times) for i in rng.permutation(len(texts)))
     turns = _turns(voices, generator(SEED, "voices", first))
-    return [Reading(number, text, next(turns)) for number, text in enumerate(order, first)]
+    return [Take(number, text, next(turns)) for number, text in enumerate(order, first)]
 
 
 def _turns(voices: Sequence[Speaker], rng: np.random.Generator) -> Iterator[Speaker]:
@@ -115,7 +115,7 @@ def _divide(sentences: Sequence[str]) -> tuple[dict[str, Sequence[str]], str]:
 
 
 def record(
-    sets: dict[str, list[Reading]], language: str, out: Path, rate: int = RATE, workers: int | None = None
+    sets: dict[str, list[Take]], language: str, out: Path, rate: int = RATE, workers: int | None = None
 ) -> dict[str, list[Utterance]]:
     """Synthesize readings and return them as utterances, with the times of their phones and words.
 
@@ -156,13 +156,13 @@ def record(
     return found
 
 
-def _digest(sets: dict[str, list[Reading]], language: str) -> str:
+def _digest(sets: dict[str, list[Take]], language: str) -> str:
     rows = {name: [(r.number, r.sentence, asdict(r.speaker)) for r in those] for name, those in sets.items()}
     return sha256(json.dumps([language, rows], sort_keys=True).encode()).hexdigest()
 
 
 def _made(
-    stamp: Path, made: dict[str, object], out: Path, sets: dict[str, list[Reading]]
+    stamp: Path, made: dict[str, object], out: Path, sets: dict[str, list[Take]]
 ) -> dict[str, list[Utterance]] | None:
     """Return the recordings that a stamp vouches for; None where they are others, or one is missing."""
     try:
@@ -174,7 +174,7 @@ def _made(
     return found if all(u.audio.is_file() for utterances in found.values() for u in utterances) else None
 
 
-def _announce(sets: dict[str, list[Reading]]) -> None:
+def _announce(sets: dict[str, list[Take]]) -> None:
     """Say how long it will take, if that is long."""
     every = [reading for those in sets.values() for reading in those]
     speech = LETTER * sum(max(len(reading.sentence), 6) for reading in every)
@@ -191,7 +191,7 @@ def _record_task(task: _Task) -> tuple[int, list[Utterance]]:
     return len(task.readings), [_record(reading, task) for reading in task.readings]
 
 
-def _record(reading: Reading, task: _Task) -> Utterance:
+def _record(reading: Take, task: _Task) -> Utterance:
     number, sentence, speaker = reading
     rng = generator(SEED, "reading", number)
     tempo, pitch = 1 + rng.uniform(-TEMPO, TEMPO), rng.integers(-PITCH, PITCH + 1)
