@@ -11,7 +11,7 @@ SYNTHESIZE ?=
 PARTIAL ?=
 SEEDS  ?=
 BIN    := .venv/bin
-EXTRAS := dev,plots,synth
+EXTRAS := dev,onnx,plots,synth
 
 device := $(if $(DEVICE),--device $(DEVICE))
 benches := $(if $(DEVICE),tests/bench/bench_train.py,$(sort $(wildcard tests/bench/bench_*.py)))
@@ -20,7 +20,7 @@ runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed))
 source := $(if $(SOURCE),--source $(SOURCE)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe report box plot test browser check bench torture fuzz results clean
+.PHONY: help setup train evaluate tune transcribe report box plot test browser check bench wheel torture fuzz results clean
 
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,6 +95,9 @@ check: setup ## check formatting, lint and types
 
 bench: setup ## measure speed against other libraries (DEVICE=cuda: training on a GPU)
 	@for file in $(benches); do $(BIN)/python $$file $(device) || exit 1; done
+
+wheel: setup ## build the wheel and transcribe with it in an empty environment
+	@$(BIN)/python tests/bench/wheel.py
 
 torture: setup ## kill, interrupt and starve trainings, and check that nothing is lost (ten minutes)
 	@$(BIN)/python tests/bench/torture.py

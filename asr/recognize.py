@@ -117,8 +117,8 @@ class Recognizer:
         engine: str | None = None,
     ) -> None:
         self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
-        name = engine or engines.choose(bundle, self.device)
-        self._engine = choose(engines.ENGINES, name, "engine")(bundle, self.device)
+        self.engine = engine or engines.choose(bundle, self.device)
+        self._engine = choose(engines.ENGINES, self.engine, "engine")(bundle, self.device)
 
     def transcribe(self, source: Source) -> Transcript:
         """Return what is said in a recording.

@@ -18,7 +18,7 @@ FLOORS = [
     {"augment"},
     {"batch", "engines"},
     {"bundle"},
-    {"box", "dataset"},
+    {"box", "dataset", "export"},
     {"recognize"},
     {"evaluation"},
     {"report", "training"},

@@ -18,6 +18,7 @@ from asr.cli import output
 from asr.cli.compare import compare
 from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
+from asr.cli.export import export
 from asr.cli.language_model import language_model
 from asr.cli.prepare import prepare
 from asr.cli.report import plot, report
@@ -48,6 +49,7 @@ COMMANDS = (
     table,
     transcribe,
     align,
+    export,
     language_model,
 )
 for command in COMMANDS:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 
 MANY = 32  # recordings from which on ONNX Runtime is worth its start
-WORK = 2e10  # weights times recordings from which on torch is worth its own: NumPy would take ten seconds and more
+WORK = 3e8  # weights times recordings from which on torch is worth its own: NumPy would take five seconds and more
 
 
 class Engine(Protocol):

@@ -7,12 +7,14 @@ torch run them.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asr.engines.architecture import Architecture, Array, Matrix, Parameters
 from asr.errors import AsrError
+from asr.features.normalise import LEAST_STD, Normaliser
 
 if TYPE_CHECKING:
     import onnx
@@ -50,6 +52,59 @@ class _Graph:
         return output
 
 
+@dataclass(frozen=True)
+class Normalization:
+    """What the features are normalized by, in the graph; see `asr.features.normalise.Normaliser`.
+
+    Attributes:
+        mean: (F,), of the training set; zeros where it is not used.
+        variance: (F,), likewise.
+        prior: Frames that the training set's count as; infinitely many where only they count.
+    """
+
+    mean: Matrix
+    variance: Matrix
+    prior: float = 0.0
+
+    @classmethod
+    def of(cls, normaliser: Normaliser) -> "Normalization | None":
+        """Return a system's; None where its features are not normalized. One by speaker is by utterance here."""
+        if normaliser.kind == "none":
+            return None
+        used = normaliser.statistics
+        if used is None:
+            return cls(np.zeros(1, np.float32), np.zeros(1, np.float32))
+        prior = np.inf if normaliser.kind == "global" else normaliser.prior
+        return cls(used.mean.astype(np.float32), np.square(used.std).astype(np.float32), prior)
+
+
+def _normalized(graph: _Graph, inputs: str, lengths: str, by: Normalization) -> str:
+    """Return normalized features; those beyond a length have no meaning."""
+    mean, variance = graph.constant(by.mean), graph.constant(by.variance)
+    if np.isinf(by.prior):
+        return graph.add("Div", graph.add("Sub", inputs, mean), graph.add("Sqrt", variance))
+    mask, axis = _mask(graph, inputs, lengths), graph.ints(1)
+    prior = graph.constant(np.array(by.prior, np.float32))
+    own = graph.add("Unsqueeze", graph.add("Cast", lengths, to=1), graph.ints(1, 2))  # (B, 1, 1)
+    count = graph.add("Add", own, prior)
+    total = graph.add("ReduceSum", graph.add("Mul", inputs, mask), axis)
+    center = graph.add("Div", graph.add("Add", total, graph.add("Mul", mean, prior)), count)
+    centered = graph.add("Mul", graph.add("Sub", inputs, center), mask)
+    squares = graph.add("ReduceSum", graph.add("Mul", centered, centered), axis)
+    away = graph.add("Sub", mean, center)
+    trained = graph.add("Add", variance, graph.add("Mul", away, away))
+    spread = graph.add("Div", graph.add("Add", squares, graph.add("Mul", trained, prior)), count)
+    least = graph.constant(np.array(LEAST_STD**2, np.float32))
+    return graph.add("Div", centered, graph.add("Sqrt", graph.add("Max", spread, least)))
+
+
+def _mask(graph: _Graph, inputs: str, lengths: str) -> str:
+    """Return 1 within each length and 0 beyond, (B, T, 1)."""
+    times = graph.add("Range", graph.number(0), _frames(graph, inputs), graph.number(1))
+    inside = graph.add("Less", times, graph.add("Unsqueeze", lengths, graph.ints(1)))  # (B, T)
+    return graph.add("Cast", graph.add("Unsqueeze", inside, graph.ints(2)), to=1)
+
+
 def _lstm(graph: _Graph, weights: Parameters, features: int, hidden: int) -> tuple[str, dict[str, Any], list[Array]]:
     """Torch's i, f, g, o are ONNX's i, o, f, c."""
     return "LSTM", {}, _ordered(weights, features, hidden, [0, 3, 1, 2])
@@ -84,9 +139,7 @@ def _stack(
     graph: _Graph, inputs: str, lengths: str, architecture: Architecture, stride: int = 2
 ) -> tuple[str, str, int]:
     """Return groups of frames (B, T', stride · F), zeros beyond each length, and T'."""
-    times = graph.add("Range", graph.number(0), _frames(graph, inputs), graph.number(1))
-    inside = graph.add("Less", times, graph.add("Unsqueeze", lengths, graph.ints(1)))  # (B, T)
-    mask = graph.add("Cast", graph.add("Unsqueeze", inside, graph.ints(2)), to=1)
+    mask = _mask(graph, inputs, lengths)
     one, step = graph.number(1), graph.number(stride)
     missing = graph.add("Sub", step, one)  # zeros at the end: at least as many as the last group may lack
     zeros = graph.add(
@@ -110,13 +163,19 @@ def exports(architecture: Architecture) -> bool:
     return architecture.cell in NODES and architecture.frontend in REDUCING
 
 
-def build(architecture: Architecture, arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> "onnx.ModelProto":
+def build(
+    architecture: Architecture,
+    arrays: Mapping[str, Array],
+    metadata: Mapping[str, str],
+    by: Normalization | None = None,
+) -> "onnx.ModelProto":
     """Return a network as an ONNX model.
 
     Args:
         architecture: The network.
         arrays: Its weights, by the names that `asr.model.Model` gives them.
         metadata: Of the model.
+        by: What the features are normalized by in the graph. Default: they are normalized before.
 
     Raises:
         AsrError: The cell or the front end has no standard node.
@@ -128,7 +187,8 @@ def build(architecture: Architecture, arrays: Mapping[str, Array], metadata: Map
 
     graph, weights = _Graph(), Parameters(arrays)
     reduce = REDUCING[architecture.frontend]
-    hidden, counts, size = reduce(graph, "features", "lengths", architecture, **architecture.of_frontend)
+    inputs = _normalized(graph, "features", "lengths", by) if by else "features"
+    hidden, counts, size = reduce(graph, inputs, "lengths", architecture, **architecture.of_frontend)
     graph.add("Identity", counts, output="log_probs_lengths")
     counts = graph.add("Cast", counts, to=TensorProto.INT32)
     for layer in range(architecture.layers):

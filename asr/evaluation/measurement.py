@@ -138,7 +138,7 @@ def run(
         scored.insert(0, _result(loaded, "words", words, utterances, hypotheses, searched=True))
     elif units.kind == "characters" and " " in units.symbols:
         scored.insert(0, _result(loaded, "written", spelled(units, scored_set, hypotheses), utterances, hypotheses))
-    proof = provenance.of(source, system, data, loaded, search, device)
+    proof = provenance.of(source, system, data, recognizer, search)
     remark = results.remark(proof["search"], data.stem)
     evaluation = Evaluation(scored, found, utterances, remark, seconds)
     if group.leads:

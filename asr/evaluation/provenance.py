@@ -13,25 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from asr.bundle import Bundle
 from asr.decoders import Search
 from asr.errors import AsrError
+from asr.recognize import Recognizer
 from asr.support import files
 from asr.support.settings import declared
 
 HERE = Path(__file__).resolve()
 
 
-def of(source: str | None, system: Path, data: Path, loaded: Bundle, search: Search, device: object) -> dict[str, Any]:
+def of(source: str | None, system: Path, data: Path, recognizer: Recognizer, search: Search) -> dict[str, Any]:
     """Return everything needed to reproduce a result.
 
     Args:
         source: The commit that measured, determined at the start: files may change while it runs.
         system: The bundle's file.
         data: The manifest that was scored.
-        loaded: The bundle.
+        recognizer: What recognized it.
         search: How it was decoded.
-        device: Where the network ran.
     """
     return {
         "set": data.stem,
@@ -39,12 +38,13 @@ def of(source: str | None, system: Path, data: Path, loaded: Bundle, search: Sea
         "bundle": system.name,
         "bundle_sha256": files.sha256(system),
         "search": searched(search, data),
-        "seed": loaded.recipe.training.seed,
+        "seed": recognizer.bundle.recipe.training.seed,
         "commit": source,
         "command": command(),
         "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(device),
-        "trained": loaded.facts.get("trained"),
+        "machine": machine(recognizer.device),
+        "engine": recognizer.engine,
+        "trained": recognizer.bundle.facts.get("trained"),
     }
 
 

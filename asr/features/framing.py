@@ -15,6 +15,7 @@ from asr.support.settings import checked, declared, setting, shown
 Matrix = npt.NDArray[np.float32]  # (T, F)
 
 TILE = 8  # rows of one product: few enough for one thread and for one pass of a BLAS's innermost loop
+PRODUCT = 1 << 18  # multiplications of one product: OpenBLAS shares larger ones among threads
 MAX_WIDTH = 1 << 16  # samples in a window
 
 
@@ -136,14 +137,18 @@ def multiply(rows: Matrix, matrix: Matrix, out: Matrix) -> Matrix:
 
     A BLAS rounds a row by how many others come with it and by its position among them (OpenBLAS on AMD's Zen does),
     and shares larger products among threads, which changes the rounding too and waits for threads longer than products
-    as thin as ours take: on two busy cores we saw it take fourteen times as long. So every call multiplies `TILE` rows.
+    as thin as ours take: on two busy cores we saw it take fourteen times as long. So every call multiplies `TILE` rows,
+    and as many columns as make at most `PRODUCT` multiplications.
     """
-    whole = len(rows) // TILE * TILE
-    np.matmul(_tiles(rows[:whole]), matrix, out=_tiles(out[:whole]))
-    if whole < len(rows):
-        last = np.zeros((TILE, rows.shape[1]), rows.dtype)
-        last[: len(rows) - whole] = rows[whole:]
-        out[whole:] = np.matmul(last, matrix)[: len(rows) - whole]
+    whole, wide = len(rows) // TILE * TILE, matrix.shape[1]
+    last = np.zeros((TILE, rows.shape[1]), rows.dtype)
+    last[: len(rows) - whole] = rows[whole:]
+    columns = max(PRODUCT // (TILE * rows.shape[1]), 8)
+    for start in range(0, wide, columns):
+        part, some = slice(start, start + columns), matrix[:, start : start + columns]
+        np.matmul(_tiles(rows[:whole]), some, out=_tiles(out[:whole, part]))
+        if whole < len(rows):
+            out[whole:, part] = np.matmul(last, some)[: len(rows) - whole]
     return out
 
 

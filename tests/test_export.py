@@ -1,0 +1,95 @@
+"""An exported system is the system: features before normalization and lengths in, log-probs out, in ONNX Runtime."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from asr import bundle, config, engines, export
+from asr.errors import AsrError
+from asr.features.normalise import NORMALISERS, Statistics
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+FRAMES = [90, 31, 4, 1]
+
+
+def made(path, frontend="none", normalise="utterance", kind="mfcc", prior=0.0, **encoder):
+    parts = {
+        "units": {"kind": "characters", "alphabet": "ab "},
+        "features": {"kind": kind, "normalise": normalise, "prior": prior},
+        "encoder": {"hidden": 7, "layers": 2} | encoder,
+        "frontend": {"kind": frontend},
+    }
+    recipe = config.parse(parts, "test")
+    dimension = bundle.build_features(recipe.features).dimension
+    frames = np.random.default_rng(1).normal(2, 3, (500, dimension)).astype(np.float32)
+    bundle.build(recipe, Statistics.of(frames)).save(path)
+    return bundle.load(path)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"normalise": kind} for kind in NORMALISERS]
+    + [{"prior": 40.0}, {"frontend": "stack", "norm": True, "dense": 5}, {"cell": "gru"}, {"cell": "rnn"}],
+    ids=str,
+)
+def test_it_gives_the_systems_log_probs_whatever_the_lengths(tmp_path, parts):
+    system = made(tmp_path / "best.safetensors", **parts)
+    export.write(system, tmp_path / "model.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "model.onnx"), full_check=True)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    generator = np.random.default_rng(2)
+    matrices = [generator.normal(1, 4, (n, system.features.dimension)).astype(np.float32) for n in FRAMES]
+    features = np.full((len(FRAMES), max(FRAMES), system.features.dimension), 1e3, np.float32)  # padding
+    for own, matrix in zip(features, matrices, strict=True):
+        own[: len(matrix)] = matrix
+    log_probs, counts = session.run(None, {"features": features, "lengths": np.array(FRAMES)})
+    torch = engines.ENGINES["torch"](system, "cpu")
+    for own, count, matrix in zip(log_probs, counts, matrices, strict=True):
+        expected = torch(system.normaliser(matrix)[None], np.array([len(matrix)]))[0][0]
+        assert count == len(expected)
+        np.testing.assert_allclose(own[:count], expected, atol=1e-4, rtol=1e-5)
+
+
+def test_beside_it_are_tokens_and_in_it_is_how_features_are_made(tmp_path):
+    system = made(tmp_path / "best.safetensors", kind="fbank")
+    export.write(system, tmp_path / "model.onnx")
+    assert (tmp_path / "tokens.txt").read_text(encoding="utf-8") == "<blk> 0\na 1\nb 2\n▁ 3\n"
+    entries = {one.key: one.value for one in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert json.loads(entries["asr.features"]) == dict(system.features.settings)
+    assert (entries["model_type"], entries["vocab_size"], entries["subsampling_factor"]) == ("wenet_ctc", "4", "1")
+    assert "model_type" not in export.metadata(made(tmp_path / "a.safetensors"))
+
+
+def test_a_graph_that_does_not_agree_is_not_written(tmp_path, monkeypatch):
+    system = made(tmp_path / "best.safetensors")
+    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    with pytest.raises(AsrError, match=r"model\.onnx: log-probs differ by .*; not written"):
+        export.write(system, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists() and not (tmp_path / "tokens.txt").exists()
+
+
+def test_8_bit_integers_are_smaller_and_less_exact(tmp_path, recwarn):
+    system = made(tmp_path / "best.safetensors", hidden=64)
+    whole, small = (export.write(system, tmp_path / f"{int8}.onnx", int8=int8) for int8 in (False, True))
+    assert small.size < whole.size / 2 and 1e-4 < small.probability < 0.1 and whole.difference < 1e-4
+
+
+def test_what_cannot_be_exported_is_one_line(tmp_path):
+    made(tmp_path / "best.safetensors", frontend="pool")
+    command = [sys.executable, "-m", "asr", "export", str(tmp_path), str(tmp_path / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (
+        done.returncode == 2
+        and done.stderr == "asr: the front end 'pool' has no ONNX node; only none, stack can be exported\n"
+    )
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(AsrError, match=r"onnxruntime is not installed; run `pip install 'asr\[onnx\]'`"):
+        export.write(made(tmp_path / "best.safetensors"), tmp_path / "model.onnx")
