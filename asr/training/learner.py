@@ -97,9 +97,8 @@ class Learner:
     ) -> None:
         self.model, self.settings, self.steps, self.device, self.group = model, settings, steps, device, group
         self._augment = augment
-        self.optimizer = AdamW(
-            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = AdamW(self._trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
         self._autocast = dtype(settings, device) != torch.float32
         if settings.deterministic and device.type == "cuda":
             torch.use_deterministic_algorithms(True)
@@ -120,10 +119,10 @@ class Learner:
         losses = torch.zeros(0, device=self.device) if batch is None else self._losses(batch, position)
         if batch is not None:
             (losses.sum() / position.utterances).backward()  # type: ignore[no-untyped-call]
-        gradients = [self._gradient(parameter) for parameter in self.model.parameters()]
+        gradients = [self._gradient(parameter) for parameter in self._trained]
         shared = torch.tensor([float(losses.detach().sum()), float(stop)], device=self.device)
         self.group.all_reduce([*gradients, shared])
-        norm = clip_grad_norm_(self.model.parameters(), self.settings.clip).item()
+        norm = clip_grad_norm_(self._trained, self.settings.clip).item()
         loss, stops = shared.tolist()
         taken = math.isfinite(loss) and math.isfinite(norm)
         if taken:
