@@ -276,6 +276,16 @@ def exact_tanh(x: Values) -> Values:
     return each_tanh(x)
 
 
+@overload(equations.relu)
+def _relu(x: Values) -> Callable[[Values], Values]:
+    return rectified
+
+
+def rectified(x: Values) -> Values:
+    """Return the numbers that are positive, else 0."""
+    return x * each_positive(x)
+
+
 @overload(equations.positive)
 def _positive(x: Values) -> Callable[[Values], Values]:
     return each_one
@@ -287,7 +297,6 @@ def each_one(x: Values) -> Values:
 
 
 register_jitable(equations.sigmoid)
-register_jitable(equations.relu)
 
 
 @cache
