@@ -10,7 +10,7 @@ our own (an `OwnLayer`): `weight_ih`, `weight_hh` and `bias`, in blocks of rows 
     lstm                yes     torch.lstm; with a projection only there
     lstm-peephole       yes     a loop over the equations
     lstm-coupled        yes     a loop over the equations
-    lstm-1997           if its gates read no gates; a loop
+    lstm-1997           (yes)   a loop of its own; with recurrence = "cells" walks, and a loop over the equations
     lstm-depth-gated    no      a loop of its own
     gru                 yes     torch.gru; with the reset gate before the product, a loop of its own
     mingru              yes     a scan

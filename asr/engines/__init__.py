@@ -98,7 +98,7 @@ def choose(system: System, device: str, count: int = 1) -> str:
         count: Recordings.
     """
     made = system.architecture
-    if device != "cpu" or not (made.cell in RECURRENCES and made.frontend in REDUCTIONS):
+    if device != "cpu" or made.unusual or not (made.cell in RECURRENCES and made.frontend in REDUCTIONS):
         return "torch"
     if count >= MANY and exports(made) and find_spec("onnxruntime") and find_spec("onnx"):
         return "onnx"

@@ -36,6 +36,8 @@ class Network:
     """
 
     def __init__(self, architecture: Architecture, weights: Parameters) -> None:
+        if architecture.unusual:
+            raise TypeError(f"the cell's {architecture.unusual} runs in torch only")
         hidden, dense, both = architecture.hidden, architecture.dense, 2 * architecture.hidden
         with weights.below("frontend.") as own:
             kind, settings = REDUCTIONS[architecture.frontend], architecture.of_frontend
@@ -44,7 +46,7 @@ class Network:
         self._norms: list[tuple[Matrix, Matrix]] = []
         for layer in range(architecture.layers):
             with weights.below(f"cells.{layer}.") as own:
-                self._layers.append(RECURRENCES[architecture.cell](own, size, hidden, **architecture.of_cell))
+                self._layers.append(RECURRENCES[architecture.cell](own, size, hidden))
             if architecture.norm:
                 scale, shift = (weights.take(f"norms.{layer}.{name}", both) for name in ("weight", "bias"))
                 self._norms.append((scale, shift))
