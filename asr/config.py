@@ -126,13 +126,18 @@ class Training:
     epochs: int = setting(0, high=100_000)  # 0: by the size of the data (asr/training/sizing.py)
     patience: int = setting(0, high=100_000)  # epochs without a better dev score before stopping; 0 never stops early
     batch: int = setting(0, high=100_000)  # utterances; 0: by the size of the data
-    learning_rate: float = setting(0.0, high=1e3)  # maximum of the one-cycle schedule; 0: by the batch
+    optimizer: str = "adamw"  # adamw, or sgd, which needs a learning_rate of its own
+    schedule: str = "one-cycle"  # of the learning rate: one-cycle; halving, after an epoch without a better dev score
+    learning_rate: float = setting(0.0, high=1e3)  # the schedule's maximum; 0: by the batch
+    momentum: float = setting(0.9, high=0.999)  # of halving; one-cycle has its own
     warmup: float = setting(0.3, high=1)  # share of all steps in which the learning rate rises
     weight_decay: float = setting(1e-2, high=10)
     clip: float = setting(1.0, above=0)  # largest gradient norm
+    clip_value: float = setting(0.0)  # largest absolute value in the gradient, clipped before its norm; 0 is any
     precision: str = "float32"  # of the network's products, on CUDA: float32 (never TF32) or bfloat16
     deterministic: bool = False  # on CUDA: bit-identical results, slower; on a CPU they are anyway
     noise: float = setting(0.0, high=100)  # standard deviation of Gaussian noise on the (normalized) features
+    weight_noise: float = setting(0.0, high=10)  # standard deviation of Gaussian noise on the weights of each step
 
 
 @dataclass(frozen=True)

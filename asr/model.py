@@ -1,9 +1,10 @@
-"""The network: a front end, a stack of bidirectional cells, a projection, a softmax over units."""
+"""The network: a front end, a stack of recurrent layers, a projection, a softmax over units."""
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from asr.cells.layer import Layer
 from asr.frontends import FRONTENDS, Frontend
 
 
@@ -16,12 +17,12 @@ class Model(nn.Module):
     Args:
         features: Size F of a feature vector.
         units: Number V of units, blank included.
-        cell: One bidirectional layer's class, of `asr.cells.CELLS`.
+        cell: One layer's class, of `asr.cells.CELLS`.
         layers: Number of these layers.
         hidden: Hidden units H per direction.
         dropout: Fraction of each layer's outputs set to 0 while training.
         frontend: What comes before the recurrence, for features of size F; nothing by default.
-        norm: Whether the output of each layer is normalized over its 2H numbers.
+        norm: Whether the output of each layer is normalized over its D H numbers.
         dense: Size of a rectified layer between recurrence and projection; 0 is none.
     """
 
@@ -30,7 +31,7 @@ class Model(nn.Module):
         *,
         features: int,
         units: int,
-        cell: Callable[..., nn.Module],
+        cell: Callable[..., Layer],
         layers: int,
         hidden: int,
         dropout: float = 0.0,
@@ -40,12 +41,16 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.frontend = frontend or FRONTENDS["none"](features, 1)
-        sizes = [self.frontend.dimension, *[2 * hidden] * (layers - 1)]
-        self.cells = nn.ModuleList(cell(size, hidden) for size in sizes)
-        self.norms = nn.ModuleList(nn.LayerNorm(2 * hidden) if norm else nn.Identity() for _ in sizes)
+        stack = [cell(self.frontend.dimension, hidden)]
+        size = stack[0].size
+        for _ in range(layers - 1):
+            stack.append(cell(size, hidden))
+            stack[-1].stand_on(stack[-2])
+        self.cells = nn.ModuleList(stack)
+        self.norms = nn.ModuleList(nn.LayerNorm(size) if norm else nn.Identity() for _ in stack)
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Sequential(nn.Linear(2 * hidden, dense), nn.ReLU(), nn.Dropout(dropout)) if dense else None
-        self.projection = nn.Linear(dense or 2 * hidden, units)
+        self.dense = nn.Sequential(nn.Linear(size, dense), nn.ReLU(), nn.Dropout(dropout)) if dense else None
+        self.projection = nn.Linear(dense or size, units)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probs (B, T', V) and their lengths (B,); values beyond a length have no meaning.
@@ -54,9 +59,11 @@ class Model(nn.Module):
             features: (B, T, F).
             lengths: (B,), int64, frames; at least 1 each.
         """
-        hidden, lengths = self.frontend(features, lengths)  # (B, T', F'), then (B, T', 2H)
+        hidden, lengths = self.frontend(features, lengths)  # (B, T', F'), then (B, T', D H)
+        states: list[Tensor] = []
         for cell, norm in zip(self.cells, self.norms, strict=True):
-            hidden = self.dropout(norm(cell(hidden, lengths)))
+            outputs = cell(hidden, lengths, states) if cell.carries else cell(hidden, lengths)
+            hidden = self.dropout(norm(outputs))
         if self.dense:
             hidden = self.dense(hidden)
         log_probs: Tensor = self.projection(hidden).log_softmax(dim=-1)  # (B, T', V)
@@ -70,4 +77,4 @@ class Model(nn.Module):
     @property
     def parameter_count(self) -> int:
         """Number of trainable parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)

@@ -1,13 +1,26 @@
-"""Cells: one bidirectional recurrent layer each. A new one is a file here and a line in the table.
+"""Cells: one recurrent layer each, in one direction or both. A new one is a file here and a line in the table.
 
-A cell is built as `cell(features, hidden)` and called as `cell(inputs, lengths)`: (B, T, F), (B,) → (B, T, 2H). Padding
-changes no result, and what lies beyond a length comes out as 0. A `Layer` has all that from the base class, and says
-only its equations (`gru.py` is a good one to read); its weights are those of torch's own layer.
+A cell is built as `cell(features, hidden)`, its own settings by name, and called as `cell(inputs, lengths)`: (B, T, F),
+(B,) → (B, T, D H), D directions side by side. Padding changes no result, and what lies beyond a length comes out as 0.
+A `Layer` has all that from the base class. A cell says its equations (`coupled.py` is a good one to read), or, if the
+walks cannot do them, what one direction does in torch. Its weights are those of torch's own layer (a `TorchLayer`), or
+our own (an `OwnLayer`): `weight_ih`, `weight_hh` and `bias`, in blocks of rows in the order that its file states.
+
+    cell                walks   torch
+    lstm                yes     torch.lstm; with a projection only there
+    lstm-peephole       yes     a loop over the equations
+    lstm-coupled        yes     a loop over the equations
+    lstm-1997           (yes)   a loop of its own; with recurrence = "cells" walks, and a loop over the equations
+    lstm-depth-gated    no      a loop of its own
+    gru                 yes     torch.gru; with the reset gate before the product, a loop of its own
+    mingru              yes     a scan
+    rnn                 yes     torch.rnn_tanh; with a leak or relu, a loop over the equations
+    clockwork           no      a loop of its own
 
 How a layer runs:
 
-    CUDA                        torch's packed call, which is cuDNN's
-    CPU, float32 and float64    our own walks, compiled by Numba
+    CUDA                        torch's packed call, which is cuDNN's, or as the last
+    CPU, float32 and float64    our own walks, compiled by Numba, or as the last
     anything else               torch, once for each direction, the utterances of the second reversed
 
 **Why walks of our own?** An utterance's outputs are the same to the last bit in any batch and with any number of
@@ -39,14 +52,31 @@ of a SIMD *vector*, so that no loop has a remainder; those added are zeros, and 
 is taken in the same order whatever the shape, which is why nothing depends on the batch.
 
     equations.py    what a cell says            arrays.py       steps, records, workspaces
-    layer.py        torch: devices, autograd    recurrence.py   both directions, threads, memory
-    walks.py        compiled: the walks         vectors.py      compiled: SIMD vectors, the product's inner loop
+    layer.py        directions, devices, types  recurrence.py   the directions, threads, memory
+    fused.py        the walks for autograd      walks.py        compiled: the walks
+    blocks.py       gates that cells share      vectors.py      compiled: SIMD vectors, the product's inner loop
+    memory.py       initial gate biases
 """
 
-from torch import nn
-
+from asr.cells.clockwork import Clockwork
+from asr.cells.coupled import CoupledLSTM
+from asr.cells.depth_gated import DepthGatedLSTM
 from asr.cells.gru import GRU
+from asr.cells.layer import Layer
 from asr.cells.lstm import LSTM
+from asr.cells.lstm1997 import LSTM1997
+from asr.cells.mingru import MinGRU
+from asr.cells.peephole import PeepholeLSTM
 from asr.cells.rnn import RNN
 
-CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+CELLS: dict[str, type[Layer]] = {
+    "lstm": LSTM,
+    "lstm-peephole": PeepholeLSTM,
+    "lstm-coupled": CoupledLSTM,
+    "lstm-1997": LSTM1997,
+    "lstm-depth-gated": DepthGatedLSTM,
+    "gru": GRU,
+    "mingru": MinGRU,
+    "rnn": RNN,
+    "clockwork": Clockwork,
+}

@@ -34,7 +34,7 @@ class Weights(NamedTuple):
     Attributes:
         inputs: (I H', F), of the last I sums.
         recurrent: (R H', H), of the first R sums.
-        bias: (1, G H'), of all sums.
+        bias: (1, (G + V) H'), of all sums, then the elementwise weights.
     """
 
     inputs: Array
@@ -46,7 +46,7 @@ class Record(NamedTuple):
     """What the forward walk leaves for the backward walk, a row for each frame in the order of the walk.
 
     Attributes:
-        sums: (N, ≥ G H'), what the cell's `forward` returned in place of the sums.
+        sums: (N, ≥ (G + V) H'), what the cell's `forward` returned in place of the sums.
         states: (N, H').
     """
 
@@ -62,7 +62,7 @@ class Workspace(NamedTuple):
         outputs: (B, H'), of a step.
         previous: (C, H'), outputs of the previous step.
         grad_outputs: (C, H').
-        grad_sums: (C, ≥ G H').
+        grad_sums: (C, ≥ (G + V) H').
         grad_previous: (B, H'), the part of a step's `grad_outputs` that comes from the next step, through the sums.
         grad_states: (B, H'), likewise of its states.
         zeros: (1, …).
@@ -98,18 +98,19 @@ class Walks(NamedTuple):
     panel: int
 
 
-def both_ways(lengths: Ints, frames: int) -> tuple[Steps, Steps]:
-    """Return the steps forward and backward in time.
+def ways(lengths: Ints, frames: int, directions: int) -> list[Steps]:
+    """Return the steps forward in time and, of two directions, those backward.
 
     Args:
         lengths: (B,), at least 1 each.
         frames: T, to which the utterances are padded.
+        directions: One or two.
     """
     order = np.argsort(-lengths, kind="stable")  # longest first
     times = np.arange(lengths.max())
     counts = np.count_nonzero(lengths > times[:, None], axis=1)  # (M,), utterances that have a frame at each time
     index = order * frames + times[:, None]  # (M, B)
-    return _steps(counts, index, -1), _steps(counts[::-1], index[::-1], 1)
+    return [_steps(counts, index, -1), _steps(counts[::-1], index[::-1], 1)][:directions]
 
 
 def _steps(counts: Ints, index: Ints, back: int) -> Steps:

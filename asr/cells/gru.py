@@ -1,4 +1,4 @@
-"""The gated recurrent unit, in the variant of cuDNN and torch, whose reset gate acts after the product with U.
+"""The gated recurrent unit, with a reset gate that acts after the product with U, as cuDNN's and torch's, or before.
 
     r, z = σ(W_r x + U_r h + b_r), σ(W_z x + U_z h + b_z)
     m = U_n h + b_m
@@ -6,6 +6,9 @@
     h' = (1 − z) n + z h
 
 So r, z and n come from four sums: m has no term W x, and the sum that joins r m inside the tanh has no term U h.
+
+With `reset = "before"`, n = tanh(W_n x + U_n (r h) + b): a product that depends on another one, for which the compiled
+walks have no place, so that this runs in torch. Parameters of a direction: 3 H (F + H) + 6 H, with torch's two biases.
 
 Source: K. Cho et al., "Learning phrase representations using RNN encoder–decoder for statistical machine translation",
 EMNLP 2014, section 2.3, where r acts on h before the product; the variant, `torch.nn.GRU` and `cudnnRNNForward`.
@@ -15,7 +18,8 @@ import torch
 from torch import Tensor
 
 from asr.cells.equations import Equations, Values, sigmoid, tanh
-from asr.cells.layer import Layer
+from asr.cells.layer import TorchLayer
+from asr.errors import choose
 
 
 def forward(sums: tuple[Values, ...], h: Values) -> tuple[tuple[Values, ...], Values, Values]:
@@ -38,15 +42,49 @@ def backward(
     return (dn * r, dr, dz, dn), dh * z
 
 
-class GRU(Layer):
-    """One bidirectional layer of gated recurrent units; its parameters are those of `torch.nn.GRU`."""
+class GRU(TorchLayer):
+    """One layer of gated recurrent units; its parameters are those of `torch.nn.GRU`.
+
+    Args:
+        features: Size F of an input vector.
+        hidden: Size H of each direction's output vector.
+        direction: "both" or "forward".
+        reset: Whether the reset gate acts "after" the product with U or "before" it.
+    """
 
     kind = "GRU"
     call = torch.gru
-    equations = Equations(forward, backward, sums=4, inputs=3, recurrent=3)
 
-    def _as_sums(self, inputs: Tensor, recurrent: Tensor, *biases: Tensor) -> list[Tensor]:
+    def __init__(self, features: int, hidden: int, direction: str = "both", reset: str = "after") -> None:
+        super().__init__(features, hidden, direction)
+        self._after = choose({"after": True, "before": False}, reset, "reset")
+        self.equations = Equations(forward, backward, sums=4, inputs=3, recurrent=3) if self._after else None
+
+    def _packed(self, inputs: Tensor, lengths: Tensor, weights: list[list[Tensor]]) -> Tensor:
+        return (super()._packed if self._after else self._reversed)(inputs, lengths, weights)
+
+    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        return super()._one_way(inputs, weights) if self._after else _reset_before(inputs, *weights)
+
+    def _as_sums(self, *weights: Tensor) -> list[Tensor]:
         """Torch's order is r, z, n; the sums', m, r, z, n."""
-        hidden, (of_inputs, of_recurrent) = self.hidden_size, biases
+        inputs, recurrent, of_inputs, of_recurrent = weights
+        hidden = self.hidden_size
         both, n = of_inputs[: 2 * hidden] + of_recurrent[: 2 * hidden], of_inputs[2 * hidden :]
         return [inputs, recurrent.roll(hidden, 0), torch.cat([of_recurrent[2 * hidden :], both, n])]
+
+
+def _reset_before(
+    inputs: Tensor, of_inputs: Tensor, recurrent: Tensor, bias_of_inputs: Tensor, bias_of_recurrent: Tensor
+) -> Tensor:
+    """Run one direction with the reset gate before the product, (B, T, F) → (B, T, H)."""
+    hidden = recurrent.shape[1]
+    given = inputs @ of_inputs.T + bias_of_inputs + bias_of_recurrent
+    h = inputs.new_zeros(len(inputs), hidden)
+    outputs = []
+    for now in given.unbind(1):
+        r, z = sigmoid(now[:, : 2 * hidden] + h @ recurrent[: 2 * hidden].T).chunk(2, dim=1)
+        n = tanh(now[:, 2 * hidden :] + (r * h) @ recurrent[2 * hidden :].T)
+        h = n + z * (h - n)
+        outputs.append(h)
+    return torch.stack(outputs, dim=1)

@@ -4,16 +4,21 @@
     c' = f c + i g
     h' = o tanh c'
 
+Parameters of a direction: 4 H (F + H) + 8 H, with torch's two biases; with a projection to P, 4 H (F + P) + 8 H + H P.
+
 Source: S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997; with forget gates,
 F. Gers, J. Schmidhuber and F. Cummins, "Learning to forget", Neural Computation 12(10), 2000; bidirectional, A. Graves
-and J. Schmidhuber, Neural Networks 18, 2005.
+and J. Schmidhuber, Neural Networks 18, 2005; with a projection, H. Sak, A. Senior and F. Beaufays, "Long short-term
+memory recurrent neural network architectures for large scale acoustic modeling", Interspeech 2014.
 """
 
 import torch
 from torch import Tensor
 
+from asr.cells import memory
 from asr.cells.equations import Equations, Values, sigmoid, tanh
-from asr.cells.layer import Layer
+from asr.cells.layer import TorchLayer
+from asr.cells.memory import between
 
 
 def forward(sums: tuple[Values, ...], c: Values) -> tuple[tuple[Values, ...], Values, Values]:
@@ -36,12 +41,57 @@ def backward(
     return (di, df, dg, do), dc * f
 
 
-class LSTM(Layer):
-    """One bidirectional layer of LSTM cells; its parameters are those of `torch.nn.LSTM`."""
+class LSTM(TorchLayer):
+    """One layer of LSTM cells; its parameters are those of `torch.nn.LSTM`.
+
+    Args:
+        features: Size F of an input vector.
+        hidden: Number H of each direction's cells.
+        direction: "both" or "forward".
+        projection: Size of what the outputs are projected to, P o tanh c, before anything reads them; 0 is none. This
+            runs in torch.
+        forget_bias: Initial bias of the forget gates; 0 leaves torch's, at random about 0.
+        chrono: Longest expected dependency, in frames, for `memory.set_biases`; 0 is none.
+    """
 
     kind = "LSTM"
     call = torch.lstm
-    equations = Equations(forward, backward, sums=4, inputs=4, recurrent=4)
 
-    def _initial(self, zeros: Tensor) -> list[Tensor]:
-        return [zeros, zeros]  # output and cell state
+    def __init__(
+        self, features: int, hidden: int, direction: str = "both", projection: int = 0, forget_bias: float = 0.0,
+        chrono: int = 0,
+    ) -> None:  # fmt: skip
+        between(projection, 0, hidden - 1, "projection")
+        super().__init__(features, hidden, direction, projection)
+        if projection:
+            self.names = (*self.names, "weight_hr_l0")
+        self.equations = None if projection else Equations(forward, backward, sums=4, inputs=4, recurrent=4)
+        for _, _, of_inputs, of_recurrent, *_ in self._weights() if forget_bias or chrono else ():
+            of_recurrent.data[: 2 * hidden] = 0.0
+            memory.set_biases(of_inputs.data[:hidden], of_inputs.data[hidden : 2 * hidden], forget_bias, chrono)
+
+    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+        return _projected(inputs, *weights) if self.proj_size else super()._one_way(inputs, weights)
+
+    def _initial(self, inputs: Tensor, directions: int) -> list[Tensor]:
+        cells = inputs.new_zeros(directions, len(inputs), self.hidden_size)
+        return [cells[:, :, : self.proj_size or None], cells]  # output and cell state
+
+
+def _projected(
+    inputs: Tensor,
+    of_inputs: Tensor,
+    recurrent: Tensor,
+    b_inputs: Tensor,
+    b_recurrent: Tensor,
+    down: Tensor,
+) -> Tensor:
+    """Run one direction with a projection (P, H), (B, T, F) → (B, T, P); torch's own call has no oneDNN for it."""
+    given = inputs @ of_inputs.T + b_inputs + b_recurrent
+    h, c = inputs.new_zeros(len(inputs), len(down)), inputs.new_zeros(len(inputs), down.shape[1])
+    outputs = []
+    for now in given.unbind(1):
+        _, c, o = forward((now + h @ recurrent.T).chunk(4, dim=1), c)
+        h = o @ down.T
+        outputs.append(h)
+    return torch.stack(outputs, dim=1)

@@ -1,4 +1,4 @@
-"""One bidirectional layer on a CPU without torch: both directions' walks, side by side."""
+"""One layer on a CPU without torch: its directions' walks, side by side."""
 
 import os
 import threading
@@ -19,32 +19,33 @@ from asr.cells.arrays import (
     Weights,
     aligned,
     blank,
-    both_ways,
     rounded,
     strided,
+    ways,
     workspace,
 )
+from asr.cells.equations import Equations
 
 
 class Saved(NamedTuple):
     """What the backward pass needs beside inputs, weights and outputs, of each direction."""
 
     lengths: Ints
-    steps: tuple[Steps, Steps]
-    records: tuple[Record, Record]
+    steps: Sequence[Steps]
+    records: Sequence[Record]
 
 
 def forward(
     walks: Walks, inputs: Array, lengths: Ints, weights: Sequence[Weights], outputs: Array, keep: bool, threads: int
 ) -> Saved | None:
-    """Run both directions.
+    """Run each direction; D is their number.
 
     Args:
         walks: The cell.
         inputs: (B, T, F), row-major, float32 or float64; so are all others.
         lengths: (B,), int64, frames, 1 … T.
-        weights: Of the direction forward in time, and of the one backward: (I H, F), (R H, H), (G H,).
-        outputs: (B, T, 2 H), takes the outputs, 0 beyond each length.
+        weights: Of the direction forward in time and, if there is one, backward: (I H, F), (R H, H), ((G + V) H,).
+        outputs: (B, T, D H), takes the outputs, 0 beyond each length.
         keep: Whether a backward pass will follow.
         threads: One or two; changes no bit.
 
@@ -56,12 +57,12 @@ def forward(
     """
     _check(walks, inputs, lengths, weights, outputs)
     batch, frames, features = inputs.shape
-    steps = both_ways(lengths, frames)
-    hidden, dtype, sums = outputs.shape[2] // 2, inputs.dtype, walks.equations.sums
+    steps = ways(lengths, frames, len(weights))
+    hidden, dtype, sums = outputs.shape[2] // len(weights), inputs.dtype, blocks(walks.equations)
     space = rounded(hidden)
     chunk, many = max(walks.chunk, batch), len(steps[0].frames)
     tall, alive = (many, many) if keep else (chunk, batch)
-    records = [Record(_reused(tall, strided(sums * space), dtype), _reused(alive, space, dtype)) for _ in range(2)]
+    records = [Record(_reused(tall, strided(sums * space), dtype), _reused(alive, space, dtype)) for _ in weights]
     _clear_padding(outputs, lengths)
 
     def walk(side: int) -> None:
@@ -73,10 +74,10 @@ def forward(
         )
         work = workspace(chunk, batch, features, space, 0, dtype)
         arrays = inputs.reshape(batch * frames, -1), steps[side], laid_out, _offsets(sums, space), keep, records[side]
-        walks.forward(*arrays, work, flat, side * hidden)
+        walks.forward(*arrays, work, flat, side * hidden, hidden)
 
-    _both(walk, threads)
-    return Saved(lengths, steps, (records[0], records[1])) if keep else None
+    _each(walk, len(weights), threads)
+    return Saved(lengths, steps, records) if keep else None
 
 
 def backward(
@@ -89,53 +90,64 @@ def backward(
         walks: As for `forward`, as are the others.
         saved: What `forward` returned.
         inputs: (B, T, F).
-        weights: Of both directions.
-        outputs: (B, T, 2 H), what `forward` wrote.
-        grad_outputs: (B, T, 2 H), row-major.
+        weights: Of each direction.
+        outputs: (B, T, D H), what `forward` wrote.
+        grad_outputs: (B, T, D H), row-major.
         wanted: Whether the gradients with respect to the inputs are.
         threads: One or two.
     """
-    (batch, frames, features), hidden, dtype = inputs.shape, outputs.shape[2] // 2, inputs.dtype
+    (batch, frames, features), hidden, dtype = inputs.shape, outputs.shape[2] // len(weights), inputs.dtype
     equations, space = walks.equations, rounded(hidden)
-    grad_inputs = [np.empty_like(inputs) if wanted else inputs for _ in range(2)]
-    grads = [weights[0], weights[1]]
+    grad_inputs = [np.empty_like(inputs) if wanted else inputs for _ in weights]
+    grads = list(weights)
 
     def walk(side: int) -> None:
         mine, record = weights[side], saved.records[side]
         found = Weights(
             blank(equations.inputs * space, rounded(features), dtype),
             blank(equations.recurrent * space, space, dtype),
-            blank(1, equations.sums * space, dtype),
+            blank(1, blocks(equations) * space, dtype),
         )
         laid_out = Weights(
             _panels(walks, mine.inputs, hidden, False), _panels(walks, mine.recurrent, hidden, False), found.bias
         )
         work = workspace(max(walks.chunk, batch), batch, features, space, record.sums.shape[1], dtype)
         flat = (array.reshape(batch * frames, -1) for array in (inputs, outputs, grad_outputs))
-        offsets, target = _offsets(equations.sums, space), grad_inputs[side].reshape(batch * frames, -1)
-        walks.backward(*flat, saved.steps[side], laid_out, offsets, record, work, found, wanted, target, side * hidden)
+        offsets, target = _offsets(blocks(equations), space), grad_inputs[side].reshape(batch * frames, -1)
+        columns = side * hidden, hidden
+        walks.backward(*flat, saved.steps[side], laid_out, offsets, record, work, found, wanted, target, *columns)
         grads[side] = _cut(found, features, hidden)
 
-    _both(walk, threads)
+    _each(walk, len(weights), threads)
     if not wanted:
         return None, grads
-    _clear_padding(grad_inputs[0], saved.lengths)
-    _clear_padding(grad_inputs[1], saved.lengths)
-    grad_inputs[0] += grad_inputs[1]
+    for one in grad_inputs:
+        _clear_padding(one, saved.lengths)
+    for one in grad_inputs[1:]:
+        grad_inputs[0] += one
     return grad_inputs[0], grads
 
 
+def blocks(equations: Equations) -> int:
+    """Return how many blocks of H columns a row of the record has: the sums and the elementwise weights."""
+    return equations.sums + equations.vectors
+
+
 def _check(walks: Walks, inputs: Array, lengths: Ints, weights: Sequence[Weights], outputs: Array) -> None:
-    (batch, frames, features), hidden = inputs.shape, outputs.shape[2] // 2
+    (batch, frames, features), hidden = inputs.shape, outputs.shape[2] // len(weights)
     if lengths.shape != (batch,) or batch == 0 or not 1 <= lengths.min() <= lengths.max() <= frames:
         raise ValueError(f"lengths: {lengths} for inputs {inputs.shape}; need one each, 1 … {frames}")
-    sums, with_inputs, recurrent = walks.equations[2:]
-    shapes = (with_inputs * hidden, features), (recurrent * hidden, hidden), (sums * hidden,)
+    equations = walks.equations
+    shapes = (
+        (equations.inputs * hidden, features),
+        (equations.recurrent * hidden, hidden),
+        (blocks(equations) * hidden,),
+    )
     for mine in weights:
         if (found := tuple(array.shape for array in mine)) != shapes:
             raise ValueError(f"weights: {found} for inputs {inputs.shape}; need {shapes}")
-    types = {str(array.dtype) for array in (inputs, outputs, *weights[0], *weights[1])}
-    if len(types) > 1 or outputs.shape != (batch, frames, 2 * hidden):
+    types = {str(array.dtype) for array in (inputs, outputs, *(a for mine in weights for a in mine))}
+    if len(types) > 1 or outputs.shape != (batch, frames, len(weights) * hidden):
         raise ValueError(f"inputs, weights and outputs: {sorted(types)}, {outputs.shape}; need one type for all")
 
 
@@ -145,6 +157,8 @@ def _offsets(sums: int, space: int) -> tuple[int, ...]:
 
 def _panels(walks: Walks, weights: Array, hidden: int, transposed: bool) -> Array:
     rows, columns = weights.shape[1], len(weights) // hidden * rounded(hidden)
+    if not len(weights):
+        return blank(1, 0, weights.dtype)
     if not transposed:
         rows, columns = columns, rounded(rows)
     out = blank(1, rows * -(-columns // walks.panel) * walks.panel, weights.dtype)
@@ -210,16 +224,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _both(walk: Callable[[int], None], threads: int) -> None:
-    """Walk in both directions: one after the other, or the second on a thread of its own.
+def _each(walk: Callable[[int], None], directions: int, threads: int) -> None:
+    """Walk in each direction: one after the other, or the second on a thread of its own.
 
     They share nothing that either writes, so nothing depends on which is faster. The thread waits for nobody, so any
     number of callers may share it.
     """
     global _pool
-    if threads < 2:
-        walk(0)
-        walk(1)
+    if min(threads, directions) < 2:
+        for side in range(directions):
+            walk(side)
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(1, thread_name_prefix="backward-in-time")

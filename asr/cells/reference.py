@@ -16,14 +16,14 @@ def forward(equations: Equations, inputs: Array, weights: Weights) -> tuple[Arra
     Args:
         equations: The cell.
         inputs: (T, F), in the order of the walk.
-        weights: (I H, F), (R H, H) and (G H,).
+        weights: (I H, F), (R H, H) and ((G + V) H,).
     """
     hidden = weights.recurrent.shape[1]
     state = output = np.zeros(hidden)
     outputs, saved = [], []
     for x in inputs:
         sums = weights.bias.copy()
-        sums[len(sums) - equations.inputs * hidden :] += weights.inputs @ x
+        sums[_with_inputs(equations, hidden)] += weights.inputs @ x
         sums[: equations.recurrent * hidden] += weights.recurrent @ output
         kept, new, h = equations.forward(tuple(sums.reshape(-1, hidden)), state)
         saved.append((kept, state, new, output))
@@ -51,7 +51,7 @@ def backward(
         kept, old, new, previous = saved[t]
         by_sum, grad_state = equations.backward(kept, old, new, grad_outputs[t] + from_next, grad_state)
         grad_sums = np.concatenate(by_sum)
-        with_input = grad_sums[len(grad_sums) - equations.inputs * hidden :]
+        with_input = grad_sums[_with_inputs(equations, hidden)]
         with_output = grad_sums[: equations.recurrent * hidden]
         grads.inputs[:] += np.outer(with_input, inputs[t])
         grads.recurrent[:] += np.outer(with_output, previous)
@@ -59,3 +59,8 @@ def backward(
         grad_inputs[t] = weights.inputs.T @ with_input
         from_next = weights.recurrent.T @ with_output
     return grad_inputs, grads
+
+
+def _with_inputs(equations: Equations, hidden: int) -> slice:
+    """Return where the sums that have a term W x are."""
+    return slice((equations.sums - equations.inputs) * hidden, equations.sums * hidden)

@@ -186,6 +186,18 @@ def clamp(typing: Type, vector: Type, limit: Type) -> tuple[Signature, Builder]:
 
 
 @emitted
+def each_positive(typing: Type, vector: Type) -> tuple[Signature, Builder]:
+    """Return 1 where a number is positive, else 0."""
+
+    def build(context: Context, builder: IRBuilder, signature: Signature, args: Sequence[Value]) -> Value:
+        kind = args[0].type
+        zero, one = (ir.Constant(kind, [number] * WIDTH) for number in (0.0, 1.0))
+        return builder.select(builder.fcmp_ordered(">", args[0], zero), one, zero)
+
+    return vector(vector), build
+
+
+@emitted
 def each_tanh(typing: Type, vector: Type) -> tuple[Signature, Builder]:
     """Return the hyperbolic tangents, one after the other, as precise as the C library's."""
 
@@ -262,6 +274,26 @@ def rational_tanh(x: Values) -> Values:
 def exact_tanh(x: Values) -> Values:
     """Return the hyperbolic tangent in double precision."""
     return each_tanh(x)
+
+
+@overload(equations.relu)
+def _relu(x: Values) -> Callable[[Values], Values]:
+    return rectified
+
+
+def rectified(x: Values) -> Values:
+    """Return the numbers that are positive, else 0."""
+    return x * each_positive(x)
+
+
+@overload(equations.positive)
+def _positive(x: Values) -> Callable[[Values], Values]:
+    return each_one
+
+
+def each_one(x: Values) -> Values:
+    """Return 1 where a number is positive, else 0."""
+    return each_positive(x)
 
 
 register_jitable(equations.sigmoid)

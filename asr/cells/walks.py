@@ -101,10 +101,10 @@ def accumulate(a: Array, column: int, b: Array, count: int, out: Array) -> None:
 
 
 @part
-def fill(out: Array, low: int, high: int, row: Array, width: int) -> None:
-    """Set the first columns of rows low … high to those of one row."""
+def fill(out: Array, low: int, high: int, row: Array, first: int, last: int) -> None:
+    """Set the columns first … last of rows low … high to those of one row."""
     for r in range(low, high):
-        for j in range(width):
+        for j in range(first, last):
             out[r, j] = row[0, j]
 
 
@@ -202,27 +202,29 @@ def forward_walk(equations: Equations) -> Callable[..., None]:
     """Return a cell's compiled walk in one direction."""
     version, cell = sources(), part(equations.forward)
     bare, recurrent = equations.sums - equations.inputs, equations.recurrent  # sums without W x, and with U h
+    many_sums, with_inputs = equations.sums, equations.inputs
 
     @compiled
     def forward(
         inputs: Array, steps: Steps, weights: Weights, offsets: tuple[int, ...], keep: bool, record: Record,
-        work: Workspace, outputs: Array, column: int,
+        work: Workspace, outputs: Array, column: int, hidden: int,
     ) -> None:  # fmt: skip
         """Walk in one direction.
 
         Args:
             inputs: (B T, F).
             steps: Of this direction.
-            weights: (F, I H') and (H, R H') in panels, (1, G H').
+            weights: (F, I H') and (H, R H') in panels, (1, (G + V) H').
             offsets: Of the sums' columns in a row of the record.
             keep: Whether the record is of the whole walk, or has rows for a chunk and states for a step.
             record: Takes what the backward walk needs.
             work: Its `inputs` and `outputs` are used.
-            outputs: (B T, 2 H), takes the outputs.
+            outputs: (B T, D H), takes the outputs.
             column: The first of the H columns that are this direction's.
+            hidden: H.
         """
         _ = version
-        features, hidden, space, many = inputs.shape[1], outputs.shape[1] // 2, work.outputs.shape[1], len(steps.frames)
+        features, space, many = inputs.shape[1], work.outputs.shape[1], len(steps.frames)
         low = 0
         while low < len(steps.going):
             high = low + 1
@@ -233,10 +235,11 @@ def forward_walk(equations: Equations) -> Callable[..., None]:
             gather(inputs, 0, features, steps.frames, start, end, work.inputs)
             prefetch_frames(inputs, 0, features, steps.frames, end, min(2 * end - start, many))
             prefetch_frames(outputs, column, hidden, steps.frames, end, min(2 * end - start, many))
-            fill(record.sums, start - shift, end - shift, weights.bias, bare * space)
+            fill(record.sums, start - shift, end - shift, weights.bias, 0, bare * space)
+            fill(record.sums, start - shift, end - shift, weights.bias, many_sums * space, weights.bias.shape[1])
             product(
                 rows(work.inputs, 0, 0), in_panels(weights.inputs, features), repeated(weights.bias, bare * space),
-                rows(record.sums, start - shift, bare * space), end - start, (len(offsets) - bare) * space, features,
+                rows(record.sums, start - shift, bare * space), end - start, with_inputs * space, features,
             )  # fmt: skip
             for s in range(low, high):
                 first, going = steps.firsts[s], steps.going[s]
@@ -286,26 +289,27 @@ def backward_walk(equations: Equations) -> Callable[..., None]:
     @compiled
     def backward(
         inputs: Array, outputs: Array, grad_outputs: Array, steps: Steps, weights: Weights, offsets: tuple[int, ...],
-        record: Record, work: Workspace, grads: Weights, wanted: bool, grad_inputs: Array, column: int,
+        record: Record, work: Workspace, grads: Weights, wanted: bool, grad_inputs: Array, column: int, hidden: int,
     ) -> None:  # fmt: skip
         """Walk back, and accumulate the loss's gradients.
 
         Args:
             inputs: (B T, F).
-            outputs: (B T, 2 H).
-            grad_outputs: (B T, 2 H).
+            outputs: (B T, D H).
+            grad_outputs: (B T, D H).
             steps: Of this direction.
             weights: (I H', F') and (R H', H') in panels; the bias is not used.
             offsets: As for `forward`.
             record: What `forward` left.
             work: All but its `outputs`.
-            grads: (I H', F'), (R H', H'), (1, G H'), zeros: takes the gradients with respect to the weights.
+            grads: (I H', F'), (R H', H'), (1, (G + V) H'), zeros: takes the gradients with respect to the weights.
             wanted: Whether those with respect to the inputs are.
             grad_inputs: (B T, F), takes them.
             column: As for `forward`.
+            hidden: H.
         """
         _ = version
-        features, hidden = inputs.shape[1], outputs.shape[1] // 2
+        features = inputs.shape[1]
         (with_input, wide), (with_output, space) = grads.inputs.shape, grads.recurrent.shape
         nothing = repeated(work.zeros, 0)
         after, high = 0, len(steps.going)

@@ -13,6 +13,15 @@ Matrix = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
+USUAL: Mapping[str, Any] = {
+    "direction": "both",
+    "projection": 0,
+    "reset": "after",
+    "activation": "tanh",
+    "leak": (1.0,),
+}  # settings that change a cell's equations, and what ONNX's nodes know of each; others set weights only
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network, as `asr.model.Model` is built; without its weights.
@@ -42,6 +51,12 @@ class Architecture:
     frontend: str = "none"
     of_cell: Mapping[str, Any] = field(default_factory=dict)
     of_frontend: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unusual(self) -> str:
+        """The first of the cell's settings that ONNX does not know, as `reset = before`; empty if there is none."""
+        odd = (f"{key} = {value}" for key, value in self.of_cell.items() if value != USUAL.get(key, value))
+        return next(odd, "")
 
 
 class Parameters:

@@ -162,8 +162,7 @@ REDUCING: dict[str, Callable[..., tuple[str, str, int]]] = {"none": _none, "stac
 
 def exports(architecture: Architecture) -> bool:
     """Say whether there is a graph for a network."""
-    usual = architecture.of_cell.get("direction", "both") == "both"
-    return architecture.cell in NODES and architecture.frontend in REDUCING and usual
+    return architecture.cell in NODES and architecture.frontend in REDUCING and not architecture.unusual
 
 
 def build(
@@ -186,6 +185,8 @@ def build(
     for what, name, table in (("cell", architecture.cell, NODES), ("front end", architecture.frontend, REDUCING)):
         if name not in table:
             raise AsrError(f"the {what} '{name}' has no ONNX node; only {', '.join(table)} can be exported")
+    if architecture.unusual:
+        raise AsrError(f"the cell '{architecture.cell}' has no ONNX node with {architecture.unusual}")
     from onnx import TensorProto, helper, numpy_helper
 
     graph, weights = _Graph(), Parameters(arrays)

@@ -124,9 +124,8 @@ class Checkpoint:
             BundleError: It was written by an incompatible version.
         """
         model.load_state_dict(bundle.restore(self.path, self.header, self.tensors).model.state_dict())
-        states = {
-            index: _parameter_state(self.tensors, name) for index, (name, _) in enumerate(model.named_parameters())
-        }
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        states = {index: _parameter_state(self.tensors, name) for index, name in enumerate(trained)}
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": {k: v for k, v in states.items() if v}, "param_groups": groups})
 

@@ -1,13 +1,14 @@
-"""One optimizer step: forward, CTC, backward, all-reduce, clip, AdamW; a step with a non-finite loss is skipped."""
+"""One optimizer step: forward, CTC, backward, all-reduce, clip, update; a step with a non-finite loss is skipped."""
 
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.optim import SGD, AdamW, Optimizer
 
 from asr import ctc
 from asr.augment import UNCHANGED, Augmentation
@@ -18,8 +19,11 @@ from asr.model import Model
 from asr.support import seeds
 from asr.support.parallel import ProcessGroup
 from asr.training import schedule
+from asr.training.weight_noise import noisy
 
 NON_FINITE_GRADIENT = "finite loss, non-finite gradient"
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "sgd": SGD}
+SCHEDULES = {"one-cycle": False, "halving": True}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -83,7 +87,7 @@ class Learner:
         augment: Applied to the features of every batch.
 
     Raises:
-        AsrError: The precision is unknown, or the device does not support it.
+        AsrError: The precision, optimizer or schedule is unknown, or the device does not support the precision.
     """
 
     def __init__(
@@ -97,8 +101,12 @@ class Learner:
     ) -> None:
         self.model, self.settings, self.steps, self.device, self.group = model, settings, steps, device, group
         self._augment = augment
-        self.optimizer = AdamW(
-            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.halvings = 0  # of the learning rate, which the loop counts
+        self._halving = choose(SCHEDULES, settings.schedule, "schedule")
+        optimizer: Any = choose(OPTIMIZERS, settings.optimizer, "optimizer")
+        self.optimizer = optimizer(
+            self._trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self._autocast = dtype(settings, device) != torch.float32
         if settings.deterministic and device.type == "cuda":
@@ -106,7 +114,13 @@ class Learner:
 
     def rate(self, global_step: int) -> float:
         """Return the learning rate of a step of the run."""
-        return schedule.one_cycle(global_step, self.steps, self.settings.learning_rate, self.settings.warmup)[0]
+        return self._rate_and_momentum(global_step)[0]
+
+    def _rate_and_momentum(self, global_step: int) -> tuple[float, float]:
+        settings = self.settings
+        if self._halving:
+            return settings.learning_rate * 0.5**self.halvings, settings.momentum
+        return schedule.one_cycle(global_step, self.steps, settings.learning_rate, settings.warmup)
 
     def step(self, batch: Batch | None, position: Position, stop: bool = False) -> Outcome:
         """Update the weights on one batch.
@@ -117,13 +131,18 @@ class Learner:
             stop: Whether this process was asked to stop; the step tells the other processes.
         """
         self.optimizer.zero_grad()
-        losses = torch.zeros(0, device=self.device) if batch is None else self._losses(batch, position)
+        losses = torch.zeros(0, device=self.device)
         if batch is not None:
-            (losses.sum() / position.utterances).backward()  # type: ignore[no-untyped-call]
-        gradients = [self._gradient(parameter) for parameter in self.model.parameters()]
+            seed = seeds.integer(self.settings.seed, "weight noise", position.global_step)
+            with noisy(self._trained, self.settings.weight_noise, seed):
+                losses = self._losses(batch, position)
+                (losses.sum() / position.utterances).backward()  # type: ignore[no-untyped-call]
+        gradients = [self._gradient(parameter) for parameter in self._trained]
         shared = torch.tensor([float(losses.detach().sum()), float(stop)], device=self.device)
         self.group.all_reduce([*gradients, shared])
-        norm = clip_grad_norm_(self.model.parameters(), self.settings.clip).item()
+        if self.settings.clip_value:
+            clip_grad_value_(self._trained, self.settings.clip_value)
+        norm = clip_grad_norm_(self._trained, self.settings.clip).item()
         loss, stops = shared.tolist()
         taken = math.isfinite(loss) and math.isfinite(norm)
         if taken:
@@ -152,10 +171,13 @@ class Learner:
 
     def _update(self, global_step: int) -> None:
         """Take an optimizer step at the schedule's rate and momentum."""
-        settings = self.settings
-        rate, momentum = schedule.one_cycle(global_step, self.steps, settings.learning_rate, settings.warmup)
+        rate, momentum = self._rate_and_momentum(global_step)
         for group in self.optimizer.param_groups:
-            group["lr"], group["betas"] = rate, (momentum, group["betas"][1])
+            group["lr"] = rate
+            if "betas" in group:
+                group["betas"] = (momentum, group["betas"][1])
+            else:
+                group["momentum"] = momentum
         self.optimizer.step()
 
 

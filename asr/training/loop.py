@@ -112,6 +112,7 @@ def _train(run: Run) -> None:
 def _train_epoch(run: Run) -> None:
     """Take the epoch's remaining steps."""
     progress, sums = run.progress, run.progress.sums
+    run.learner.halvings = sum(not row["best"] for row in progress.records)
     plan = run.plan(progress.epoch)
     title = f"epoch {progress.epoch + 1}/{run.recipe.training.epochs}"
     hidden = None if run.group.leads else True  # None: shown on a terminal only

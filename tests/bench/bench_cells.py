@@ -4,6 +4,10 @@ A layer of 2 H inputs over T = 300 frames, utterances of 240 … 300; millisecon
 forward and backward, and forward alone without gradients. `ours` are the walks of asr/cells/walks.py, `unpacked` two
 one-directional calls of torch on reversed utterances (for LSTMs these are oneDNN's), `packed` what everybody does.
 
+With `--table` instead, all cells: parameters of a layer of 2 × 40, the largest difference of its outputs from those in
+double precision by torch (which `tests/cells` compare with NumPy), and a step beside torch at B = 32.
+
+    python tests/bench/bench_cells.py --table [--repeats N]
     python tests/bench/bench_cells.py [--cell NAME] [--repeats N] [--hidden H …] [--batch B …] [--threads N …]
         [--routes R …]
 """
@@ -48,6 +52,57 @@ def share(threads):
     """Let torch and our walks have so many threads."""
     torch.set_num_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+VARIANTS = [
+    *((name, {}) for name in CELLS),
+    ("lstm", {"projection": 20}),
+    ("lstm-1997", {"recurrence": "cells"}),
+    ("gru", {"reset": "before"}),
+    ("rnn", {"activation": "relu"}),
+    ("rnn", {"leak": (0.5, 0.125)}),
+]
+
+
+def table(repeats):
+    """Print a row for each cell; columns of time are our route's, torch's, and how many times as long that takes."""
+    share(1)
+    torch.set_num_threads(1)
+    print(f"{'cell':<32}{'walks':<7}{'parameters':>10}{'deviation':>11}{'ms, H = 40':>22}{'ms, H = 250':>26}")
+    for name, own in VARIANTS:
+        torch.manual_seed(1)
+        cell, frames, inputs = CELLS[name](80, 40, **own), lengths(4), torch.randn(4, FRAMES, 80)
+        count = sum(parameter.numel() for parameter in cell.parameters())
+        single, walks = cell(inputs, frames).detach(), "yes" if cell._compiled(inputs) else "no"
+        double = cell.double()
+        double._compiled = lambda inputs: False
+        apart = float((double(inputs.double(), frames).detach() - single).abs().max())
+        label = " ".join([name, *(f"{key}={value}" for key, value in own.items())])
+        print(f"{label:<32}{walks:<7}{count:>10}{apart:>11.0e}", end="", flush=True)
+        for hidden in (40, 250):
+            own = {key: hidden // 2 if key == "projection" else value for key, value in own.items()}
+            own |= {"modules": 5} if name == "clockwork" else {}
+            ours, torchs = route_times(name, own, hidden, repeats)
+            print(f"{ours:>9.1f}{torchs:>9.1f}{torchs / ours:>6.1f}×", end="", flush=True)
+        print()
+
+
+def route_times(name, own, hidden, repeats):
+    """Return a step's milliseconds by the usual route, and by torch."""
+    torch.manual_seed(1)
+    cell, frames = CELLS[name](2 * hidden, hidden, **own), lengths(32)
+    inputs = torch.randn(32, FRAMES, 2 * hidden, requires_grad=True)
+
+    def step(compiled):
+        cell._compiled = compiled
+        inputs.grad = None
+        cell(inputs, frames).square().sum().backward()
+
+    usual = cell._compiled
+    if not usual(inputs):
+        (found,) = turns([lambda: step(usual)], repeats)
+        return found, found
+    return turns([lambda: step(usual), lambda: step(lambda inputs: False)], repeats)
 
 
 def lengths(batch):
@@ -133,7 +188,10 @@ def main():
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--routes", nargs="*", default=list(ROUTES), choices=list(ROUTES))
     parser.add_argument("--no-steps", action="store_true", help="no whole training steps")
+    parser.add_argument("--table", action="store_true", help="all cells, and nothing else")
     arguments = parser.parse_args()
+    if arguments.table:
+        return table(arguments.repeats)
     if not arguments.no_steps:
         steps(arguments)
     layers(arguments)

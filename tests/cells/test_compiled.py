@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from asr.cells import CELLS, layer, recurrence, reference
+from asr.cells import CELLS, fused, layer, recurrence, reference
 from asr.cells.arrays import Weights
 
 TORCH = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -57,8 +57,8 @@ SHAPES = [
 ]
 
 
-def test_every_cell_with_equations_is_compared_with_torch():
-    assert TORCH.keys() == {name for name, cell in CELLS.items() if issubclass(cell, layer.Layer)}
+def test_every_cell_that_torch_has_is_compared_with_torch():
+    assert TORCH.keys() == {name for name, cell in CELLS.items() if issubclass(cell, layer.TorchLayer)}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -85,11 +85,11 @@ def test_outputs_and_gradients_are_those_of_the_reference_walks(name, features, 
     ours, _ = both(features, hidden, torch.float64, name)
     inputs = numbers(len(lengths), max(lengths), features, dtype=torch.float64)
     grad_outputs = numbers(len(lengths), max(lengths), 2 * hidden, seed=3, dtype=torch.float64)
-    weights = [weight.detach().requires_grad_() for half in halves(ours) for weight in ours._as_sums(*half)]
+    weights = [[weight.detach().requires_grad_() for weight in ours._as_sums(*mine)] for mine in ours._weights()]
     asked = inputs.clone().requires_grad_()
-    outputs = layer.fused(ours.equations, asked, torch.tensor(lengths), weights)
+    outputs = fused.fused(ours.equations, asked, torch.tensor(lengths), weights)
     outputs.backward(grad_outputs)
-    for side, mine in enumerate((weights[:3], weights[3:])):
+    for side, mine in enumerate(weights):
         plain = Weights(*(weight.detach().numpy() for weight in mine))
         total = Weights(*map(np.zeros_like, plain))
         half = slice(side * hidden, (side + 1) * hidden)
@@ -105,18 +105,14 @@ def test_outputs_and_gradients_are_those_of_the_reference_walks(name, features, 
             assert np.allclose(weight.grad.numpy(), expected, atol=1e-13 * max(1.0, np.abs(expected).max()), rtol=0)
 
 
-def halves(cell):
-    return cell._weights()[:4], cell._weights()[4:]
-
-
 @pytest.mark.parametrize("name", TORCH)
 def test_the_reference_walks_gradient_of_the_inputs_is_that_of_torch(name):
     ours, _ = both(3, 4, torch.float64, name)
     inputs = numbers(1, 6, 3, dtype=torch.float64).requires_grad_()
     weight = numbers(6, 4, seed=3, dtype=torch.float64)
-    one_way = ours._one_way(inputs, ours._weights()[:4])
+    one_way = ours._one_way(inputs, ours._weights()[0])
     (gradient,) = torch.autograd.grad((one_way[0] * weight).sum(), inputs)
-    plain = Weights(*(w.detach().numpy() for w in ours._as_sums(*ours._weights()[:4])))
+    plain = Weights(*(w.detach().numpy() for w in ours._as_sums(*ours._weights()[0])))
     outputs, saved = reference.forward(ours.equations, inputs[0].detach().numpy(), plain)
     found, _ = reference.backward(ours.equations, inputs[0].detach().numpy(), plain, saved, weight.numpy())
     assert np.allclose(outputs, one_way[0].detach().numpy(), atol=1e-14, rtol=0)
@@ -162,8 +158,8 @@ def test_where_the_walks_do_not_compile_torch_is_used_and_one_line_says_so(name,
     ours, _ = both(name=name)
     lengths, inputs = torch.tensor([12, 5]), numbers(2, 12, 7)
     expected = gradients(ours, lambda x: ours(x, lengths), inputs, 1.0)
-    for what in ("_walks", "_works"):
-        monkeypatch.setattr(layer, what, cache(getattr(layer, what).__wrapped__))
+    monkeypatch.setattr(fused, "_walks", cache(fused._walks.__wrapped__))
+    monkeypatch.setattr(layer, "works", cache(fused.works.__wrapped__))
     broken(monkeypatch)
     for _ in range(2):
         found = gradients(ours, lambda x: ours(x, lengths), inputs, 1.0)
@@ -234,7 +230,7 @@ def test_the_second_direction_has_a_thread_of_its_own_unless_one_is_asked_for(mo
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
     assert recurrence.threads() == 1
     ran = {}
-    recurrence._both(lambda side: ran.update({side: threading.current_thread()}), 2)
+    recurrence._each(lambda side: ran.update({side: threading.current_thread()}), 2, 2)
     assert ran[0] is threading.current_thread() and ran[1] is not ran[0]
 
 
@@ -265,11 +261,11 @@ def test_a_forked_process_starts_a_thread_of_its_own():
         import os, signal, numpy as np
         from asr.cells import recurrence
         ran = []
-        recurrence._both(ran.append, 2)
+        recurrence._each(ran.append, 2, 2)
         child = os.fork()
         if child == 0:
             signal.alarm(20)
-            recurrence._both(ran.append, 2)
+            recurrence._each(ran.append, 2, 2)
             os._exit(0 if sorted(ran) == [0, 0, 1, 1] else 1)
         assert os.waitpid(child, 0)[1] == 0
     """
@@ -413,7 +409,7 @@ def test_the_walks_need_no_torch():
 
     ours, _ = both()
     inputs, lengths = numbers(2, 12, 7), torch.tensor([12, 5])
-    weights = [Weights(*(w.detach().numpy() for w in ours._as_sums(*half))) for half in halves(ours)]
+    weights = [Weights(*(w.detach().numpy() for w in ours._as_sums(*half))) for half in ours._weights()]
     outputs = np.empty((2, 12, 10), np.float32)
     arrays = inputs.numpy(), lengths.numpy(), weights, outputs
     assert recurrence.forward(walks(ours.equations), *arrays, False, 1) is None

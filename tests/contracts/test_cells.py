@@ -1,19 +1,37 @@
-"""What every cell of the table must do: the line that registers a new one tests it."""
+"""What every cell of the table must do: the line that registers a new one tests it. Variants are settings of a cell."""
 
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
 from asr.cells import CELLS
+from asr.cells.layer import TorchLayer
+from asr.errors import AsrError
 
 FEATURES, HIDDEN = 5, 4
 LENGTHS = torch.tensor([9, 1, 6])
+VARIANTS = [
+    ("lstm", {"projection": 2}),
+    ("lstm-peephole", {"gates": "o"}),
+    ("lstm-coupled", {"block": 2}),
+    ("lstm-1997", {"block": 2}),
+    ("lstm-1997", {"recurrence": "cells", "block": 2}),
+    ("gru", {"reset": "before"}),
+    ("rnn", {"activation": "relu", "identity": 1.0}),
+    ("rnn", {"leak": (0.5, 0.1)}),
+    ("clockwork", {"modules": 2}),
+]
 
 
-@pytest.fixture(params=CELLS)
+def named(variant):
+    return " ".join([variant[0], *map(str, variant[1].values())])
+
+
+@pytest.fixture(params=[*((name, {}) for name in CELLS), *VARIANTS], ids=named)
 def cell(request):
     torch.manual_seed(1)
-    return CELLS[request.param](FEATURES, HIDDEN)
+    name, own = request.param
+    return CELLS[name](FEATURES, HIDDEN, **own)
 
 
 def inputs():
@@ -21,7 +39,54 @@ def inputs():
 
 
 def test_the_output_contains_both_directions(cell):
-    assert cell(inputs(), LENGTHS).shape == (3, 9, 2 * HIDDEN)
+    assert cell.directions == 2 and cell.size % 2 == 0
+    assert cell(inputs(), LENGTHS).shape == (3, 9, cell.size)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_layer_forward_in_time_is_the_first_half_of_one_in_both_directions(name):
+    torch.manual_seed(1)
+    both, forward = CELLS[name](FEATURES, HIDDEN), CELLS[name](FEATURES, HIDDEN, direction="forward")
+    assert forward.size * 2 == both.size and not any(key.endswith("reverse") for key in forward.state_dict())
+    forward.load_state_dict({key: both.state_dict()[key] for key in forward.state_dict()})
+    values = inputs().requires_grad_()
+    outputs = forward(values, LENGTHS)
+    torch.testing.assert_close(outputs, both(values, LENGTHS)[:, :, : forward.size], atol=1e-6, rtol=0)
+    outputs[:, 2].sum().backward()
+    assert (values.grad[:, 3:] == 0).all() and (values.grad[0, :3] != 0).any()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_an_unknown_direction_is_refused(name):
+    with pytest.raises(AsrError, match="unknown direction 'backward': choose from both, forward"):
+        CELLS[name](FEATURES, HIDDEN, direction="backward")
+
+
+def outcome(cell, call):
+    cell.zero_grad()
+    values = inputs().requires_grad_()
+    outputs = call(values)
+    outputs.square().sum().backward()
+    grads = {name: one.grad.clone() for name, one in cell.named_parameters() if one.requires_grad}
+    return {"outputs": outputs.detach(), "inputs": values.grad} | grads
+
+
+def test_the_compiled_walks_give_what_torch_gives_with_all_gradients(cell):
+    if cell.equations is None:
+        pytest.skip("runs in torch only")
+    assert cell._compiled(inputs())
+    ours = outcome(cell, lambda x: cell(x, LENGTHS))
+    torchs = outcome(cell, lambda x: cell._reversed(x, LENGTHS, cell._weights()))
+    for name, one in ours.items():
+        torch.testing.assert_close(one, torchs[name], atol=1e-5, rtol=1e-5, msg=name)
+
+
+def test_the_compiled_walks_give_the_same_bits_in_any_batch(cell):
+    if cell.equations is None:
+        pytest.skip("runs in torch only")
+    together = cell(inputs(), LENGTHS)
+    for b, n in enumerate(LENGTHS.tolist()):
+        assert torch.equal(together[b, :n], cell(inputs()[b : b + 1, :n], LENGTHS[b : b + 1])[0])
 
 
 def test_frames_beyond_a_length_come_out_as_zero(cell):
@@ -55,8 +120,11 @@ def test_the_first_frame_depends_on_the_last_and_the_last_on_the_first(cell):
     assert (before[0] != after[0]).any() and (before[8] != after[8]).any()
 
 
-def test_gradients_are_those_of_finite_differences(cell):
+def test_gradients_are_those_of_finite_differences(cell, monkeypatch):
+    """Compiled in double precision for the three cells that torch has; the others' torch, which is compared above."""
     double = cell.double()
+    if not isinstance(cell, TorchLayer) or cell.equations not in (type(cell)(1, 2).equations,):
+        monkeypatch.setattr(cell, "_compiled", lambda inputs: False)
     values = inputs()[:2, :4].double().requires_grad_()
     lengths = torch.tensor([4, 2])
     assert torch.autograd.gradcheck(lambda x, *_: double(x, lengths), (values, *double.parameters()))
