@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asr import config, features
+from asr import config, engines, features
 from asr.config import BEST, Recipe
 from asr.engines.architecture import Architecture, Array, Parameters
 from asr.engines.network import Network
-from asr.engines.recurrences import RECURRENCES
-from asr.engines.reductions import REDUCTIONS
 from asr.errors import BundleError, choose
 from asr.features import KINDS, Features
 from asr.features.normalise import Normaliser, Statistics
@@ -237,7 +235,7 @@ def _require_fitting(bundle: Bundle) -> None:
         KeyError, TypeError, ValueError, RuntimeError: They are not.
     """
     made = bundle.architecture
-    if made.cell in RECURRENCES and made.frontend in REDUCTIONS:
+    if engines.supported(made):
         Network(made, Parameters(bundle.read))
     else:
         bundle.recipe = resolve(bundle.recipe)

@@ -69,7 +69,9 @@ def test_evaluate_prints_the_rate_and_writes_its_witnesses(place):
     assert dev.startswith("dev  CER ") and test.startswith("test CER ") and "interval" in test
     assert "reference" in done.stderr and "hypothesis" in done.stderr
     result = json.loads((place / "runs/toy/test.json").read_text())
-    assert {"seed", "commit", "command", "machine", "engine", "manifest_sha256", "bundle_sha256", "interval"} <= set(result)
+    assert {"seed", "commit", "command", "machine", "engine", "manifest_sha256", "bundle_sha256", "interval"} <= set(
+        result
+    )
     assert result["total"] == result["hits"] + result["substitutions"] + result["deletions"]
     details = [json.loads(line) for line in (place / "runs/toy/test.utterances.jsonl").read_text().splitlines()]
     assert sum(row["insertions"] for row in details) == result["insertions"] and len(details) == 12

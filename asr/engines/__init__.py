@@ -11,6 +11,7 @@ cells and front ends. None but torch's imports torch.
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from inspect import signature
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -89,6 +90,19 @@ def _torch(system: System, device: str) -> Engine:
 ENGINES: dict[str, Callable[[System, str], Engine]] = {"numpy": _numpy, "onnx": _onnx, "torch": _torch}
 
 
+def supported(made: Architecture) -> bool:
+    """Say whether NumPy can run a network: whether its cell and front end are there, with its settings."""
+    cell, frontend = RECURRENCES.get(made.cell), REDUCTIONS.get(made.frontend)
+    if not cell or not frontend:
+        return False
+    try:
+        signature(cell).bind(None, 0, 0, **made.of_cell)
+        signature(frontend).bind(None, 0, 0, **made.of_frontend)
+    except TypeError:
+        return False
+    return True
+
+
 def choose(system: System, device: str, count: int = 1) -> str:
     """Return the engine for so many recordings: the same for all of them, and for whoever has the same ones.
 
@@ -98,11 +112,11 @@ def choose(system: System, device: str, count: int = 1) -> str:
         count: Recordings.
     """
     made = system.architecture
-    if device != "cpu" or not (made.cell in RECURRENCES and made.frontend in REDUCTIONS):
+    if device != "cpu" or not supported(made):
         return "torch"
     if count >= MANY and exports(made) and find_spec("onnxruntime") and find_spec("onnx"):
         return "onnx"
     return "torch" if count * sum(array.size for array in system.weights.values()) >= WORK else "numpy"
 
 
-__all__ = ["ENGINES", "MANY", "Architecture", "Engine", "Parameters", "System", "choose"]
+__all__ = ["ENGINES", "MANY", "Architecture", "Engine", "Parameters", "System", "choose", "supported"]

@@ -67,9 +67,10 @@ class Parameters:
             raise ValueError(f"size mismatch for {name}: {array.shape} instead of {shape}")
         return np.asarray(array, np.float32)
 
-    def both(self, name: str, *shape: int) -> Matrix:
-        """Return the arrays of the directions forward and backward in time, (2, …)."""
-        return np.stack([self.take(name, *shape), self.take(f"{name}_reverse", *shape)])
+    def sides(self, direction: str, name: str, *shape: int) -> Matrix:
+        """Return the arrays of the directions "both", forward and backward in time, or of "forward" alone, (D, …)."""
+        names = {"both": (name, f"{name}_reverse"), "forward": (name,)}[direction]
+        return np.stack([self.take(one, *shape) for one in names])
 
     @contextmanager
     def below(self, prefix: str) -> Iterator["Parameters"]:

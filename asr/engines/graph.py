@@ -123,8 +123,10 @@ def _ordered(weights: Parameters, features: int, hidden: int, order: list[int]) 
     """Return W (2, G H, F), U (2, G H, H) and both biases (2, 2 G H) of torch's parameters, in ONNX's order."""
     wide = len(order) * hidden
     rows = (np.array(order)[:, None] * hidden + np.arange(hidden)).ravel()
-    matrices = [weights.both(f"weight_{one}_l0", wide, size) for one, size in (("ih", features), ("hh", hidden))]
-    biases = [weights.both(f"bias_{one}_l0", wide)[:, rows] for one in ("ih", "hh")]
+    matrices = [
+        weights.sides("both", f"weight_{one}_l0", wide, size) for one, size in (("ih", features), ("hh", hidden))
+    ]
+    biases = [weights.sides("both", f"bias_{one}_l0", wide)[:, rows] for one in ("ih", "hh")]
     return [*(matrix[:, rows] for matrix in matrices), np.concatenate(biases, axis=1)]
 
 
@@ -160,7 +162,8 @@ REDUCING: dict[str, Callable[..., tuple[str, str, int]]] = {"none": _none, "stac
 
 def exports(architecture: Architecture) -> bool:
     """Say whether there is a graph for a network."""
-    return architecture.cell in NODES and architecture.frontend in REDUCING
+    usual = architecture.of_cell.get("direction", "both") == "both"
+    return architecture.cell in NODES and architecture.frontend in REDUCING and usual
 
 
 def build(

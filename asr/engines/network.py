@@ -36,7 +36,7 @@ class Network:
     """
 
     def __init__(self, architecture: Architecture, weights: Parameters) -> None:
-        hidden, dense, both = architecture.hidden, architecture.dense, 2 * architecture.hidden
+        hidden, dense = architecture.hidden, architecture.dense
         with weights.below("frontend.") as own:
             kind, settings = REDUCTIONS[architecture.frontend], architecture.of_frontend
             self._frontend = kind(own, architecture.features, architecture.blocks, **settings)
@@ -45,12 +45,12 @@ class Network:
         for layer in range(architecture.layers):
             with weights.below(f"cells.{layer}.") as own:
                 self._layers.append(RECURRENCES[architecture.cell](own, size, hidden, **architecture.of_cell))
+                size = self._layers[-1].size
             if architecture.norm:
-                scale, shift = (weights.take(f"norms.{layer}.{name}", both) for name in ("weight", "bias"))
+                scale, shift = (weights.take(f"norms.{layer}.{name}", size) for name in ("weight", "bias"))
                 self._norms.append((scale, shift))
-            size = both
-        self._dense = _linear(weights, "dense.0", both, dense) if dense else None
-        self._projection = _linear(weights, "projection", dense or both, architecture.units)
+        self._dense = _linear(weights, "dense.0", size, dense) if dense else None
+        self._projection = _linear(weights, "projection", dense or size, architecture.units)
         weights.require_empty()
         self.stride = self._frontend.stride
 
@@ -58,7 +58,7 @@ class Network:
         """Return the log-probs (T', V) of one utterance's features (T, F)."""
         hidden = self._frontend.apply(features)
         for number, layer in enumerate(self._layers):
-            hidden = layer(hidden)
+            hidden = layer.run(hidden)
             if self._norms:
                 hidden = normalized(hidden, *self._norms[number])
         if self._dense:
