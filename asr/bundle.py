@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr import config, engines, features
-from asr.config import BEST, Recipe
+from asr.config import BEST, Named, Recipe
 from asr.engines.architecture import Architecture, Array, Parameters
 from asr.engines.network import Network
 from asr.errors import BundleError, choose
@@ -202,7 +202,8 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Array]) -
     """
     try:
         recipe = config.parse(header["recipe"], str(path))
-        recipe = replace(recipe, features=config.resolved(recipe.features, KINDS))  # the rest is, in what `save` wrote
+        seen = config.resolved(recipe.features, KINDS)  # the rest is, in what `save` wrote
+        recipe = replace(recipe, features=seen, encoder=_of_json(recipe.encoder), frontend=_of_json(recipe.frontend))
         weights = {name: tensor for name, tensor in found.items() if not name.startswith(TRAINING_PREFIX)}
         made, units = build_features(recipe.features), _units_of(header["units"])
         bundle = Bundle(recipe, units, made, _normaliser_of(header["normaliser"]), weights, dict(header["facts"]))
@@ -215,6 +216,12 @@ def restore(path: Path, header: Mapping[str, Any], found: Mapping[str, Array]) -
             f"{path}: was written by another version ({reason}); use that version or train again"
         ) from error
     return bundle
+
+
+def _of_json(section: Named) -> Named:
+    """Return a section whose entry's settings are as they were before JSON, which has lists for tuples."""
+    own = {key: tuple(value) if isinstance(value, list) else value for key, value in section.own.items()}
+    return replace(section, own=own)
 
 
 def _units_of(header: Mapping[str, Any]) -> Units:
