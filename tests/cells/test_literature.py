@@ -138,7 +138,7 @@ def numbers(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
-@pytest.mark.parametrize(("name", "own", "reference"), REFERENCES, ids=lambda one: str(one) if one else "-")
+@pytest.mark.parametrize(("name", "own", "reference"), REFERENCES, ids=lambda one: getattr(one, "__name__", str(one)))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_outputs_are_those_of_the_papers_equations(name, own, reference, dtype, monkeypatch):
     """In single precision by the compiled walks, if there are any; in double precision by torch."""
