@@ -17,7 +17,7 @@ from asr import config, engines, features
 from asr.config import BEST, Named, Recipe
 from asr.engines.architecture import Architecture, Array, Parameters
 from asr.engines.network import Network
-from asr.errors import BundleError, choose
+from asr.errors import AsrError, BundleError, choose
 from asr.features import KINDS, Features
 from asr.features.normalise import Normaliser, Statistics
 from asr.support import seeds, tensors
@@ -245,8 +245,11 @@ def _require_fitting(bundle: Bundle) -> None:
     if engines.supported(made):
         Network(made, Parameters(bundle.read))
     else:
-        bundle.recipe = resolve(bundle.recipe)
-        bundle.model  # noqa: B018 (torch checks them)
+        try:
+            bundle.recipe = resolve(bundle.recipe)
+            bundle.model  # noqa: B018 (torch checks them)
+        except AsrError as error:
+            raise ValueError(str(error)) from error
 
 
 def _model(made: Architecture, recipe: Recipe) -> "Model":

@@ -19,7 +19,8 @@ USUAL: Mapping[str, Any] = {
     "reset": "after",
     "activation": "tanh",
     "leak": (1.0,),
-}  # settings that change a cell's equations, and what ONNX's nodes know of each; others set weights only
+}  # settings that change a cell's equations, and what ONNX's nodes know of each
+INITIAL = ("forget_bias", "chrono", "identity", "radius")  # settings of a cell that only its first weights depend on
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,11 @@ class Architecture:
     @property
     def unusual(self) -> str:
         """The first of the cell's settings that ONNX does not know, as `reset = before`; empty if there is none."""
-        odd = (f"{key} = {value}" for key, value in self.of_cell.items() if value != USUAL.get(key, value))
-        return next(odd, "")
+        for key, value in self.of_cell.items():
+            known = tuple(value) if isinstance(value, list) else value
+            if key not in INITIAL and (key not in USUAL or known != USUAL[key]):
+                return f"{key} = {known}"
+        return ""
 
 
 class Parameters:
