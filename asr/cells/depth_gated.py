@@ -77,15 +77,16 @@ class DepthGatedLSTM(OwnLayer):
 def _run(inputs: Tensor, weights: list[Tensor], below: Tensor) -> Tensor:
     """Run one direction; return its outputs and cell states side by side, (B, T, 2 H)."""
     of_inputs, recurrent, bias, *gate = weights
-    given = inputs @ of_inputs.T + bias
-    depth = inputs @ gate[0].T + gate[3] + gate[2] * below if gate else None
+    given = (inputs @ of_inputs.T + bias).unbind(1)
+    low = below.unbind(1)
+    depth = (inputs @ gate[0].T + gate[3] + gate[2] * below).unbind(1) if gate else None
     h = c = inputs.new_zeros(len(inputs), recurrent.shape[1])
     found = []
-    for t in range(inputs.shape[1]):
-        i, f, g, o = (given[:, t] + h @ recurrent.T).chunk(4, dim=1)
+    for t, now in enumerate(given):
+        i, f, g, o = (now + h @ recurrent.T).chunk(4, dim=1)
         new = sigmoid(f) * c + sigmoid(i) * torch.tanh(g)
-        if depth is not None:
-            new = new + sigmoid(depth[:, t] + gate[1] * c) * below[:, t]
+        if depth:
+            new = new + sigmoid(depth[t] + gate[1] * c) * low[t]
         c = new
         h = sigmoid(o) * torch.tanh(c)
         found.append(torch.cat([h, c], dim=1))
