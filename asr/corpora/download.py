@@ -165,7 +165,7 @@ def _opened(archive: Archive, part: Path, have: int) -> HTTPResponse:
     request = urllib.request.Request(archive.url)
     if have:
         request.add_header("Range", f"bytes={have}-")
-        if tag := _validator(part).read_text(encoding="utf-8"):
+        if tag := decode(_validator(part).read_bytes()):
             request.add_header("If-Range", tag)
     response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
     try:
@@ -181,7 +181,7 @@ def _opened(archive: Archive, part: Path, have: int) -> HTTPResponse:
 def _kept(archive: Archive, part: Path) -> int:
     """Return how many bytes of an earlier attempt can be continued: only those of which a check is possible."""
     try:
-        tag = _validator(part).read_text(encoding="utf-8")
+        tag = decode(_validator(part).read_bytes())
         have = part.stat().st_size
     except FileNotFoundError:
         return 0
