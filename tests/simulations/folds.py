@@ -62,7 +62,7 @@ def main() -> None:
         held = " ".join(sorted({u.speaker for u in fold["test"]}))
         result = results.read(out / "run" / "test.json")
         print(f"{number} ({held}): {result['errors']} / {result['total']}, {seconds:.0f} s", flush=True)
-        tested += results.utterances(out / "run" / "test.utterances.jsonl")
+        tested += results.utterances(out / "run" / "test.json")
     print(pooled(result["metric"], tested))
 
 

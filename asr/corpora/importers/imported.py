@@ -53,7 +53,7 @@ def recipe(name: str, imported: Imported) -> str:
         *(f"{key} = {_toml(value)}" for key, value in units.items()),
     ]
     lines += ["", "[features]", "deltas = 2 # the change of a spectrum differs less between speakers than the spectrum"]
-    lines += ["prior = 100 # frames: a short recording is normalized much as all of training is"]
+    lines += ["prior = 10 # frames: with more, a short recording keeps the level and the microphone it was made with"]
     if imported.rate != RATE:
         lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
     lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]

@@ -326,6 +326,7 @@ def test_the_recipe_says_what_follows_from_the_recordings(tmp_path, fill, write)
     recipe = config.load(path)
     assert (recipe.corpus.name, recipe.units.kind) == ("mine", "characters")
     assert bundle.build_features(recipe.features).rate == 8000
+    assert recipe.features.prior == 10
     assert recipe.units.drop == "\\«»"
     assert f"make train DATA={tmp_path}" in path.read_text(encoding="utf-8")
 
