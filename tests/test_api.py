@@ -244,7 +244,7 @@ def test_a_recipe_is_changed_by_section_and_key(place, tmp_path):
     ):
         with pytest.raises(asr.AsrError, match=message):
             asr.train(place.folder / "toy.toml", tmp_path / "other", set=wrong, **arguments)
-    with pytest.raises(asr.AsrError, match="contains no prepared corpus; run `asr prepare`"):
+    with pytest.raises(asr.AsrError, match="contains no prepared corpus; run `asr prepare toy` first"):
         asr.train(place.folder / "toy.toml", tmp_path / "other", data=tmp_path)
 
 
