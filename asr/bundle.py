@@ -140,6 +140,8 @@ def build_units(recipe: Recipe) -> Units:
     Raises:
         AsrError: The kind is unknown, or its settings are invalid.
     """
+    if recipe.units.alphabet == config.AUTO:
+        raise AsrError("units.alphabet = 'auto': follows from a corpus's transcripts, and there are none here; list it")
     return Units.of(**vars(recipe.units))
 
 

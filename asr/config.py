@@ -21,7 +21,7 @@ from asr.support.text import decode
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-AUTO = "auto"  # a front end that follows from the data
+AUTO = "auto"  # a front end or an alphabet that follows from the data
 BY_SIZE = (
     "batch",
     "epochs",
@@ -76,7 +76,7 @@ class UnitSettings:
     """The output symbols."""
 
     kind: str = "phones39"  # phones39, phones48, phones61, phones, characters or words
-    alphabet: str = " abcdefghijklmnopqrstuvwxyz'"  # characters: each one once
+    alphabet: str = " abcdefghijklmnopqrstuvwxyz'"  # characters: each one once; auto: those of the transcripts
     drop: str = '.,;:?!"'  # characters: what a transcript may contain and is not modeled
     symbols: str = ""  # phones and words: each one once, separated by spaces
 
@@ -278,9 +278,11 @@ def filled(recipe: Recipe, made: Recipe) -> Recipe:
         made: Of a run, where nothing is open.
     """
     left = {key: getattr(made.training, key) for key in BY_SIZE if not getattr(recipe.training, key)}
+    alphabet = made.units.alphabet if recipe.units.alphabet == AUTO else recipe.units.alphabet
     dropout = recipe.encoder.dropout or (made.encoder.dropout if recipe.augment.auto else 0.0)
     return replace(
         recipe,
+        units=replace(recipe.units, alphabet=alphabet),
         encoder=replace(recipe.encoder, dropout=dropout),
         training=replace(recipe.training, **left),
         frontend=made.frontend if recipe.frontend.kind == AUTO else recipe.frontend,

@@ -4,6 +4,7 @@ import pytest
 
 from asr import bundle, config
 from asr.corpora import CORPORA
+from asr.errors import AsrError
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
 
@@ -21,6 +22,10 @@ def test_it_names_a_corpus_and_builds_a_system(recipe):
     settings = config.load(recipe)
     if settings.frontend.kind == config.AUTO:  # follows from the recordings, which are not here
         settings = config.load(recipe, ["frontend.kind=none"])
+    if settings.units.alphabet == config.AUTO:  # likewise
+        with pytest.raises(AsrError, match="follows from a corpus's transcripts"):
+            bundle.build(settings)
+        settings = config.load(recipe, ["units.alphabet=的一是"])
     assert settings.corpus.name in CORPORA
     assert bundle.build_features(settings.features).dimension > 0
     assert bundle.build(settings).model.parameter_count > 0

@@ -88,7 +88,8 @@ def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) ->
     paths = _named(manifests) if manifests else _corpus(recipe, data)
     sets = {name: manifest.read(path) for name, path in paths.items()}
     if recipe:
-        recipe = sizing.for_set(recipe, sets.get("train") or next(iter(sets.values())))
+        everything = [utterance for utterances in sets.values() for utterance in utterances]
+        recipe = sizing.for_set(recipe, sets.get("train") or next(iter(sets.values())), others=everything)
     corpus = recordings.examine_data(sets, recipe)
     hours = sum(recording.seconds for recording in corpus.readable) / 3600
     examined = f"{len(corpus.recordings)} utterances, {hours:.2f} h, in {' '.join(paths)}"

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from asr import config, manifest
 from asr.corpora import (
+    aishell,
     an4,
     espeak,
     fsdd,
@@ -53,6 +54,7 @@ class Prepare(Protocol):
 
 
 CORPORA: dict[str, Prepare] = {
+    "aishell": aishell.prepare,
     "an4": an4.prepare,
     "espeak": espeak.Espeak(),
     "fsdd": fsdd.prepare,

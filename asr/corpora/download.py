@@ -66,11 +66,16 @@ def fetch(archive: Archive, target: Path) -> Path:
             return target
         _download(archive, part)
         _verify(archive, part, target.parent / RECORD)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
-            unpack(part, Path(temporary, "unpacked"), archive.url)
-            os.replace(Path(temporary, "unpacked"), target)
+        unpack_whole(part, target, archive.url)
         part.unlink()
     return target
+
+
+def unpack_whole(package: Path, target: Path, name: str = "") -> None:
+    """Unpack an archive into a new folder, completely or not at all; arguments and errors are those of `unpack`."""
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=folder(target.parent)) as temporary:
+        unpack(package, Path(temporary, "unpacked"), name)
+        os.replace(Path(temporary, "unpacked"), target)
 
 
 def unpack(package: Path, target: Path, name: str = "") -> None:

@@ -68,7 +68,9 @@ def run(recipe: Recipe, corpus: Path, out: Path, device: torch.device) -> Path:
             transcript does not fit the units; too many consecutive steps had a non-finite loss or gradient.
         SystemExit: A signal asked to stop; status 130 or 143, after a checkpoint was written.
     """
-    recipe = sizing.for_set(recipe, manifest.read(corpus / "train.jsonl"), constants_of(out))
+    others = [corpus / f"{name}.jsonl" for name in ("dev", "test")] if recipe.units.alphabet == config.AUTO else []
+    scored = [utterance for path in others if path.exists() for utterance in manifest.read(path)]
+    recipe = sizing.for_set(recipe, manifest.read(corpus / "train.jsonl"), constants_of(out), scored)
     data = {name: files.sha256(corpus / f"{name}.jsonl") for name in ("train", "dev")}
     with computing_on(device), parallel.group(device) as group, claimed_folder(recipe, data, out, group) as last:
         if last and last.progress.finished:

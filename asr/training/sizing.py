@@ -6,7 +6,8 @@ or speakers is memorized; so the fewer hours there are, the more the utterances 
 """
 
 import math
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from asr import bundle
@@ -72,13 +73,34 @@ def _written(utterance: Utterance, units: Units) -> int:
         return 0
 
 
-def for_set(recipe: Recipe, utterances: Sequence[Utterance], constants: Training | None = None) -> Recipe:
+def for_set(
+    recipe: Recipe,
+    utterances: Sequence[Utterance],
+    constants: Training | None = None,
+    others: Iterable[Utterance] = (),
+) -> Recipe:
     """Return a recipe that states every setting, for a training set; see `resolved` and `asr.bundle.resolve`.
+
+    Args:
+        recipe: What was asked for.
+        utterances: The training set.
+        constants: See `resolved`.
+        others: The corpus's other sets, whose characters an alphabet that is left open has too: thousands of Chinese
+            ones are not all in the training set, and a transcript with one that is no unit could not be scored.
 
     Raises:
         AsrError: The recipe names something that does not exist, or an invalid setting.
     """
+    if recipe.units.alphabet == AUTO:
+        alphabet = _alphabet([*utterances, *others], recipe.units.drop)
+        recipe = replace(recipe, units=replace(recipe.units, alphabet=alphabet))
     return bundle.resolve(resolved(recipe, Size.of(utterances, bundle.build_units(recipe)), constants))
+
+
+def _alphabet(utterances: Iterable[Utterance], drop: str) -> str:
+    """Return the characters of transcripts, each once and sorted; letters with two cases in lower case."""
+    texts = (unicodedata.normalize("NFC", " ".join(utterance.text.split())).lower() for utterance in utterances)
+    return "".join(sorted(set().union(*texts) - set(drop)))
 
 
 def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> Recipe:

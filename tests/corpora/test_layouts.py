@@ -1,10 +1,12 @@
 """Small trees in the shape of corpora that cannot be fetched in tests."""
 
+import tarfile
+
 import numpy as np
 import pytest
 import soundfile
 
-from asr.corpora import an4, fsdd, fsdd_connected, librispeech, ljspeech, thchs30, yesno
+from asr.corpora import aishell, an4, fsdd, fsdd_connected, librispeech, ljspeech, thchs30, yesno
 from asr.errors import InputError
 
 
@@ -119,3 +121,24 @@ def test_an4_is_read_from_its_lists(tmp_path):
     ]
     with pytest.raises(InputError, match=r"test: 1 utterances \(not 130\)"):
         an4.prepare(tmp_path, tmp_path / "out")
+
+
+def test_aishell_is_read_from_its_speakers_archives_and_without_spaces(tmp_path):
+    for set_, speaker in (("train", "S0002"), ("dev", "S0724"), ("test", "S0764")):
+        record(tmp_path / "packed" / set_ / speaker / f"BAC009{speaker}W0122.wav", rate=16_000)
+        record(tmp_path / "packed" / set_ / speaker / f"BAC009{speaker}W0123.wav", rate=16_000)  # without transcript
+        package = tmp_path / "data_aishell" / "wav" / f"{speaker}.tar.gz"
+        package.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(package, "w:gz") as tarred:
+            tarred.add(tmp_path / "packed" / set_, set_)
+    lines = "".join(f"BAC009{speaker}W0122 而 对 楼市\n" for speaker in ("S0002", "S0724", "S0764"))
+    write(tmp_path / "data_aishell" / aishell.TRANSCRIPTS, lines)
+    for _ in range(2):  # the second time, they are unpacked already
+        sets = aishell.prepare(tmp_path, tmp_path / "out", partial=True)
+        assert [[(u.speaker, u.text) for u in sets[name]] for name in ("train", "dev", "test")] == [
+            [("S0002", "而对楼市")],
+            [("S0724", "而对楼市")],
+            [("S0764", "而对楼市")],
+        ]
+    with pytest.raises(InputError, match=r"train: 1 utterances \(not 120098\)"):
+        aishell.prepare(tmp_path, tmp_path / "out")

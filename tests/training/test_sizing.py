@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from asr.config import Augment, Encoder, FrontendSettings, Recipe, Training, filled
+from asr import bundle
+from asr.config import Augment, Encoder, FrontendSettings, Recipe, Training, UnitSettings, filled
+from asr.errors import AsrError
 from asr.frontends import stride_of
 from asr.manifest import Utterance
 from asr.training import sizing
@@ -80,6 +82,16 @@ def test_a_set_is_measured_in_the_recipes_units():
     said = [Utterance("a", Path("a.wav"), 3.0, text="0 1"), Utterance("b", Path("b.wav"), 6.0, text="?")]
     found = Size.of(said, Units.of("characters", "01", " "))
     assert found == Size(2, 9 / 3600, 3, 4.5), "what does not fit counts for nothing"
+
+
+def test_an_open_alphabet_has_the_characters_of_all_sets_and_an_old_run_keeps_its_own():
+    left = Recipe(units=UnitSettings("characters", alphabet="auto", drop="?"))
+    train = [Utterance("a", Path("a.wav"), 3.0, text="Är  du?"), Utterance("b", Path("b.wav"), 3.0, text="书")]
+    made = sizing.for_set(left, train, others=[Utterance("c", Path("c.wav"), 1.0, text="X")])
+    assert made.units.alphabet == " druxä书"
+    assert filled(left, made).units == made.units
+    with pytest.raises(AsrError, match="units.alphabet = 'auto': follows from a corpus's transcripts"):
+        bundle.build_units(left)
 
 
 @pytest.mark.parametrize("size", SIZES)
