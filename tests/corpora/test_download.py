@@ -160,7 +160,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("said", "content"), [(said, content) for said, bad in BAD.items() for content in bad])
+@pytest.mark.parametrize(
+    ("said", "content"),
+    [pytest.param(said, one, id=f"{said} {i}") for said, bad in BAD.items() for i, one in enumerate(bad)],
+)
 def test_an_archive_that_would_do_harm_is_refused(site, tmp_path, monkeypatch, said, content):
     monkeypatch.setattr(Site, "content", content)
     with pytest.raises(InputError, match=said):
