@@ -40,8 +40,11 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
     parser.add_argument("--only", type=int, action="append", help="number of a fold; repeatable")
-    parser.add_argument("search", nargs="*", help="of asr evaluate")
-    arguments = parser.parse_args()
+    own, search = sys.argv[1:], list[str]()
+    if "--" in own:
+        at = own.index("--")
+        own, search = own[:at], own[at + 1 :]
+    arguments = parser.parse_args(own)
     recipe = config.load(arguments.recipe, arguments.set)
     corpus = Path("data") / recipe.corpus.folder
     everything = [utterance for name in SETS for utterance in manifest.read(corpus / f"{name}.jsonl")]
@@ -58,7 +61,7 @@ def main() -> None:
         (out / "recipe.toml").write_text(config.dump(settled))
         asr("train", out / "recipe.toml", "--data", out / "data", "--out", out / "run")
         seconds = time.monotonic() - begin
-        asr("evaluate", out / "run", "--data", out / "data", "--set", "test", *arguments.search)
+        asr("evaluate", out / "run", "--data", out / "data", "--set", "test", *search)
         held = " ".join(sorted({u.speaker for u in fold["test"]}))
         result = results.read(out / "run" / "test.json")
         print(f"{number} ({held}): {result['errors']} / {result['total']}, {seconds:.0f} s", flush=True)
