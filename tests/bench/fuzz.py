@@ -85,7 +85,9 @@ class Case(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", metavar="|".join(KINDS), help="default: all")
-    parser.add_argument("--times", type=int, help="number of cases; default: 10,000 of audio, 500 of each other kind")
+    parser.add_argument(
+        "--times", type=int, help="number of cases; default: 10,000 recordings, 500 other files, 40 folders"
+    )
     parser.add_argument("--case", type=int, help="only this one, here, with its traceback")
     parser.add_argument("--keep", type=Path, help="folder for the files that fail")
     parser.add_argument("--seed", type=int, default=1)
@@ -96,7 +98,7 @@ def main() -> None:
         if arguments.case is not None:
             print(tried(Case(kind, arguments.case, arguments.seed), arguments.keep))
             continue
-        times = arguments.times or (10_000 if kind == "audio" else 500)
+        times = arguments.times or (10_000 if kind == "audio" else 40 if kind.startswith("folder") else 500)
         cases = [Case(kind, number, arguments.seed) for number in range(times)]
         outcomes = Counter[str]()
         for case, outcome in all_tried(cases, arguments.keep):
