@@ -102,7 +102,7 @@ wheel: setup ## build the wheel and transcribe with it in an empty environment
 torture: setup ## kill, interrupt and starve trainings, and check that nothing is lost (ten minutes)
 	@$(BIN)/python tests/bench/torture.py
 
-fuzz: setup ## feed damaged recordings, manifests, bundles and other files to what reads them (ten minutes)
+fuzz: setup ## feed damaged recordings, manifests, bundles and other files to what reads them (a minute)
 	@$(BIN)/python tests/bench/fuzz.py
 
 results: setup ## copy the results in runs/ to recipes/results and update the table in recipes/README.md

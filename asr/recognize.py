@@ -64,7 +64,7 @@ def load(
             or greedy decoding.
 
     Raises:
-        BundleError: There is no bundle, or it is damaged.
+        BundleError: The bundle is missing or damaged.
         AsrError: The device is not available, or a file of the decoder cannot be used.
     """
     file, system = box.opened(Path(path) if path else None, _warn)

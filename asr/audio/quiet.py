@@ -1,9 +1,8 @@
 """Quiet around speech: people begin to speak sooner or later after a recording begins."""
 
 import numpy as np
-import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
+from asr.audio import Samples
 
 FRAME = 0.02  # seconds
 SHARE = 0.05  # of the frames, the quietest, whose level the quiet has

@@ -23,7 +23,7 @@ def opened(path: "Path | str | None", say: Callable[[str], None]) -> tuple[Path,
         say: Receives a line about the latter.
 
     Raises:
-        BundleError: There is no bundle, or it is damaged.
+        BundleError: The bundle is missing or damaged.
     """
     own = path or (OWN if (OWN / BEST).is_file() else None)
     file = bundle.find(own) if own else FILE

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from asr.engines.architecture import Architecture, Array, Matrix, Parameters
 from asr.engines.graph import exports
-from asr.engines.recurrences import RECURRENCES
-from asr.engines.reductions import REDUCTIONS
+from asr.engines.numpy_cells import NUMPY_CELLS
+from asr.engines.numpy_frontends import NUMPY_FRONTENDS
 
 if TYPE_CHECKING:
     from asr.model import Model
@@ -92,7 +92,7 @@ ENGINES: dict[str, Callable[[System, str], Engine]] = {"numpy": _numpy, "onnx": 
 
 def supported(made: Architecture) -> bool:
     """Say whether NumPy can run a network: whether its cell and front end are there, with its settings."""
-    cell, frontend = RECURRENCES.get(made.cell), REDUCTIONS.get(made.frontend)
+    cell, frontend = NUMPY_CELLS.get(made.cell), NUMPY_FRONTENDS.get(made.frontend)
     if not cell or not frontend:
         return False
     try:

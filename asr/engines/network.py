@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.engines.architecture import Architecture, Matrix, Parameters, side_by_side
-from asr.engines.recurrences import RECURRENCES, Recurrence
-from asr.engines.reductions import REDUCTIONS, normalized
+from asr.engines.numpy_cells import NUMPY_CELLS, NumpyLayer
+from asr.engines.numpy_frontends import NUMPY_FRONTENDS, normalized
 from asr.features.framing import multiply
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class Network:
     def __init__(self, architecture: Architecture, weights: Parameters) -> None:
         hidden, dense = architecture.hidden, architecture.dense
         with weights.below("frontend.") as own:
-            kind, settings = REDUCTIONS[architecture.frontend], architecture.of_frontend
+            kind, settings = NUMPY_FRONTENDS[architecture.frontend], architecture.of_frontend
             self._frontend = kind(own, architecture.features, architecture.blocks, **settings)
-        size, self._layers = self._frontend.dimension, list[Recurrence]()
+        size, self._layers = self._frontend.dimension, list[NumpyLayer]()
         self._norms: list[tuple[Matrix, Matrix]] = []
         for layer in range(architecture.layers):
             with weights.below(f"cells.{layer}.") as own:
-                self._layers.append(RECURRENCES[architecture.cell](own, size, hidden, **architecture.of_cell))
+                self._layers.append(NUMPY_CELLS[architecture.cell](own, size, hidden, **architecture.of_cell))
                 size = self._layers[-1].size
             if architecture.norm:
                 scale, shift = (weights.take(f"norms.{layer}.{name}", size) for name in ("weight", "bias"))

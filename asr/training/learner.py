@@ -39,6 +39,17 @@ def dtype(settings: Training, device: torch.device) -> torch.dtype:
     return precision
 
 
+def check(settings: Training, device: torch.device) -> None:
+    """Refuse an optimizer, a schedule or a precision that does not exist here.
+
+    Raises:
+        AsrError: One of them is unknown, or the device does not support the precision.
+    """
+    dtype(settings, device)
+    choose(SCHEDULES, settings.schedule, "schedule")
+    choose(OPTIMIZERS, settings.optimizer, "optimizer")
+
+
 @dataclass(frozen=True)
 class Position:
     """Where a step is in its run.

@@ -27,7 +27,7 @@ from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
 from asr.training import augmentation, checkpoint, initial
 from asr.training.checkpoint import Checkpoint, Progress
-from asr.training.learner import Learner, dtype
+from asr.training.learner import Learner, check
 
 Say = Callable[[str], None]
 BEFORE_RULES = config.Training(batch=16, epochs=20, learning_rate=1e-2)  # the defaults of version 0.1
@@ -145,9 +145,10 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     """Load the data, build the system, and report the utterances that cannot be used.
 
     Raises:
-        AsrError: The device does not support the precision; the recipe, a transcript or a recording is invalid.
+        AsrError: The device does not support the precision; the optimizer or the schedule is unknown; the recipe, a
+            transcript or a recording is invalid.
     """
-    dtype(recipe.training, device)  # an unsupported precision is refused before the features are computed
+    check(recipe.training, device)  # what is not supported is refused before the features are computed
     features = bundle.build_features(recipe.features)
     path = corpus / "train.jsonl"
     utterances = augment.at_speeds(manifest.read(path), recipe.augment.speeds)

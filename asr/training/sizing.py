@@ -86,7 +86,7 @@ def for_set(
         utterances: The training set.
         constants: See `resolved`.
         others: The corpus's other sets, whose characters an alphabet that is left open has too: thousands of Chinese
-            ones are not all in the training set, and a transcript with one that is no unit could not be scored.
+            ones are not all in the training set, and a transcript with one that is not a unit could not be scored.
 
     Raises:
         AsrError: The recipe names something that does not exist, or an invalid setting.

@@ -1,6 +1,6 @@
 """Feed damaged files to everything that reads one: a result must come of it, or one line that says what is wrong.
 
-    python tests/bench/fuzz.py                          # all kinds, in about five minutes on two cores
+    python tests/bench/fuzz.py                          # all kinds, in about a minute on two cores
     python tests/bench/fuzz.py audio --times 10000
     python tests/bench/fuzz.py bundle --case 17         # once more, with its traceback; --keep saves the file
 

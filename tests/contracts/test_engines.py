@@ -8,13 +8,13 @@ from asr import bundle, config, engines
 from asr.cells import CELLS
 from asr.engines import ENGINES, graph
 from asr.engines.network import Network
-from asr.engines.recurrences import RECURRENCES
-from asr.engines.reductions import REDUCTIONS
+from asr.engines.numpy_cells import NUMPY_CELLS
+from asr.engines.numpy_frontends import NUMPY_FRONTENDS
 from asr.errors import AsrError
 from asr.frontends import FRONTENDS
 
 LENGTHS = [70, 33, 8, 7, 2, 1]
-CASES = [(cell, "none") for cell in RECURRENCES] + [("lstm", frontend) for frontend in FRONTENDS if frontend != "none"]
+CASES = [(cell, "none") for cell in NUMPY_CELLS] + [("lstm", frontend) for frontend in FRONTENDS if frontend != "none"]
 
 
 def made(cell, frontend, **encoder):
@@ -53,10 +53,10 @@ def pair(request, tmp_path_factory):
 
 
 def test_every_front_end_has_equations_in_numpy():
-    assert RECURRENCES.keys() <= CELLS.keys() and list(REDUCTIONS) == list(FRONTENDS)
+    assert NUMPY_CELLS.keys() <= CELLS.keys() and list(NUMPY_FRONTENDS) == list(FRONTENDS)
 
 
-@pytest.mark.parametrize("name", [name for name in CELLS if name not in RECURRENCES])
+@pytest.mark.parametrize("name", [name for name in CELLS if name not in NUMPY_CELLS])
 def test_a_cell_that_has_none_runs_in_torch(name):
     assert engines.choose(made(name, "none"), "cpu") == "torch"
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from asr import bundle, config, manifest, recognize
+from asr import bundle, config, manifest
 from asr.errors import AsrError, InputError
 from asr.evaluation import measurement
+from asr.features.store import Store
 from asr.scoring.alignment import ErrorCount
 from asr.training import checkpoint, loop
 from asr.training.verdict import nothing_learned
@@ -181,10 +182,19 @@ def test_the_best_epoch_has_the_lowest_error_rate_and_among_equals_the_lowest_lo
     assert checkpoint.newest(tmp_path).progress.best == min(rate for rate, _ in epochs)
 
 
-def test_an_unsupported_precision_is_refused_before_features_are_computed(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(recognize, "load", lambda *_: pytest.fail("features were computed"))
-    with pytest.raises(AsrError, match="training.precision = 'bfloat16': needs CUDA; use float32 on cpu"):
-        loop.run(recipe(precision="bfloat16"), toy, tmp_path, CPU)
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"precision": "bfloat16"}, "training.precision = 'bfloat16': needs CUDA; use float32 on cpu"),
+        ({"optimizer": "adam"}, "unknown optimizer 'adam': choose from adamw, sgd; did you mean 'adamw'"),
+        ({"schedule": "halve"}, "unknown schedule 'halve': choose from halving, one-cycle"),
+    ],
+    ids=str,
+)
+def test_what_is_not_supported_is_refused_before_features_are_computed(toy, tmp_path, monkeypatch, setting, message):
+    monkeypatch.setattr(Store, "open", lambda *_, **__: pytest.fail("features were computed"))
+    with pytest.raises(AsrError, match=message):
+        loop.run(recipe(**setting), toy, tmp_path, CPU)
 
 
 def test_a_run_whose_weights_hardly_changed_says_so_with_a_remedy(trained, toy, tmp_path, capsys):

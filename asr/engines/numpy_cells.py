@@ -19,7 +19,7 @@ Step = Callable[[Matrix, Matrix, Any], tuple[Matrix, Any]]  # W x + b and U h, (
 CHUNK = 512  # frames whose W x are computed together: an hour of them would fill the memory
 
 
-class Recurrence(NamedTuple):
+class NumpyLayer(NamedTuple):
     """A layer: what it makes of inputs (T, F), and the size of its outputs."""
 
     run: Callable[[Matrix], Matrix]
@@ -34,7 +34,7 @@ def lstm(
     projection: int = 0,
     forget_bias: float = 0.0,
     chrono: int = 0,
-) -> Recurrence:
+) -> NumpyLayer:
     """Return a layer of LSTM cells.
 
     σ(x) is (1 + tanh x/2) / 2: with the sums of the gates halved beforehand, one call of tanh serves all four.
@@ -58,7 +58,7 @@ def lstm(
     return _walk(step, by_input, bias, by_output, hidden)
 
 
-def gru(weights: Parameters, features: int, hidden: int, direction: str = "both", reset: str = "after") -> Recurrence:
+def gru(weights: Parameters, features: int, hidden: int, direction: str = "both", reset: str = "after") -> NumpyLayer:
     """Return a layer of gated recurrent units."""
     by_input, by_output, bias = _of_torch(weights, features, hidden, 3, direction, apart=True)
     inner = np.zeros_like(bias[1][..., 2 * hidden :])  # the candidate's bias that is inside the reset gate
@@ -87,7 +87,7 @@ def rnn(
     leak: Sequence[float] = (1.0,),
     identity: float = 0.0,
     radius: float = 0.0,
-) -> Recurrence:
+) -> NumpyLayer:
     """Return a layer of Elman's cells."""
     by_input, by_output, bias = _of_torch(weights, features, hidden, 1, direction)
     leaks = np.repeat(np.array(leak, np.float32), -(-hidden // len(leak)))[:hidden]
@@ -100,7 +100,7 @@ def rnn(
     return _walk(step, by_input, bias, by_output, hidden)
 
 
-RECURRENCES: dict[str, Callable[..., Recurrence]] = {"lstm": lstm, "gru": gru, "rnn": rnn}
+NUMPY_CELLS: dict[str, Callable[..., NumpyLayer]] = {"lstm": lstm, "gru": gru, "rnn": rnn}
 
 
 def _sigmoid(x: Matrix) -> Matrix:
@@ -135,7 +135,7 @@ def _of_torch(
     return by_input.swapaxes(1, 2), by_output.swapaxes(1, 2), biases if apart else biases.sum(axis=0)
 
 
-def _walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, hidden: int) -> Recurrence:
+def _walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, hidden: int) -> NumpyLayer:
     """Return a layer that takes a cell's steps in its directions; outputs and states begin with zeros.
 
     Args:
@@ -166,4 +166,4 @@ def _walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, hidden:
                 outputs[frames - 1 - t, 1:] = output[1:, 0]
         return outputs.reshape(frames, directions * size)
 
-    return Recurrence(run, directions * size)
+    return NumpyLayer(run, directions * size)

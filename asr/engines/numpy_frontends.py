@@ -17,7 +17,7 @@ KERNEL, POOLED = 3, 2  # frames and filters that a convolution sees; filters tha
 EPSILON = np.float32(1e-5)  # of torch's layer normalization
 
 
-class Reduction(NamedTuple):
+class NumpyFrontend(NamedTuple):
     """A front end: what it does to one utterance, the size F' of a vector that it returns, and its stride."""
 
     apply: Callable[[Matrix], Matrix]
@@ -25,17 +25,19 @@ class Reduction(NamedTuple):
     stride: int
 
 
-def none(weights: Parameters, features: int, blocks: int) -> Reduction:
+def none(weights: Parameters, features: int, blocks: int) -> NumpyFrontend:
     """Return what changes nothing."""
-    return Reduction(lambda inputs: inputs, features, 1)
+    return NumpyFrontend(lambda inputs: inputs, features, 1)
 
 
-def stack(weights: Parameters, features: int, blocks: int, stride: int = 2) -> Reduction:
+def stack(weights: Parameters, features: int, blocks: int, stride: int = 2) -> NumpyFrontend:
     """Return what puts `stride` frames side by side, zeros after the last."""
-    return Reduction(lambda inputs: _grouped(inputs, stride).reshape(-1, stride * features), stride * features, stride)
+    return NumpyFrontend(
+        lambda inputs: _grouped(inputs, stride).reshape(-1, stride * features), stride * features, stride
+    )
 
 
-def pool(weights: Parameters, features: int, blocks: int, stride: int = 2) -> Reduction:
+def pool(weights: Parameters, features: int, blocks: int, stride: int = 2) -> NumpyFrontend:
     """Return the mean of `stride` frames, the last one over those that exist."""
 
     def apply(inputs: Matrix) -> Matrix:
@@ -44,7 +46,7 @@ def pool(weights: Parameters, features: int, blocks: int, stride: int = 2) -> Re
         means: Matrix = _grouped(inputs, stride).sum(axis=1) / counts[:, None]
         return means
 
-    return Reduction(apply, features, stride)
+    return NumpyFrontend(apply, features, stride)
 
 
 def conv(
@@ -55,7 +57,7 @@ def conv(
     channels: int = 16,
     depth: int = 2,
     dropout: float = 0.0,
-) -> Reduction:
+) -> NumpyFrontend:
     """Return convolutions with normalization, rectification and pooling."""
     layers: list[tuple[Matrix, ...]] = []
     filters, before = features // blocks, blocks
@@ -74,10 +76,10 @@ def conv(
         largest: Matrix = _grouped(flat, stride).max(axis=1)  # zeros never exceed a rectified maximum
         return largest
 
-    return Reduction(apply, channels * filters, stride)
+    return NumpyFrontend(apply, channels * filters, stride)
 
 
-REDUCTIONS: dict[str, Callable[..., Reduction]] = {"none": none, "stack": stack, "pool": pool, "conv": conv}
+NUMPY_FRONTENDS: dict[str, Callable[..., NumpyFrontend]] = {"none": none, "stack": stack, "pool": pool, "conv": conv}
 
 
 def normalized(values: Matrix, weight: Matrix, bias: Matrix, axes: tuple[int, ...] = (1,)) -> Matrix:
