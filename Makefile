@@ -9,6 +9,7 @@ SOURCE ?= $(TIMIT)
 DATA   ?=
 SYNTHESIZE ?=
 PARTIAL ?=
+FULL   ?=
 SEEDS  ?=
 BIN    := .venv/bin
 EXTRAS := dev,onnx,plots,synth
@@ -20,7 +21,7 @@ runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed))
 source := $(if $(SOURCE),--source $(SOURCE)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe report box plot test browser check bench wheel torture fuzz results clean
+.PHONY: help setup train evaluate tune transcribe report box plot memory test browser check bench wheel torture fuzz results clean
 
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +88,9 @@ box: setup ## train the default recipe, put its system into the package, and say
 
 plot: setup ## draw RUN's learning curves, confusions and calibration, or WAV, as PNG
 	@$(BIN)/asr plot $(if $(WAV),$(WAV) --bundle $(RUN),$(RUN))
+
+memory: setup ## run the experiments on what recurrent networks remember, in ten minutes (FULL=1: in hours)
+	@$(BIN)/asr memory $(if $(FULL),--full)
 
 check: setup ## check formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ from asr.cli.doctor import doctor
 from asr.cli.evaluate import evaluate
 from asr.cli.export import export
 from asr.cli.language_model import language_model
+from asr.cli.memory import memory
 from asr.cli.prepare import prepare
 from asr.cli.report import plot, report
 from asr.cli.results import summary, table
@@ -51,6 +52,7 @@ COMMANDS = (
     align,
     export,
     language_model,
+    memory,
 )
 for command in COMMANDS:
     cli.add_command(command)

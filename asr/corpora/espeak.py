@@ -34,12 +34,12 @@ from asr.corpora.espeak_recording import cut, degrade
 from asr.corpora.espeak_speakers import Speaker, speakers
 from asr.corpora.espeak_tree import TOPS, pronunciation, spans, write_dictionary, write_speakers, write_utterance
 from asr.corpora.protocol import Sets
-from asr.corpora.workers import work
 from asr.errors import AsrError
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
 from asr.support.settings import File, setting
 from asr.support.text import decode
+from asr.support.workers import work
 
 VERSION = 1  # of the tree: raise it if the same seed results in another one
 SEED = 1

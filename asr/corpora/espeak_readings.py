@@ -21,12 +21,12 @@ from asr.corpora.espeak_phones import PAUSE, RATE, Mark
 from asr.corpora.espeak_recording import cut, degrade, write_audio
 from asr.corpora.espeak_speakers import ACCENTS, Speaker, speakers
 from asr.corpora.espeak_text import voice_of
-from asr.corpora.workers import work
 from asr.errors import AsrError, InputError
 from asr.manifest import Segment, Utterance
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
 from asr.support.text import decode
+from asr.support.workers import work
 
 VERSION = 1  # of the recordings: raise it if the same readings result in others
 SEED = 1

@@ -49,7 +49,7 @@ def write(
     if run.suffix == ".json" and run.is_file():
         raise AsrError(f"{run}: is a result file; pass its run: `asr report {run.parent} --set {run.stem}`")
     folder = run.parent if run.is_file() else run
-    environment = _environment()
+    environment = templates()
     evaluation = evaluated.read(folder, name)
     shown: Sequence[Example] = ()
     if examples:
@@ -122,12 +122,17 @@ def render(evaluation: EvaluatedRun, examples: "Sequence[Example]", environment:
         "provenance": _provenance(evaluation.result),
         "style": Markup(style),
         "script": Markup(script),
-        "policy": _policy(script),
+        "policy": policy(script),
     }
     return environment.get_template("page.html").render(context, sections=_sections(context))
 
 
-def _environment() -> "Environment":
+def templates() -> "Environment":
+    """Return Jinja's environment with the templates and filters of our pages.
+
+    Raises:
+        AsrError: The extra `plots` is not installed.
+    """
     try:
         import matplotlib.ticker  # noqa: F401
         import PIL  # noqa: F401
@@ -174,12 +179,12 @@ def _ink(share: float) -> int:
     return round(min(MAX_INK, 6 + 90 * sqrt(share)))
 
 
-def _policy(script: str) -> str:
-    """Return the content security policy: no requests, and no script but the page's own."""
-    digest = b64encode(sha256(script.encode()).digest()).decode()
+def policy(script: str = "") -> str:
+    """Return the content security policy: no requests, and no script but the page's own, if it has one."""
+    allowed = f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" if script else "'none'"
     return (
         "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
     )
 
 

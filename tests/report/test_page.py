@@ -60,7 +60,7 @@ def document(html):
 
 
 def rendered(run):
-    return pages.render(evaluated.read(run, "test"), (), pages._environment())
+    return pages.render(evaluated.read(run, "test"), (), pages.templates())
 
 
 def change(path, **values):

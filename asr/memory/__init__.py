@@ -1,0 +1,10 @@
+"""`asr memory`: experiments of the literature on what recurrent networks remember, each beside its published figures.
+
+An experiment is a file here that ends in `EXPERIMENT = Experiment(…)` (`asr/memory/experiment.py`), and a line in the
+table below. Its trials, one for each case and seed, run in processes of their own and are stored one by one
+(`trials.py`); tables, page and pictures are made of what is stored (`overview.py`).
+"""
+
+from asr.memory.experiment import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {}
