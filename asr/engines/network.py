@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.engines.architecture import Architecture, Matrix, Parameters, side_by_side
-from asr.engines.numpy_cells import NUMPY_CELLS, NumpyLayer
+from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.numpy_frontends import NUMPY_FRONTENDS, normalized
+from asr.engines.numpy_walk import NumpyLayer
 from asr.features.framing import multiply
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class Network:
         self._norms: list[tuple[Matrix, Matrix]] = []
         for layer in range(architecture.layers):
             with weights.below(f"cells.{layer}.") as own:
-                self._layers.append(NUMPY_CELLS[architecture.cell](own, size, hidden, **architecture.of_cell))
-                size = self._layers[-1].size
+                above = {"lowest": False} if layer and self._layers[-1].carries else {}
+                made = NUMPY_CELLS[architecture.cell](own, size, hidden, **architecture.of_cell, **above)
+            self._layers.append(made)
+            size = made.size
             if architecture.norm:
                 scale, shift = (weights.take(f"norms.{layer}.{name}", size) for name in ("weight", "bias"))
                 self._norms.append((scale, shift))
@@ -56,9 +59,11 @@ class Network:
 
     def __call__(self, features: Matrix) -> Matrix:
         """Return the log-probs (T', V) of one utterance's features (T, F)."""
-        hidden = self._frontend.apply(features)
+        hidden, below = self._frontend.apply(features), features[:, :0]  # cell states of the layer below
         for number, layer in enumerate(self._layers):
-            hidden = layer.run(hidden)
+            hidden = layer.run(np.concatenate([hidden, below], axis=1) if layer.carries else hidden)
+            if layer.carries:
+                hidden, below = hidden[:, : layer.size], hidden[:, layer.size :]
             if self._norms:
                 hidden = normalized(hidden, *self._norms[number])
         if self._dense:
