@@ -11,13 +11,12 @@ cells and front ends. None but torch's imports torch.
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from inspect import signature
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from asr.engines.architecture import Architecture, Array, Matrix, Parameters
+from asr.engines.architecture import Architecture, Array, Matrix, Parameters, accepted
 from asr.engines.graph import exports
 from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.numpy_frontends import NUMPY_FRONTENDS
@@ -93,14 +92,7 @@ ENGINES: dict[str, Callable[[System, str], Engine]] = {"numpy": _numpy, "onnx": 
 def supported(made: Architecture) -> bool:
     """Say whether NumPy can run a network: whether its cell and front end are there, with its settings."""
     cell, frontend = NUMPY_CELLS.get(made.cell), NUMPY_FRONTENDS.get(made.frontend)
-    if not cell or not frontend:
-        return False
-    try:
-        signature(cell).bind(None, 0, 0, **made.of_cell)
-        signature(frontend).bind(None, 0, 0, **made.of_frontend)
-    except TypeError:
-        return False
-    return True
+    return bool(cell and frontend and accepted(cell, made.of_cell, 3) and accepted(frontend, made.of_frontend, 3))
 
 
 def choose(system: System, device: str, count: int = 1) -> str:

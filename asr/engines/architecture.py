@@ -1,8 +1,9 @@
 """What a network is made of: the numbers that a recipe and the features give it, and its weights by name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,6 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Matrix = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-
-USUAL: Mapping[str, Any] = {
-    "direction": "both",
-    "projection": 0,
-    "reset": "after",
-    "activation": "tanh",
-    "leak": (1.0,),
-}  # settings that change a cell's equations, and what ONNX's nodes know of each
-INITIAL = ("forget_bias", "chrono", "identity", "radius")  # settings of a cell that only its first weights depend on
 
 
 @dataclass(frozen=True)
@@ -52,15 +43,6 @@ class Architecture:
     frontend: str = "none"
     of_cell: Mapping[str, Any] = field(default_factory=dict)
     of_frontend: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def unusual(self) -> str:
-        """The first of the cell's settings that ONNX does not know, as `reset = before`; empty if there is none."""
-        for key, value in self.of_cell.items():
-            known = tuple(value) if isinstance(value, list) else value
-            if key not in INITIAL and (key not in USUAL or known != USUAL[key]):
-                return f"{key} = {known}"
-        return ""
 
 
 class Parameters:
@@ -106,6 +88,15 @@ class Parameters:
         """
         if self._left:
             raise ValueError(f"unknown weights {', '.join(sorted(self._left)[:3])}")
+
+
+def accepted(function: Callable[..., object], settings: Mapping[str, Any], others: int) -> bool:
+    """Say whether a cell's or front end's function has these settings, besides so many other arguments."""
+    try:
+        signature(function).bind(*[None] * others, **settings)
+    except TypeError:
+        return False
+    return True
 
 
 def side_by_side(matrices: Sequence[Matrix]) -> tuple[Matrix, Ints]:
