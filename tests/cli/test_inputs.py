@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr.cli import output
-from asr.cli.transcribe import _place, _recordings, _unlike
+from asr.cli.inputs import _place, _unlike, recordings
 from asr.errors import AsrError
 from asr.formats import FORMATS, Transcript, key
 from asr.manifest import Segment
@@ -36,7 +36,7 @@ def test_an_id_is_a_path_below_the_output_folder(id, place):
 
 def test_equal_names_in_several_folders_are_told_apart_by_their_folders(tmp_path):
     touch(tmp_path, "d/SX1.wav", "e/SX1.wav", "e/rec (1).wav")
-    found, failed = _recordings((str(tmp_path),))
+    found, failed = recordings((str(tmp_path),))
     assert failed == 0
     assert {one.id for one in found} == {"d-SX1", "e-SX1", "rec__1_"}
 
@@ -47,7 +47,7 @@ def test_a_folder_search_follows_links_and_says_what_it_skips(tmp_path, capsys):
     )
     (tmp_path / "top" / "link").symlink_to("../real")
     (tmp_path / "top" / "loop").symlink_to(".")
-    found, failed = _recordings((str(tmp_path / "top"),))
+    found, failed = recordings((str(tmp_path / "top"),))
     assert [str(one.below) for one in found] == ["a.wav", "b.aifc", "c.snd", "link/k.wav"] and failed == 0
     hidden, unreadable = capsys.readouterr().err.splitlines()
     assert hidden == f"{tmp_path / 'top'}: skipped 2 hidden files (._a.wav, __MACOSX/x.wav)"
@@ -56,7 +56,7 @@ def test_a_folder_search_follows_links_and_says_what_it_skips(tmp_path, capsys):
 
 def test_an_argument_that_names_nothing_does_not_end_the_others(tmp_path, capsys):
     touch(tmp_path, "a.wav", "empty/no.txt")
-    found, failed = _recordings((str(tmp_path / "empty"), str(tmp_path / "no.jsonl"), str(tmp_path / "a.wav")))
+    found, failed = recordings((str(tmp_path / "empty"), str(tmp_path / "no.jsonl"), str(tmp_path / "a.wav")))
     assert [one.below.name for one in found] == ["a.wav"] and failed == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
 
