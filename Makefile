@@ -12,7 +12,7 @@ PARTIAL ?=
 FULL   ?=
 SEEDS  ?=
 BIN    := .venv/bin
-EXTRAS := dev,onnx,plots,synth
+EXTRAS := dev,onnx,plots,serve,synth
 
 device := $(if $(DEVICE),--device $(DEVICE))
 benches := $(if $(DEVICE),tests/bench/bench_train.py,$(sort $(wildcard tests/bench/bench_*.py)))

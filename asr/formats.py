@@ -135,7 +135,7 @@ def srt(transcript: Transcript) -> str:
     """Return SubRip captions."""
     blocks = (
         f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
-        for number, (text, start, end) in enumerate(_captions(transcript), 1)
+        for number, (text, start, end) in enumerate(captions(transcript), 1)
     )
     return "\n".join(blocks)
 
@@ -144,7 +144,7 @@ def vtt(transcript: Transcript) -> str:
     """Return WebVTT captions. Source: W3C, "WebVTT: The Web Video Text Tracks Format"."""
     blocks = (
         f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n{_escaped(text)}\n"
-        for text, start, end in _captions(transcript)
+        for text, start, end in captions(transcript)
     )
     return "WEBVTT\n" + "".join(blocks)
 
@@ -253,7 +253,7 @@ def _rows(name: str, segments: Sequence[Segment], confidence: Sequence[float]) -
     return rows
 
 
-def _captions(transcript: Transcript) -> list[Segment]:
+def captions(transcript: Transcript) -> list[Segment]:
     """Join neighbors into captions of at most `CAPTION` seconds."""
     captions: list[Segment] = []
     for symbol, start, end in transcript.segments:

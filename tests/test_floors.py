@@ -22,7 +22,7 @@ FLOORS = [
     {"recognize"},
     {"evaluation"},
     {"report", "training"},
-    {"doctor", "memory"},
+    {"doctor", "memory", "serve"},
     {"cli"},
     {"__main__", "__init__"},
 ]

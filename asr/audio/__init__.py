@@ -6,7 +6,7 @@ import os
 import re
 from io import BytesIO, FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +44,43 @@ class NotFiniteError(InputError):
     """A recording with non-finite samples (NaN or Inf)."""
 
 
+class TooLongError(InputError):
+    """A recording that is longer than its reader allows."""
+
+
+class Longest(NamedTuple):
+    """What a recording may be at most, for readers of what strangers send: a few bytes can claim to be hours.
+
+    Attributes:
+        seconds: Its duration.
+        bytes: Its samples, float32, channels averaged.
+    """
+
+    seconds: float = math.inf
+    bytes: float = math.inf
+
+    def check(self, name: str, count: int, rate: int) -> None:
+        """Refuse that many samples.
+
+        Raises:
+            TooLongError: They are too many.
+        """
+        if count > self.seconds * rate:
+            raise TooLongError(f"{name}: is longer than {self.seconds:g} s; cut it")
+        if 4 * count > self.bytes:
+            raise TooLongError(
+                f"{name}: is more than {self.bytes / 4:.0f} samples; cut it or lower its rate, {rate} Hz"
+            )
+
+
+ANY_LENGTH = Longest()
+
+
 def read(
-    source: str | os.PathLike[str] | BinaryIO, start: float | None = None, seconds: float | None = None
+    source: str | os.PathLike[str] | BinaryIO,
+    start: float | None = None,
+    seconds: float | None = None,
+    longest: Longest = ANY_LENGTH,
 ) -> tuple[Samples, int]:
     """Return a recording's samples (S,), float32 in [−1, 1], channels averaged, and its rate in Hz.
 
@@ -56,8 +91,10 @@ def read(
         source: A path, also of a pipe, or an open binary file.
         start: Where the segment to read begins, in seconds; None reads the whole recording.
         seconds: The segment's duration; None reads to the end.
+        longest: What the recording may be; nothing beyond it is decoded.
 
     Raises:
+        TooLongError: It is longer than `longest`.
         TruncatedError: The file is shorter than its header says, or ends before the segment does.
         NotFiniteError: It contains NaN or infinite samples.
         InputError: It is missing, is not audio that libsndfile reads, is empty, or gives an absurd rate, channel count
@@ -72,7 +109,11 @@ def read(
             except InputError as error:
                 raise TruncatedError(f"{name}: {error}") from None
             skip = start or 0.0 if len(parts) == 1 else 0.0  # of several, the segment is cut when they are joined
-            read = [_decoded(part, name, skip, seconds if len(parts) == 1 else None) for part in parts]
+            read, count = list[tuple[Samples, int]](), 0
+            for part in parts:
+                read.append(_decoded(part, name, (skip, seconds if len(parts) == 1 else None), longest))
+                count += len(read[-1][0])
+                longest.check(name, count, read[-1][1])
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error}); check its permissions") from error
     rates = [rate for _, rate in read]
@@ -144,21 +185,26 @@ def _segment(samples: Samples, rate: int, span: tuple[float, float | None], skip
     return found
 
 
-def _decoded(file: containers.Opened, name: str, start: float, seconds: float | None) -> tuple[Samples, int]:
-    """Return the samples of one recording from `start` on, for `seconds` or to its end, and its rate."""
+def _decoded(
+    file: containers.Opened, name: str, span: tuple[float, float | None], longest: Longest
+) -> tuple[Samples, int]:
+    """Return the samples of one recording from span[0] seconds on, for span[1] or to its end, and its rate."""
     import soundfile
 
+    start, seconds = span
     head = file.read(1024) or b""  # the whole of a SPHERE header
     file.seek(0)
     try:
         with soundfile.SoundFile(file.fileno() if isinstance(file, FileIO) else file, closefd=False) as opened:
             _check_header(name, opened.samplerate, opened.channels, opened.frames)
             rate = int(opened.samplerate)
+            if _known(opened.frames) and "MPEG" not in opened.extra_info[:80]:
+                longest.check(name, opened.frames, rate)
             if (start or seconds) and _known(opened.frames) and "MPEG" not in opened.extra_info[:80]:
                 opened.seek(min(round(start * rate), opened.frames))
-                samples, missing = _mixed(opened, name, math.ceil(seconds * rate) + 1 if seconds else None), ""
+                samples, missing = _mixed(opened, name, longest, math.ceil(seconds * rate) + 1 if seconds else None), ""
             else:
-                samples = _mixed(opened, name)
+                samples = _mixed(opened, name, longest)
                 missing = _missing(head, len(samples), opened.frames, opened.extra_info)
                 samples = samples[round(start * rate) :]
     except AsrError:
@@ -184,7 +230,7 @@ def _known(frames: int) -> bool:
     return frames < np.iinfo(np.int64).max // 2
 
 
-def _mixed(file: Any, name: str, limit: int | None = None) -> Samples:  # noqa: ANN401 (soundfile is imported late)
+def _mixed(file: Any, name: str, longest: Longest, limit: int | None = None) -> Samples:  # noqa: ANN401 (soundfile is imported late)
     """Return what an open soundfile really contains from here on, `limit` samples at most, channels averaged."""
     # soundfile seeks after each read to where it thinks the read ended, which fails at the end of a FLAC that does not
     # give its length; its own `blocks` repeats the last block there forever, and elsewhere pads what is missing.
@@ -198,6 +244,7 @@ def _mixed(file: Any, name: str, limit: int | None = None) -> Samples:  # noqa: 
         count += len(block)
         if count > MAX_SECONDS * file.samplerate:
             raise InputError(f"{name}: {_TOO_LONG}")
+        longest.check(name, count, file.samplerate)
     return np.concatenate(blocks)
 
 

@@ -25,6 +25,7 @@ from asr.cli.prepare import prepare
 from asr.cli.report import plot, report
 from asr.cli.results import summary, table
 from asr.cli.score import score
+from asr.cli.serve import serve
 from asr.cli.train import train, tune
 from asr.cli.transcribe import align, transcribe
 from asr.errors import AsrError, AsrWarning
@@ -50,6 +51,7 @@ COMMANDS = (
     table,
     transcribe,
     align,
+    serve,
     export,
     language_model,
     memory,

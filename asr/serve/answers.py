@@ -1,0 +1,207 @@
+"""Transcripts in OpenAI's formats; runs in a decoding process.
+
+Systems without words have units instead, as in captions: the phones of their text.
+
+Source: OpenAI, openapi.yaml, CreateTranscriptionResponseJson, …VerboseJson, TranscriptTextDeltaEvent, …DoneEvent.
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asr import audio
+from asr.audio import Longest, Samples, TooLongError
+from asr.decoders import dictionary
+from asr.errors import AsrError
+from asr.formats import Transcript, captions
+from asr.serve.refusal import RefusedError
+from asr.units import BLANK
+
+if TYPE_CHECKING:
+    from asr.manifest import Segment
+    from asr.recognize import LogProbs, Recognizer
+    from asr.serve.decoding import Receive
+
+Facts = dict[str, Any]
+LEAST = 1e-6  # probability, below which a logarithm says nothing
+
+
+def answer(recognizer: "Recognizer", longest: Longest, job: Facts, receive: "Receive") -> Generator[bytes, None, Facts]:
+    """Yield the parts of an answer to `POST /v1/audio/transcriptions`, and return the recording's duration.
+
+    Args:
+        recognizer: The system.
+        longest: What the recording may be.
+        job: `format`, `granularities`, `logprobs`, `stream` and `language`.
+        receive: Returns the next bytes of the recording, b"" at its end.
+
+    Raises:
+        RefusedError: The recording cannot be recognized.
+    """
+    samples, rate = recording(receive, longest)
+    transcript = recognized(recognizer, samples, rate)
+    facts = {"seconds": transcript.seconds}
+    if job["stream"]:
+        yield from _events(recognizer, transcript, job)
+    elif job["format"] == "json":
+        yield _line(_plain(recognizer, transcript, job))
+    elif job["format"] == "verbose_json":
+        log_probs = recognizer.log_probs((samples, rate))
+        yield _line(_verbose(recognizer, transcript, log_probs, job))
+    else:
+        yield transcript.to("txt" if job["format"] == "text" else job["format"]).encode()
+    return facts
+
+
+def recording(receive: "Receive", longest: Longest) -> tuple[Samples, int]:
+    """Return a recording's samples (S,) and its rate in Hz.
+
+    Raises:
+        RefusedError: It cannot be read, or is too long.
+    """
+    file = BytesIO()
+    while data := receive():
+        file.write(data)
+    file.seek(0)
+    file.name = "file"
+    try:
+        return audio.read(file, longest=longest)
+    except TooLongError as error:
+        raise RefusedError(413, "audio_too_long", str(error), "file") from error
+    except AsrError as error:
+        raise RefusedError(400, "invalid_audio", str(error), "file") from error
+
+
+def recognized(recognizer: "Recognizer", samples: Samples, rate: int) -> Transcript:
+    """Return what is said.
+
+    Raises:
+        RefusedError: The recording is too short.
+    """
+    try:
+        return recognizer.transcribe((samples, rate))
+    except AsrError as error:
+        raise RefusedError(400, "invalid_audio", str(error).replace("<samples>", "file", 1), "file") from error
+
+
+def _plain(recognizer: "Recognizer", transcript: Transcript, job: Facts) -> Facts:
+    row: Facts = {"text": transcript.text}
+    if job["logprobs"]:
+        row["logprobs"] = _log_probs(recognizer, transcript)
+    return row | {"usage": _usage(transcript)}
+
+
+def _verbose(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogProbs", job: Facts) -> Facts:
+    row: Facts = {
+        "task": "transcribe",
+        "language": job["language"],
+        "duration": round(transcript.seconds, 4),
+        "text": transcript.text,
+    }
+    if "word" in job["granularities"]:
+        row["words"] = timed("word", transcript.segments)
+    if "segment" in job["granularities"]:
+        row["segments"] = list(_segments(recognizer, transcript, log_probs))
+    return row | {"usage": _usage(transcript)}
+
+
+def _segments(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogProbs") -> Iterator[Facts]:
+    """Yield the captions with what OpenAI says of each.
+
+    `no_speech_prob` is the probability of all paths through the segment's frames that have only blank and silence;
+    `avg_logprob` is the mean logarithm of the units' confidence.
+    """
+    units = recognizer.bundle.units
+    quiet = [BLANK, *sorted(dictionary.silences(units))]
+    still = np.logaddexp.reduce(log_probs[:, quiet].astype(np.float64), axis=1)
+    middles = np.asarray(recognizer.seconds([frame + 0.5 for frame in range(len(log_probs))]))
+    sure = transcript.confidence or [1.0] * len(transcript.units)
+    for number, (text, start, end) in enumerate(captions(transcript)):
+        own = [i for i, unit in enumerate(transcript.units) if start <= unit.start < end or unit.start == start]
+        frames = still[(middles >= start) & (middles < end)]
+        said = text.encode()
+        yield {
+            "id": number,
+            "seek": 0,
+            "start": round(start, 4),
+            "end": round(end, 4),
+            "text": text,
+            "tokens": units.ids([transcript.units[i].symbol for i in own]),
+            "temperature": 0.0,
+            "avg_logprob": float(np.mean([_log(sure[i]) for i in own])) if own else 0.0,
+            "compression_ratio": len(said) / len(zlib.compress(said)),
+            "no_speech_prob": float(np.exp(frames.sum())),
+        }
+
+
+def _events(recognizer: "Recognizer", transcript: Transcript, job: Facts) -> Iterator[bytes]:
+    """Yield the text a caption at a time, as server-sent events."""
+    tokens = _log_probs(recognizer, transcript) if job["logprobs"] else _texts(recognizer, transcript)
+    starts = [one.start for one in _tokens(transcript)[0]]
+    ends = [end for _, _, end in captions(transcript)]
+    begin = 0
+    for end in ends[:-1] + [math.inf] * bool(tokens):
+        stop = sum(start < end for start in starts)
+        if own := tokens[begin:stop]:
+            row: Facts = {"type": "transcript.text.delta", "delta": "".join(one["token"] for one in own)}
+            yield _event(row | ({"logprobs": own} if job["logprobs"] else {}))
+        begin = stop
+    done: Facts = {"type": "transcript.text.done", "text": transcript.text}
+    yield _event(done | ({"logprobs": tokens} if job["logprobs"] else {}) | {"usage": _usage(transcript)})
+
+
+def _tokens(transcript: Transcript) -> "tuple[Sequence[Segment], Sequence[float]]":
+    """Return what the text consists of, words or units, with the confidence of each, if it was estimated."""
+    if transcript.word_confidence:
+        return transcript.words, transcript.word_confidence
+    return transcript.units, transcript.confidence
+
+
+def _texts(recognizer: "Recognizer", transcript: Transcript) -> list[Facts]:
+    """Return the tokens such that they join to the text."""
+    segments, _ = _tokens(transcript)
+    space = "" if recognizer.bundle.units.kind == "characters" and not transcript.word_confidence else " "
+    return [{"token": space * (i > 0) + segment.symbol} for i, segment in enumerate(segments)]
+
+
+def _log_probs(recognizer: "Recognizer", transcript: Transcript) -> list[Facts]:
+    """Return the tokens with the logarithm of their confidence.
+
+    Raises:
+        RefusedError: The decoder estimates none.
+    """
+    texts, (segments, sure) = _texts(recognizer, transcript), _tokens(transcript)
+    if len(sure) < len(segments):
+        raise RefusedError(
+            400, "unsupported_value", "include[]: this system's decoder estimates no logprobs", "include[]"
+        )
+    return [
+        one | {"logprob": _log(confidence), "bytes": list(one["token"].encode())}
+        for one, confidence in zip(texts, sure, strict=False)
+    ]
+
+
+def _log(probability: float) -> float:
+    return math.log(max(probability, LEAST))
+
+
+def timed(name: str, segments: "Sequence[Segment]") -> list[Facts]:
+    """Return symbols, under a name, with their times."""
+    return [{name: one.symbol, "start": round(one.start, 4), "end": round(one.end, 4)} for one in segments]
+
+
+def _usage(transcript: Transcript) -> Facts:
+    return {"type": "duration", "seconds": math.ceil(transcript.seconds)}
+
+
+def _line(row: Facts) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+def _event(row: Facts) -> bytes:
+    return b"data: " + json.dumps(row, ensure_ascii=False).encode() + b"\n\n"

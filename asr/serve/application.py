@@ -1,0 +1,198 @@
+"""The routes: OpenAI's transcriptions, the page and what it draws, health and figures."""
+
+import json
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from asr.decoders import Search
+from asr.serve import form
+from asr.serve.figures import Figures
+from asr.serve.gate import Gate
+from asr.serve.limits import Limits
+from asr.serve.offer import Offered
+from asr.serve.processes import Processes
+from asr.serve.refusal import RefusedError
+
+PAGE = Path(__file__).with_name("page")
+CHUNK = 1 << 18  # bytes of a recording that are passed on at a time
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Application:
+    """Everything behind the port.
+
+    Args:
+        bundle: The system's file.
+        search: How to decode.
+        offered: What the API says of the system.
+        names: By which hosts clients may reach the server.
+        token: That they must send; none if empty.
+        count: Decoding processes.
+        limits: What requests may cost.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        search: Search,
+        offered: Offered,
+        names: tuple[str, ...],
+        token: str = "",
+        count: int = 1,
+        limits: Limits | None = None,
+    ) -> None:
+        self._bundle, self._search, self._offered, self._count = bundle, search, offered, count
+        self._limits, self._figures = limits or Limits(), Figures()
+        self._processes: Processes
+        routes = self._routes()
+        app = Starlette(
+            routes=routes,
+            lifespan=self._lifespan,
+            exception_handlers={RefusedError: _refused, HTTPException: _http, Exception: _failed},
+        )
+        paths = [route.path for route in routes if isinstance(route, Route)]
+        self.asgi = Gate(app, names, token, self._limits, self._figures, paths)
+
+    def _routes(self) -> list[BaseRoute]:
+        return [
+            Route("/v1/audio/transcriptions", self._transcriptions, methods=["POST"]),
+            Route("/v1/asr/analysis", self._analysis, methods=["POST"]),
+            Route("/v1/models", self._models),
+            Route("/v1/models/{model}", self._model),
+            Route("/healthz", _healthy),
+            Route("/readyz", self._ready),
+            Route("/metrics", self._metrics),
+            Route("/", _page),
+            Mount("/page", StaticFiles(directory=PAGE, check_dir=False)),
+        ]
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """Start the decoding processes, and end them."""
+        with tempfile.TemporaryDirectory(prefix="asr-serve-") as folder:
+            self._processes = Processes(
+                self._bundle, self._search, Path(folder), self._count, self._limits, self._figures
+            )
+            try:
+                await self._processes.start()
+                yield
+            finally:
+                await self._processes.stop()
+
+    async def _transcriptions(self, request: Request) -> Response:
+        self._processes.require_place()
+        async with form.received(request) as sent:
+            wanted = form.wanted(sent, self._offered)
+            job = {"task": "transcribe"} | wanted.as_dict()
+            if wanted.stream:
+                return await self._streamed(request, job, _chunks(form.file_of(sent)))
+            body = await self._whole(request, job, _chunks(form.file_of(sent)))
+        return Response(body, media_type=form.FORMATS[wanted.format])
+
+    async def _analysis(self, request: Request) -> Response:
+        self._processes.require_place()
+        async with form.received(request) as sent:
+            body = await self._whole(request, {"task": "analyze"}, _chunks(form.only_file(sent)))
+        return Response(body, media_type="application/json")
+
+    async def _whole(self, request: Request, job: dict[str, Any], data: AsyncIterable[bytes]) -> bytes:
+        """Return all that a job makes."""
+        async with aclosing(self._processes.run(job, data)) as parts:
+            *made, facts = [part async for part in parts]
+        _note(request, facts)
+        return b"".join(made)
+
+    async def _streamed(self, request: Request, job: dict[str, Any], data: AsyncIterable[bytes]) -> Response:
+        """Return what a job makes as it is made; if it fails before anything was, that is the answer.
+
+        All data has been read by then: the first part follows the last of it.
+        """
+        parts = self._processes.run(job, data)
+        first = await anext(parts)
+
+        async def events() -> AsyncGenerator[bytes, None]:
+            async with aclosing(parts):
+                try:
+                    before = first
+                    async for part in parts:
+                        yield before
+                        before = part
+                    _note(request, before)
+                except RefusedError as refusal:
+                    yield b"event: error\ndata: " + refusal.body().strip() + b"\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    async def _models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._described()]})
+
+    async def _model(self, request: Request) -> Response:
+        if request.path_params["model"] != self._offered.model:
+            message = f"model: there is only '{self._offered.model}' here"
+            raise RefusedError(404, "model_not_found", message, "model")
+        return JSONResponse(self._described())
+
+    def _described(self) -> dict[str, Any]:
+        offered = self._offered
+        return {"id": offered.model, "object": "model", "created": offered.created, "owned_by": "asr"}
+
+    async def _ready(self, request: Request) -> Response:
+        if not self._processes.ready:
+            raise RefusedError(503, "not_ready", "no decoding process is running; one is being started", retry_after=2)
+        return JSONResponse({"status": "ready"})
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(self._figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _healthy(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _page(request: Request) -> Response:
+    if not (PAGE / "index.html").is_file():
+        raise RefusedError(404, "not_found", "this installation has no page")
+    return FileResponse(PAGE / "index.html")
+
+
+async def _chunks(file: UploadFile) -> AsyncGenerator[bytes, None]:
+    """Yield a file's bytes."""
+    while data := await file.read(CHUNK):
+        yield data
+
+
+def _note(request: Request, facts: bytes) -> None:
+    """Keep a recording's duration for the log."""
+    request.scope["asr.seconds"] = json.loads(facts)["seconds"]
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return Response(error.body(), error.status, error.headers())
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """Answer what Starlette refuses."""
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    messages = {404: "there is nothing at this path; the API is at /v1/audio/transcriptions"}
+    message = messages.get(error.status_code, f"{error.detail}")
+    return await _refused(
+        request, RefusedError(error.status_code, codes.get(error.status_code, "bad_request"), message)
+    )
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer after a bug of ours, which the gate logs."""
+    return await _refused(request, RefusedError(500, "internal_error", "the server failed; its log says where"))

@@ -1,0 +1,282 @@
+"""The decoding processes as the server sees them: lent to one request at a time, timed, and replaced when they end."""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from asr.decoders import Search
+from asr.serve import wire
+from asr.serve.figures import Figures
+from asr.serve.limits import MIB, Limits
+from asr.serve.refusal import RefusedError
+
+LOG = logging.getLogger(__name__)
+START = 60.0  # seconds that a process may take to start
+PAUSE = 30.0  # seconds at most before another try to start one
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class EndedError(Exception):
+    """A decoding process ended in the middle of a job."""
+
+
+class DecodingProcess:
+    """One process; `run` may be called by one task at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin and process.stdout
+        self._process, self._jobs, self._results = process, process.stdin, process.stdout
+        self.idle = True  # whether it can take a job: neither in one, nor ended
+
+    @classmethod
+    async def started(cls, settings: dict[str, Any]) -> "DecodingProcess":
+        """Return a process that is ready.
+
+        Raises:
+            EndedError: It cannot be started.
+        """
+        environment = {name: value for name, value in os.environ.items() if name != "ASR_TOKEN"}
+        environment |= {name: environment.get(name, "1") for name in THREADS}  # they share the cores already
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)  # this package and no other
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "asr.serve.decoding", json.dumps(settings)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=environment,
+        )
+        started = cls(process)
+        try:
+            await started._read(asyncio.get_running_loop().time() + START)
+        except TimeoutError:
+            await started.end()
+            raise EndedError(f"did not start in {START:g} s") from None
+        except BaseException:
+            await started.end()
+            raise
+        return started
+
+    async def run(
+        self, job: dict[str, Any], data: AsyncIterable[bytes], deadline: float
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the parts of a job's result; the last one is the facts about it, as JSON.
+
+        Args:
+            job: What to do, `asr.serve.decoding`.
+            data: What to do it with.
+            deadline: Of the result, by the loop's clock.
+
+        Raises:
+            RefusedError: The process refuses.
+            EndedError: The process ends.
+            TimeoutError: The deadline has passed.
+        """
+        self.idle = False
+        sending = asyncio.create_task(self._send(job, data))
+        try:
+            while (message := await self._read(deadline)).tag == wire.PART:
+                yield message.payload
+            await sending
+        finally:
+            sending.cancel()
+            with suppress(asyncio.CancelledError, OSError):
+                await sending
+        row = message.json
+        self.idle = not row.pop("last")
+        if message.tag == wire.FAULT:
+            raise _refusal(row)
+        yield json.dumps(row).encode()
+
+    async def end(self) -> str:
+        """End the process whatever it does, and return how it had ended, if it had."""
+        self.idle = False
+        before = self._process.returncode
+        if before is None:
+            with suppress(TimeoutError):  # what has closed its output is about to end
+                async with asyncio.timeout(0.2 if self._results.at_eof() else 0):
+                    before = await self._process.wait()
+        if before is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        await self._process.wait()
+        self._jobs.close()
+        if before is None:
+            return "killed"
+        return signal.Signals(-before).name if before < 0 else f"exit {before}"
+
+    async def _send(self, job: dict[str, Any], data: AsyncIterable[bytes]) -> None:
+        with suppress(ConnectionError):  # that it ended is seen where its results are read
+            await self._write(wire.JOB, wire.dumps(job))
+            async for part in data:
+                if part:
+                    await self._write(wire.DATA, part)
+            await self._write(wire.DATA, b"")
+
+    async def _write(self, tag: bytes, payload: bytes) -> None:
+        self._jobs.write(wire.head(tag, len(payload)))
+        self._jobs.write(payload)
+        await self._jobs.drain()
+
+    async def _read(self, deadline: float) -> wire.Message:
+        try:
+            async with asyncio.timeout_at(deadline):  # not around a whole job, whose parts several tasks may await
+                tag, size = wire.split(await self._results.readexactly(wire.HEAD))
+                return wire.Message(tag, await self._results.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise EndedError("ended") from error
+
+
+def _refusal(row: dict[str, Any]) -> RefusedError:
+    """Return why a process refused; a bug of ours is logged by where it is, and told to nobody."""
+    if "bug" in row:
+        LOG.error("a decoding process failed: %s", row["bug"])
+        return RefusedError(500, "internal_error", "the server failed; its log says where")
+    return RefusedError(**row)
+
+
+class Processes:
+    """All of them. EndedError ones are replaced; requests wait in a queue that is bounded.
+
+    Args:
+        bundle: The system's file.
+        search: How to decode.
+        folder: Where copies of both are put, which stay what they are when the run is trained anew.
+        count: Processes.
+        limits: What a request may cost.
+        figures: What is counted.
+    """
+
+    def __init__(
+        self, bundle: Path, search: Search, folder: Path, count: int, limits: Limits, figures: Figures
+    ) -> None:
+        self._count, self._limits, self._figures = count, limits, figures
+        shutil.copyfile(bundle, folder / "system.safetensors")
+        search.save(folder / "decoder.json")
+        self._settings = {
+            "bundle": str(folder / "system.safetensors"),
+            "search": str(folder / "decoder.json"),
+            "longest_seconds": limits.seconds,
+            "longest_bytes": limits.decoded,
+            "memory": 4 * limits.decoded + 1024 * MIB,
+        }
+        self._free: asyncio.Queue[DecodingProcess] = asyncio.Queue()
+        self._alive = set[DecodingProcess]()
+        self._replacing = set[asyncio.Task[None]]()
+        self._stopping = asyncio.Event()
+        self._waiting = 0
+        self._mean = 0.1  # seconds of a job, of the last ones
+
+    @property
+    def ready(self) -> bool:
+        """Whether any process can take a job, now or after the one it has."""
+        return bool(self._alive)
+
+    async def start(self) -> None:
+        """Start them.
+
+        Raises:
+            ExceptionGroup: One does not start.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._count):
+                    group.create_task(self._add())
+        except ExceptionGroup as error:
+            LOG.error("a decoding process does not start: %s", error.exceptions[0])
+            raise
+
+    async def stop(self) -> None:
+        """End them."""
+        self._stopping.set()
+        await asyncio.gather(*self._replacing)
+        await asyncio.gather(*(process.end() for process in self._alive))
+        self._alive.clear()
+
+    def require_place(self) -> None:
+        """Refuse a request that would have to wait behind too many.
+
+        Raises:
+            RefusedError: The queue is full.
+        """
+        if self._waiting >= self._limits.queue:
+            message = f"{self._waiting} requests are waiting, which is all that may; try again later"
+            raise RefusedError(429, "queue_full", message, retry_after=self.patience)
+
+    @property
+    def patience(self) -> int:
+        """Seconds after which what waits now will be done, as far as one can tell."""
+        return max(1, round((self._waiting + 1) * self._mean / self._count))
+
+    async def run(self, job: dict[str, Any], data: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+        """Yield the parts of a job's result; the last one is the facts about it, as JSON.
+
+        Raises:
+            RefusedError: The queue is full, the job takes too long, the process ends or refuses.
+        """
+        self.require_place()
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._limits.timeout
+        try:
+            async with self._lent(deadline) as process:
+                begin = clock()
+                async with aclosing(process.run(job | {"seconds": self._limits.timeout}, data, deadline)) as parts:
+                    async for part in parts:
+                        yield part
+                self._mean += 0.1 * (clock() - begin - self._mean)
+        except TimeoutError as error:
+            message = f"took more than {self._limits.timeout:g} s; cut the recording, or try again when less is to do"
+            raise RefusedError(504, "timeout", message) from error
+        except EndedError as error:
+            message = "file: the process that decoded it ended; convert it to WAV or FLAC"
+            raise RefusedError(500, "decoder_ended", message, "file") from error
+
+    @asynccontextmanager
+    async def _lent(self, deadline: float) -> AsyncIterator[DecodingProcess]:
+        """Wait for a process; what comes back in the middle of a job, or has ended, is replaced."""
+        self._waiting += 1
+        self._figures.waiting.set(self._waiting)
+        try:
+            async with asyncio.timeout_at(deadline):
+                process = await self._free.get()
+        finally:
+            self._waiting -= 1
+            self._figures.waiting.set(self._waiting)
+        self._figures.busy.inc()
+        try:
+            yield process
+        finally:
+            self._figures.busy.dec()
+            if process.idle:
+                self._free.put_nowait(process)
+            else:
+                self._alive.discard(process)
+                task = asyncio.create_task(self._replace(process))
+                self._replacing.add(task)
+                task.add_done_callback(self._replacing.discard)
+
+    async def _replace(self, process: DecodingProcess) -> None:
+        how = await process.end()
+        self._figures.ended.labels(how).inc()
+        LOG.warning("a decoding process ended (%s); starting another", how)
+        pause = 1.0
+        while not self._stopping.is_set():
+            try:
+                await self._add()
+                return
+            except (EndedError, OSError) as error:
+                LOG.error("a decoding process does not start (%s); trying again in %g s", error, pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(2 * pause, PAUSE)
+
+    async def _add(self) -> None:
+        process = await DecodingProcess.started(self._settings)
+        self._alive.add(process)
+        self._free.put_nowait(process)
