@@ -1,24 +1,46 @@
 """The command that writes a system for other runtimes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from asr.cli import options, output
+from asr.errors import AsrError
+
+if TYPE_CHECKING:
+    from asr.bundle import Bundle
 
 
 @click.command()
 @click.argument("system", type=options.FILE)
 @click.argument("model", type=options.FILE)
-@click.option("--int8", is_flag=True, help="Store weights as 8-bit integers: smaller, less exact.")
+@click.option("--int8", is_flag=True, help="Store weights as 8-bit integers: smaller, less exact (ONNX only).")
 def export(system: Path, model: Path, int8: bool) -> None:
-    """Write a run's best system, or a bundle, as an ONNX file, and tokens.txt beside it.
+    """Write a run's best system, or a bundle, as MODEL: an .onnx file, or an .html page that recognizes in a browser.
 
-    The network takes features before normalization, (B, T, F), and lengths, (B,), and returns log-probs. It is compared
-    with our own over many lengths, and not written if a log-prob differs by more than 1e-4.
+    ONNX: the network takes features before normalization, (B, T, F), and lengths, (B,), and returns log-probs. It is
+    compared with our own over many lengths, and not written if a log-prob differs by more than 1e-4. Beside it goes
+    tokens.txt.
+
+    HTML: one file with features, network, greedy search and weights in it. Open it from disk or put it on any server:
+    it records, opens recordings, shows what it recognizes, and sends nothing anywhere.
     """
-    from asr import bundle, export
+    from asr import bundle
 
     loaded = bundle.load(system)
+    if model.suffix.lower() in (".html", ".htm"):
+        _page(loaded, model, int8)
+        return
+    from asr import export
+
     output.result(export.write(loaded, model, int8))
     output.say(f"{model.with_name('tokens.txt')}: {len(loaded.units)} units")
+
+
+def _page(loaded: "Bundle", path: Path, int8: bool) -> None:
+    from asr.serve import page
+
+    if int8:
+        raise AsrError("--int8: is for ONNX; omit it, a page keeps its weights as they are")
+    output.result(f"{path}: {page.write(loaded, path):,} bytes; open it in a browser")

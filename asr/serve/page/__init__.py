@@ -1,0 +1,128 @@
+"""The page: a system that recognizes in a browser, as one HTML file that asks nobody for anything.
+
+`asr serve` delivers it at `/`; `asr export RUN page.html` writes it. Features, network and decoding are the plain
+JavaScript beside this file, and run what `asr.engines` runs in NumPy; weights come along in base64. The modules are
+put one after the other, without their imports and exports, into one script for the page and one for its worker. A
+content security policy names both by their hashes and allows no connection, so what is said stays in the browser.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr import engines
+from asr.bundle import Bundle
+from asr.errors import AsrError
+from asr.phones import DELETED, TO_39
+from asr.scoring.conventions import metric
+from asr.support import files
+
+HERE = Path(__file__).parent
+CELLS = ("lstm", "gru", "rnn")  # of those in `asr.cells`, the ones that cells.js knows
+ENGINE = ("matrix", "fourier", "features", "frontends", "cells", "network", "greedy", "resample", "recognizer")
+PAGE = ("alignment", "symbols", "formats", "wav", "decode", "microphone", "engine", "colors", "panel", "player") + (
+    "transcript",
+    "reference",
+    "outputs",
+    "live",
+    "theme",
+    "page",
+)
+_LINKED = re.compile(r"^import [^;]*;\n|^export (?=async |class |const |function )", re.MULTILINE)
+_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; media-src blob:; "
+    "worker-src data:; script-src data: {script}; style-src {style}"
+)
+
+
+def described(system: Bundle) -> dict[str, Any]:
+    """Return what the JavaScript needs to know of a system, weights included, as JSON has it.
+
+    Raises:
+        AsrError: The page has no equations of its cell or front end, or cannot make its features.
+    """
+    made = system.architecture
+    if made.cell not in CELLS or not engines.supported(made):
+        raise AsrError(f"page: cannot run cell '{made.cell}', only {', '.join(CELLS)}; use `asr transcribe`")
+    if system.features.settings["dither"]:
+        raise AsrError(f"page: features.dither = {system.features.settings['dither']:g}: must be 0 here; train with 0")
+    tensors, values, start = dict[str, tuple[int, int]](), [], 0
+    for name, array in system.weights.items():
+        tensors[name] = (start, array.size)
+        values.append(np.asarray(array, "<f4").ravel())
+        start += array.size
+    units, encoder = system.units, system.recipe.encoder
+    return {
+        "name": system.recipe.corpus.name,
+        "about": f"{encoder.layers} × {encoder.hidden} {encoder.cell}, {start:,} parameters",
+        "metric": metric(units.kind),
+        "units": {"kind": units.kind, "symbols": units.symbols, "drop": units.drop},
+        "fold": TO_39 | {DELETED: ""} if re.fullmatch(r"phones\d+", units.kind) else None,
+        "features": dict(system.features.settings),
+        "normalizer": _normalizer(system),
+        "architecture": asdict(made),
+        "stride": system.stride,
+        "tensors": tensors,
+        "weights": base64.b64encode(np.concatenate(values).tobytes()).decode(),
+    }
+
+
+def script_of(*names: str) -> str:
+    """Return modules of this folder as one script, each after those that it imports."""
+    return "\n".join(_LINKED.sub("", _text(f"{name}.js")) for name in names)
+
+
+def html_of(system: Bundle) -> str:
+    """Return the page of a system: one HTML file, with all that it needs.
+
+    Raises:
+        AsrError: As `described`.
+    """
+    script, style = script_of(*PAGE), _text("style.css")
+    parts = {
+        "name": html.escape(system.recipe.corpus.name),
+        "policy": _POLICY.format(script=_hash(script), style=_hash(style)),
+        "style": style,
+        "system": json.dumps(described(system), ensure_ascii=False).replace("<", "\\u003c"),
+        "worker": script_of(*ENGINE, "worker"),
+        "capture": script_of("capture"),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+
+
+def write(system: Bundle, path: Path) -> int:
+    """Write the page of a system to a file, and return its size in bytes.
+
+    Raises:
+        AsrError: As `described`, or the file cannot be written.
+    """
+    text = html_of(system)
+    files.write_text(path, text)
+    return len(text.encode())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _normalizer(system: Bundle) -> dict[str, Any]:
+    """Return the kind of normalization, and the training set's statistics as they count."""
+    kind, statistics = system.normaliser.kind, system.normaliser.statistics
+    if kind != "global" and statistics:
+        statistics = statistics.reweighted(system.normaliser.prior) if system.normaliser.prior else None
+    if kind == "none" or statistics is None:
+        return {"kind": kind, "count": 0, "total": [], "squares": []}
+    total, squares = statistics.total.tolist(), statistics.squares.tolist()
+    return {"kind": kind, "count": statistics.count, "total": total, "squares": squares}

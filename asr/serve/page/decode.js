@@ -1,0 +1,30 @@
+/** Files → samples. */
+import { readWav } from "./wav.js";
+
+const HOURS = 1; // at most: the network's outputs of one take 120 MB
+
+/**
+ * Return { samples, rate } of a file; WAV at its own rate, other formats as the browser decodes them, at `wanted` Hz.
+ * @param {File} file
+ */
+export async function decode(file, wanted) {
+  const bytes = await file.arrayBuffer();
+  if (!bytes.byteLength) throw new Error("is empty; copy it again");
+  const sound = readWav(bytes) || (await decodedByBrowser(bytes, wanted));
+  if (sound.samples.length > HOURS * 3600 * sound.rate) throw new Error("is longer than an hour; cut it, or use `asr transcribe`");
+  return sound;
+}
+
+async function decodedByBrowser(bytes, rate) {
+  let buffer;
+  try {
+    buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
+  } catch (error) {
+    throw new Error("is not audio that this browser reads; convert it to WAV", { cause: error });
+  }
+  const samples = new Float32Array(buffer.length);
+  for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
+    buffer.getChannelData(channel).forEach((sample, i) => { samples[i] += sample / buffer.numberOfChannels; });
+  }
+  return { samples, rate };
+}

@@ -1,0 +1,76 @@
+/** A transcript { audio, seconds, text, units, words, score } as text, in the formats and the words of `asr.formats`. */
+
+const CAPTION = 6; // seconds that one caption covers at most
+
+const fixed = (value) => Number(value.toFixed(4));
+
+/** Round to the nearest integer, and halves to the even one, as Python does. */
+const rounded = (value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+
+function clock(seconds) {
+  const all = rounded(1000 * seconds);
+  const part = (unit, size, digits) => String(Math.floor(all / unit) % size).padStart(digits, "0");
+  return `${part(3.6e6, 1e6, 2)}:${part(6e4, 60, 2)}:${part(1e3, 60, 2)},${part(1, 1000, 3)}`;
+}
+
+/** Join neighbors into captions; words where there are some, else units. */
+function captions({ words, units }) {
+  const found = [];
+  for (const { symbol, start, end } of (words.length ? words : units).filter((one) => one.symbol.trim())) {
+    const last = found.at(-1);
+    if (last && end - last.start <= CAPTION) Object.assign(last, { text: `${last.text} ${symbol}`, end });
+    else found.push({ text: symbol, start, end });
+  }
+  return found;
+}
+
+/** Fill the gaps between segments with empty ones: Praat wants a tier without holes. */
+function withoutGaps(segments, seconds) {
+  const filled = [];
+  let now = 0;
+  for (const { symbol, start, end } of segments) {
+    const from = Math.max(start, now);
+    if (from > now) filled.push({ symbol: "", start: now, end: from });
+    now = Math.max(end, from);
+    filled.push({ symbol, start: from, end: now });
+  }
+  if (now < seconds) filled.push({ symbol: "", start: now, end: seconds });
+  return filled;
+}
+
+function tier(name, segments, seconds, number) {
+  const intervals = withoutGaps(segments, seconds).flatMap(({ symbol, start, end }, index) => [
+    `        intervals [${index + 1}]:`,
+    `            xmin = ${start.toFixed(4)}`,
+    `            xmax = ${end.toFixed(4)}`,
+    `            text = "${symbol.replaceAll('"', '""')}"`,
+  ]);
+  const bounds = ["        xmin = 0", `        xmax = ${seconds.toFixed(4)}`];
+  const head = [`    item [${number}]:`, '        class = "IntervalTier"', `        name = "${name}"`, ...bounds];
+  return [...head, `        intervals: size = ${intervals.length / 4}`, ...intervals];
+}
+
+const txt = ({ text }) => `${text}\n`;
+
+function json({ audio, seconds, text, score, units, words }) {
+  const rows = (name, segments) => segments.map(({ symbol, start, end, confidence }) => {
+    const row = { [name]: symbol, start: fixed(start), end: fixed(end) };
+    return confidence === undefined ? row : { ...row, confidence: fixed(confidence) };
+  });
+  const row = { audio, seconds: fixed(seconds), text, score: fixed(score), units: rows("unit", units) };
+  const bare = words.map(({ symbol, start, end }) => ({ symbol, start, end }));
+  return `${JSON.stringify(words.length ? { ...row, words: rows("word", bare) } : row, null, 2)}\n`;
+}
+
+const srt = (transcript) => captions(transcript)
+  .map(({ text, start, end }, index) => `${index + 1}\n${clock(start)} --> ${clock(end)}\n${text}\n`)
+  .join("\n");
+
+function textGrid({ seconds, units, words }) {
+  const tiers = [...(words.length ? [["words", words]] : []), ["units", units]];
+  const head = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", `xmax = ${seconds.toFixed(4)}`];
+  const items = tiers.flatMap(([name, segments], index) => tier(name, segments, seconds, index + 1));
+  return `${[...head, "tiers? <exists>", `size = ${tiers.length}`, "item []:", ...items].join("\n")}\n`;
+}
+
+export const FORMATS = { txt, json, srt, TextGrid: textGrid };
