@@ -18,14 +18,16 @@ from asr import audio, batch, box, ctc, engines
 from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
-from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
+from asr.decoders import Decoder, DecoderSettings, Search
 from asr.engines import Engine
 from asr.engines.architecture import side_by_side
 from asr.errors import AsrError, AsrWarning, InputError, choose
 from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
-from asr.formats import Transcript, joined
+from asr.formats import Transcript
 from asr.manifest import Segment, Utterance
+from asr.stream.live import Stream
+from asr.stream.passage import Scribe
 from asr.support.device import choose_device
 from asr.support.parallel import ALONE, ProcessGroup
 
@@ -119,6 +121,7 @@ class Recognizer:
         self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
         self.engine = engine or engines.choose(bundle, self.device)
         self._engine = choose(engines.ENGINES, self.engine, "engine")(bundle, self.device)
+        self._scribe = Scribe(bundle)
 
     def transcribe(self, source: Source) -> Transcript:
         """Return what is said in a recording.
@@ -223,8 +226,31 @@ class Recognizer:
             inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
             raise _named(recording.name, error) from error
-        borders = [0.0, *self._inside(inner, recording.seconds), recording.seconds]
+        borders = [0.0, *self._scribe.inside(inner, recording.seconds), recording.seconds]
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
+
+    def stream(self, rate: int, name: str = "<stream>") -> Stream:
+        """Return a stream, which recognizes audio while it arrives.
+
+        >>> samples, rate = audio.read("one.wav")
+        >>> stream = recognizer.stream(rate)
+        >>> for block in np.array_split(samples, 8):
+        ...     for passage in stream.accept(block):
+        ...         print(passage, "" if passage.final else "…")
+        >>> for passage in stream.finish():
+        ...     print(f"{passage.start:.2f} s to {passage.end:.2f} s: {passage}")
+        0.01 s to 0.67 s: abcd
+
+        Each stream has its own state; several streams of a recognizer may be open at once.
+
+        Args:
+            rate: Of the samples that will come, Hz.
+            name: Of the stream, for transcripts and messages.
+
+        Raises:
+            InputError: The rate is not supported.
+        """
+        return Stream(self.bundle, self._engine, self.decoder, rate, name)
 
     def emissions(
         self, data: Dataset, group: ProcessGroup = ALONE, only: Ints | None = None
@@ -252,9 +278,7 @@ class Recognizer:
         A frame of features covers the `shift` seconds around its window's center, a frame of log-probs what the front
         end made it of.
         """
-        features = self.bundle.features
-        first = (features.window - features.shift) / 2
-        return [first + frame * self.bundle.stride * features.shift for frame in frames]
+        return self._scribe.seconds(frames)
 
     def times(self, frames: Sequence[tuple[int, int]], duration: float = math.inf) -> list[tuple[float, float]]:
         """Return spans of frames as (start, end) in seconds, none of them outside the recording.
@@ -265,10 +289,7 @@ class Recognizer:
             frames: Half-open spans, (first, last + 1).
             duration: Of the recording, seconds.
         """
-        return [(start, end) for start, end in (self._inside(span, duration) for span in frames)]
-
-    def _inside(self, frames: Sequence[float], duration: float) -> list[float]:
-        return [min(max(second, 0.0), duration) for second in self.seconds(frames)]
+        return [(start, end) for start, end in (self._scribe.inside(span, duration) for span in frames)]
 
     def _read(self, source: Source, statistics: dict[str, Statistics]) -> _Recording | AsrError:
         """Return a recording with its features, or why there are none."""
@@ -313,30 +334,13 @@ class Recognizer:
                 yield recording
                 continue
             try:
-                best, *others = (self._transcript(recording, one) for one in self.decoder(next(log_probs)))
+                best, *others = (
+                    self._scribe.transcript(recording.name, recording.seconds, one)
+                    for one in self.decoder(next(log_probs))
+                )
                 yield replace(best, alternatives=tuple(others))
             except AsrError as error:
                 yield _named(recording.name, error)
-
-    def _transcript(self, recording: _Recording, hypothesis: Hypothesis) -> Transcript:
-        units = self.bundle.units
-
-        def segments(symbols: Sequence[str], frames: Sequence[tuple[int, int]]) -> tuple[Segment, ...]:
-            spans = self.times(frames, recording.seconds)
-            return tuple(Segment(symbol, *span) for symbol, span in zip(symbols, spans, strict=True))
-
-        said = segments(units.names(hypothesis.ids), hypothesis.frames)
-        spelled = {"characters": joined(said), "words": said}.get(units.kind, ())
-        return Transcript(
-            audio=recording.name,
-            seconds=recording.seconds,
-            text=" ".join(hypothesis.words) or units.text(hypothesis.ids),
-            units=said,
-            words=segments(hypothesis.words, hypothesis.word_frames) or spelled,
-            confidence=hypothesis.confidence,
-            word_confidence=hypothesis.word_confidence,
-            score=hypothesis.score,
-        )
 
     def _symbols(self, transcript: str | Sequence[str]) -> list[str]:
         """Return a transcript as units."""

@@ -18,7 +18,7 @@ FLOORS = [
     {"augment"},
     {"batch", "engines"},
     {"bundle"},
-    {"box", "dataset", "export"},
+    {"box", "dataset", "export", "stream"},
     {"recognize"},
     {"evaluation"},
     {"report", "training"},

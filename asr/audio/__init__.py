@@ -149,6 +149,33 @@ def resample(samples: Samples, rate: int, wanted: int) -> Samples:
     return np.asarray(soxr.resample(samples, rate, wanted), dtype=np.float32)
 
 
+class Resampler:
+    """Resamples what arrives in parts; together, the results are `resample` of the whole, to the bit.
+
+    Args:
+        rate: Of what arrives, Hz.
+        wanted: Hz.
+    """
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self._stream: Any = None
+        if rate != wanted:
+            import soxr
+
+            self._stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32")
+
+    def accept(self, samples: Samples, last: bool = False) -> Samples:
+        """Return further samples (S',), which may be fewer than have arrived.
+
+        Args:
+            samples: (S,), the next ones.
+            last: Whether there are no more.
+        """
+        if self._stream is None:
+            return samples
+        return np.asarray(self._stream.resample_chunk(np.ascontiguousarray(samples), last=last), np.float32)
+
+
 def _opened(path: Path) -> containers.Opened:
     """Open a file so that libsndfile may take its descriptor, and need not know its name; read a pipe to its end."""
     if path.is_dir():

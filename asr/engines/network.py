@@ -11,7 +11,7 @@ import numpy.typing as npt
 from asr.engines.architecture import Architecture, Matrix, Parameters, side_by_side
 from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.numpy_frontends import NUMPY_FRONTENDS, normalized
-from asr.engines.numpy_walk import NumpyLayer
+from asr.engines.numpy_walk import NumpyLayer, State
 from asr.features.framing import multiply
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Network:
 
     Attributes:
         stride: Frames of features to a frame of log-probs.
+        context: Frames of features on each side that the front end sees.
+        forward_only: Whether no layer runs backward in time, so that its states can be carried from part to part.
 
     Raises:
         KeyError: A weight is missing, or the cell or the front end is not known.
@@ -55,13 +57,27 @@ class Network:
         self._dense = _linear(weights, "dense.0", size, dense) if dense else None
         self._projection = _linear(weights, "projection", dense or size, architecture.units)
         weights.require_empty()
-        self.stride = self._frontend.stride
+        self.stride, self.context = self._frontend.stride, self._frontend.context
+        self.forward_only = all(layer.directions == 1 for layer in self._layers)
 
     def __call__(self, features: Matrix) -> Matrix:
         """Return the log-probs (T', V) of one utterance's features (T, F)."""
-        hidden, below = self._frontend.apply(features), features[:, :0]  # cell states of the layer below
+        return self.carry(self.frontend(features), self.begin())
+
+    def frontend(self, features: Matrix) -> Matrix:
+        """Return what the recurrence sees (T', F') of features (T, F)."""
+        return self._frontend.apply(features)
+
+    def begin(self) -> list[State]:
+        """Return the states of all layers before the first frame."""
+        return [layer.first for layer in self._layers]
+
+    def carry(self, hidden: Matrix, states: list[State]) -> Matrix:
+        """Return the log-probs (T', V) of what the front end returned; leave the states as they are after it."""
+        below = hidden[:, :0]  # cell states of the layer below
         for number, layer in enumerate(self._layers):
-            hidden = layer.run(np.concatenate([hidden, below], axis=1) if layer.carries else hidden)
+            inputs = np.concatenate([hidden, below], axis=1) if layer.carries else hidden
+            hidden, states[number] = layer.run(inputs, states[number])
             if layer.carries:
                 hidden, below = hidden[:, : layer.size], hidden[:, layer.size :]
             if self._norms:

@@ -18,11 +18,15 @@ EPSILON = np.float32(1e-5)  # of torch's layer normalization
 
 
 class NumpyFrontend(NamedTuple):
-    """A front end: what it does to one utterance, the size F' of a vector that it returns, and its stride."""
+    """A front end: what it does to one utterance, the size F' of a vector that it returns, its stride, and its context.
+
+    A vector depends on its own `stride` frames, and on `context` frames on each side of them.
+    """
 
     apply: Callable[[Matrix], Matrix]
     dimension: int
     stride: int
+    context: int = 0
 
 
 def none(weights: Parameters, features: int, blocks: int) -> NumpyFrontend:
@@ -76,7 +80,7 @@ def conv(
         largest: Matrix = _grouped(flat, stride).max(axis=1)  # zeros never exceed a rectified maximum
         return largest
 
-    return NumpyFrontend(apply, channels * filters, stride)
+    return NumpyFrontend(apply, channels * filters, stride, depth * (KERNEL // 2))
 
 
 NUMPY_FRONTENDS: dict[str, Callable[..., NumpyFrontend]] = {"none": none, "stack": stack, "pool": pool, "conv": conv}

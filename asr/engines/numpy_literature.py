@@ -6,7 +6,7 @@ See `numpy_cells.py`, and `asr.cells` for the equations and their sources.
 import numpy as np
 
 from asr.engines.architecture import Matrix, Parameters
-from asr.engines.numpy_walk import NumpyLayer, sigmoid, walk, zeros
+from asr.engines.numpy_walk import NumpyLayer, State, sigmoid, walk, zeros
 
 GATES = "ifo"  # those with peepholes
 
@@ -108,11 +108,12 @@ def depth_gated(
 
     layer = walk(step, by_input, bias, by_output, zeros(by_output, hidden))
 
-    def run(inputs: Matrix) -> Matrix:
-        both = layer.run(inputs).reshape(len(inputs), -1, 2, hidden)  # (T, D, [h, c], H)
-        return both.swapaxes(1, 2).reshape(len(inputs), -1)
+    def run(inputs: Matrix, before: State) -> tuple[Matrix, State]:
+        outputs, after = layer.run(inputs, before)
+        both = outputs.reshape(len(inputs), -1, 2, hidden)  # (T, D, [h, c], H)
+        return both.swapaxes(1, 2).reshape(len(inputs), -1), after
 
-    return NumpyLayer(run, layer.size // 2, carries=True)
+    return NumpyLayer(run, layer.size // 2, layer.first, layer.directions, carries=True)
 
 
 def mingru(weights: Parameters, features: int, hidden: int, direction: str = "both") -> NumpyLayer:

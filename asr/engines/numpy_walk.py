@@ -13,6 +13,7 @@ from asr.engines.architecture import Matrix, Parameters
 from asr.features.framing import multiply
 
 Step = Callable[[Matrix, Matrix, Any], tuple[Matrix, Any]]  # W x + b and U h, (D, 1, …) each, state → output, state
+State = tuple[Matrix, Any]  # the output of a layer's last step, (D, 1, P), and its cell's state
 
 CHUNK = 512  # frames whose W x are computed together: an hour of them would fill the memory
 
@@ -21,14 +22,18 @@ class NumpyLayer(NamedTuple):
     """A layer, for one utterance at a time.
 
     Attributes:
-        run: What it makes of inputs (T, F): outputs (T, size).
+        run: What it makes of inputs (T, F) and its state before them: outputs (T, size), and its state after them.
         size: D H.
+        first: The state before the first frame.
+        directions: D; a state after some frames is that before the next ones only where it is 1.
         carries: Whether the layer above gets this one's cell states, which are then behind the outputs and behind the
             inputs, (T, F + D H) → (T, 2 D H).
     """
 
-    run: Callable[[Matrix], Matrix]
+    run: Callable[[Matrix, State], tuple[Matrix, State]]
     size: int
+    first: State
+    directions: int
     carries: bool = False
 
 
@@ -83,14 +88,14 @@ def walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, state: A
     """
     by_input, by_output = np.ascontiguousarray(by_input), np.ascontiguousarray(by_output)
     directions, size, _ = by_output.shape
-    shown, first = shown or size, state
+    shown = shown or size
 
-    def run(inputs: Matrix) -> Matrix:
+    def run(inputs: Matrix, before: State) -> tuple[Matrix, State]:
         frames = len(inputs)
         outputs = np.empty((frames, directions, shown), np.float32)
         sums = np.empty((directions, min(frames, CHUNK), by_input.shape[2]), np.float32)
         of_output = np.empty((directions, 1, by_output.shape[2]), np.float32)
-        output, state = zeros(by_output, size), first
+        output, state = before
         for start in range(0, frames, CHUNK):
             end = min(start + CHUNK, frames)
             each = [inputs[start:end], inputs[frames - end : frames - start][::-1]][:directions]
@@ -101,6 +106,6 @@ def walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, state: A
                 output, state = step(x, np.matmul(output, by_output, out=of_output), state)
                 outputs[t, 0] = output[0, 0, :shown]
                 outputs[frames - 1 - t, 1:] = output[1:, 0, :shown]
-        return outputs.reshape(frames, directions * shown)
+        return outputs.reshape(frames, directions * shown), (output, state)
 
-    return NumpyLayer(run, directions * shown)
+    return NumpyLayer(run, directions * shown, (zeros(by_output, size), state), directions)

@@ -8,6 +8,8 @@ import numpy as np
 from asr.audio import Samples
 from asr.features.framing import Features, Matrix, need
 
+REACH = 2  # frames on each side that a slope is taken over
+
 
 class Deltas:
     """Any features with their Δ, or Δ and ΔΔ, appended: (S,) samples → (T, F · (1 + order)).
@@ -28,7 +30,7 @@ class Deltas:
         need(order in (1, 2), "deltas", order, "1 appends Δ, 2 appends Δ and ΔΔ")
         self._features, self._order = features, order
         self.rate, self.window, self.shift = features.rate, features.window, features.shift
-        self.dimension = features.dimension * (1 + order)
+        self.dimension, self.context = features.dimension * (1 + order), features.context + REACH * order
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -50,6 +52,6 @@ class Deltas:
 
 def slope(features: Matrix) -> Matrix:
     """Return each coefficient's slope (T, F) per frame: the regression line through five frames, ends repeated."""
-    around = features.take(np.arange(-2, len(features) + 2), axis=0, mode="clip")
+    around = features.take(np.arange(-REACH, len(features) + REACH), axis=0, mode="clip")
     weighted = around[3:-1] - around[1:-3] + 2 * (around[4:] - around[:-4])
     return np.divide(weighted, 10, dtype=np.float32)

@@ -27,6 +27,7 @@ class Features(Protocol):
         window: Length of a frame, seconds.
         shift: From one frame to the next, seconds.
         dimension: F.
+        context: Frames on each side, its own not included, whose samples a vector depends on.
         settings: Every setting by name, and the kind: equal settings give equal features.
     """
 
@@ -34,6 +35,9 @@ class Features(Protocol):
     window: float
     shift: float
     dimension: int
+
+    @property
+    def context(self) -> int: ...  # noqa: D102
 
     @property
     def settings(self) -> Mapping[str, Any]: ...  # noqa: D102
@@ -50,6 +54,7 @@ class Framed:
 
     Attributes:
         kind: Its key in `asr.features.KINDS`.
+        context: Frames on each side whose samples a vector depends on; none, unless a subclass says so.
         dimension: F.
         rate: Sampling rate, Hz.
         window: Seconds.
@@ -57,6 +62,7 @@ class Framed:
     """
 
     kind: ClassVar[str]
+    context: ClassVar[int] = 0
     dimension: int = field(init=False, default=0)
     rate: int = setting(16_000, "sampling rate in Hz; other recordings are resampled", low=100, high=384_000)
     window: float = setting(0.025, "length of a frame in seconds", above=0, high=10)

@@ -22,6 +22,7 @@ Table = npt.NDArray[np.float64]  # (G, F), a row for each group of utterances
 Ints = npt.NDArray[np.int64]
 
 NORMALISERS = ("none", "utterance", "speaker", "global")
+BLOCK = 1 << 14  # frames that are summed together, however they arrive: 164 s, more than a corpus's utterances have
 LEAST_STD = 1e-5  # so that a constant coefficient becomes 0, not 0/0; real ones vary by 0.1 and more
 
 
@@ -41,9 +42,13 @@ class Statistics:
 
     @classmethod
     def of(cls, features: Matrix) -> "Statistics":
-        """Return the statistics of some frames (T, F)."""
-        squares = np.einsum("tf,tf->f", features, features, dtype=np.float64)
-        return cls(len(features), features.sum(axis=0, dtype=np.float64), squares)
+        """Return the statistics of some frames (T, F): the sum of those of each `BLOCK`, as `Tally` takes them."""
+        block = features[:BLOCK]
+        squares = np.einsum("tf,tf->f", block, block, dtype=np.float64)
+        own = cls(len(block), block.sum(axis=0, dtype=np.float64), squares)
+        for start in range(BLOCK, len(features), BLOCK):
+            own = own + cls.of(features[start : start + BLOCK])
+        return own
 
     def __add__(self, other: "Statistics") -> "Statistics":
         return Statistics(self.count + other.count, self.total + other.total, self.squares + other.squares)
@@ -62,6 +67,31 @@ class Statistics:
     def std(self) -> Vector:
         """The standard deviation (F,), at least `LEAST_STD`."""
         return moments(self.count, self.total, self.squares)[1]
+
+
+class Tally:
+    """The statistics of frames that arrive in parts; those of all of them at once, to the bit."""
+
+    def __init__(self) -> None:
+        self._whole: Statistics | None = None  # of the blocks that are complete
+        self._rest: list[Matrix] = []
+
+    def add(self, features: Matrix) -> None:
+        """Take further frames (T, F)."""
+        self._rest.append(features)
+        while sum(map(len, self._rest)) >= BLOCK:
+            rows = np.concatenate(self._rest)
+            block = Statistics.of(rows[:BLOCK])
+            self._whole = self._whole + block if self._whole else block
+            self._rest = [rows[BLOCK:]]
+
+    @property
+    def statistics(self) -> Statistics:
+        """The statistics so far; there must have been a frame."""
+        rows = np.concatenate(self._rest)
+        if self._whole is None:
+            return Statistics.of(rows)
+        return self._whole + Statistics.of(rows) if len(rows) else self._whole
 
 
 def moments(count: float | Table, total: Table, squares: Table) -> tuple[Table, Table]:
@@ -144,14 +174,30 @@ class Normaliser:
         Raises:
             AsrError: The training set's statistics are needed and missing, or are of other features.
         """
+        own = statistics if self.kind == "speaker" else None
+        return self.applied(features, own or (Statistics.of(features) if self.adapts else None))
+
+    @property
+    def adapts(self) -> bool:
+        """Whether what is recognized is normalized by its own statistics."""
+        return self.kind in ("utterance", "speaker")
+
+    def applied(self, features: Matrix, own: Statistics | None) -> Matrix:
+        """Return normalized features (T, F) of a recording of which they may be a part.
+
+        Args:
+            features: (T, F).
+            own: Of the whole recording or its speaker; needed where the normalization adapts.
+
+        Raises:
+            AsrError: As for a call.
+        """
         if self.kind == "none":
             return features
-        if self.kind == "global":
-            used = self._trained(features.shape[1])
-        else:
-            used = statistics if self.kind == "speaker" and statistics is not None else Statistics.of(features)
-            if self.prior:
-                used = used + self._trained(features.shape[1]).reweighted(self.prior)
+        used = own if self.adapts else self._trained(features.shape[1])
+        assert used is not None
+        if self.adapts and self.prior:
+            used = used + self._trained(features.shape[1]).reweighted(self.prior)
         centered = features - used.mean.astype(np.float32)
         return np.divide(centered, used.std.astype(np.float32), dtype=np.float32)
 
