@@ -25,8 +25,7 @@ from asr.scoring.conventions import metric
 from asr.support import files
 
 HERE = Path(__file__).parent
-CELLS = ("lstm", "gru", "rnn")  # of those in `asr.cells`, the ones that cells.js knows
-ENGINE = ("matrix", "fourier", "features", "frontends", "cells", "network", "greedy", "resample", "recognizer")
+ENGINE = ("matrix", "fourier", "features", "frontends", "literature", "cells", "network", "greedy", "resample", "recognizer")
 PAGE = ("alignment", "symbols", "formats", "wav", "decode", "microphone", "engine", "colors", "panel", "player") + (
     "transcript",
     "reference",
@@ -49,8 +48,8 @@ def described(system: Bundle) -> dict[str, Any]:
         AsrError: The page has no equations of its cell or front end, or cannot make its features.
     """
     made = system.architecture
-    if made.cell not in CELLS or not engines.supported(made):
-        raise AsrError(f"page: cannot run cell '{made.cell}', only {', '.join(CELLS)}; use `asr transcribe`")
+    if not engines.supported(made):
+        raise AsrError(f"page: has no equations of cell '{made.cell}' with these settings; use `asr transcribe`")
     if system.features.settings["dither"]:
         raise AsrError(f"page: features.dither = {system.features.settings['dither']:g}: must be 0 here; train with 0")
     tensors, values, start = dict[str, tuple[int, int]](), [], 0

@@ -69,8 +69,7 @@ function convolved(hidden, frames, { kernel, bias, scale, shift, filters, before
         const inside = time >= 0 && time < frames && filter >= 0 && filter < filters;
         around[i] = inside ? hidden[(time * before + channel) * filters + filter] : 0;
       }
-      sums.set(bias);
-      product(kernel, around, sums, true);
+      product(kernel, around, sums, bias);
       for (let c = 0; c < channels; c++) values[c * filters + f] = sums[c];
     }
     layerNormalize(values, scale, shift);

@@ -1,12 +1,15 @@
 /** Products with matrices, stored row by row, and what is done to a vector. */
 
+export const sigmoid = (x) => 0.5 + 0.5 * Math.tanh(0.5 * x);
+
 /**
- * Put matrix (R, C) times vector (C,), plus `out`'s own values where `add`, into `out` (R,) and return it.
+ * Put bias (R,) + matrix (R, C) · vector (C,) into `out` (R,), which may be the bias, and return it.
  * Four rows at a time: each loads an element of the vector once, and their sums do not wait for each other.
  */
-export function product(matrix, vector, out, add = false) {
+export function product(matrix, vector, out, bias = null) {
   const [rows, columns] = [out.length, vector.length];
-  if (!add) out.fill(0);
+  if (bias) out.set(bias);
+  else out.fill(0);
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
     const first = row * columns;

@@ -27,8 +27,10 @@ export class Network {
   /** Return { logProbs: Float32Array (T', V), frames: T' }. */
   run(features, count) {
     let { outputs: hidden, frames } = this.frontend.run(features, count);
-    for (const { run, size, norm } of this.layers) {
-      hidden = run(hidden, frames);
+    let below = null; // what the cells of the layer below remember
+    for (const { run, size, norm, deep } of this.layers) {
+      const { outputs, states } = run(hidden, frames, below);
+      [hidden, below] = [outputs, deep ? states : null];
       for (let t = 0; norm && t < frames; t++) layerNormalize(hidden.subarray(t * size, (t + 1) * size), ...norm);
     }
     const logProbs = new Float32Array(frames * this.units);
@@ -41,7 +43,7 @@ export class Network {
 
   /** Return the log-probs (V,) of one output of the recurrence. */
   #scores(vector) {
-    const linear = ([matrix, bias], input) => product(matrix, input, Float64Array.from(bias), true);
+    const linear = ([matrix, bias], input) => product(matrix, input, new Float64Array(bias.length), bias);
     const input = this.dense ? linear(this.dense, vector).map((value) => Math.max(value, 0)) : vector;
     const scores = linear(this.projection, input);
     logSoftmax(scores);
