@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
+from asr.bundle import load
 from asr.decoders import Search
-from asr.serve import form
+from asr.errors import AsrError
+from asr.serve import form, page
 from asr.serve.figures import Figures
 from asr.serve.gate import Gate
 from asr.serve.limits import Limits
@@ -24,7 +26,6 @@ from asr.serve.offer import Offered
 from asr.serve.processes import Processes
 from asr.serve.refusal import RefusedError
 
-PAGE = Path(__file__).with_name("page")
 CHUNK = 1 << 18  # bytes of a recording that are passed on at a time
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -55,16 +56,17 @@ class Application:
         self._bundle, self._search, self._offered, self._count = bundle, search, offered, count
         self._limits, self._figures = limits or Limits(), Figures()
         self._processes: Processes
+        self._shown: page.Page | None = None
         routes = self._routes()
         app = Starlette(
             routes=routes,
             lifespan=self._lifespan,
             exception_handlers={RefusedError: _refused, HTTPException: _http, Exception: _failed},
         )
-        paths = [route.path for route in routes if isinstance(route, Route)]
+        paths = [route.path for route in routes]
         self.asgi = Gate(app, names, token, self._limits, self._figures, paths)
 
-    def _routes(self) -> list[BaseRoute]:
+    def _routes(self) -> list[Route]:
         return [
             Route("/v1/audio/transcriptions", self._transcriptions, methods=["POST"]),
             Route("/v1/asr/analysis", self._analysis, methods=["POST"]),
@@ -73,8 +75,7 @@ class Application:
             Route("/healthz", _healthy),
             Route("/readyz", self._ready),
             Route("/metrics", self._metrics),
-            Route("/", _page),
-            Mount("/page", StaticFiles(directory=PAGE, check_dir=False)),
+            Route("/", self._page),
         ]
 
     @asynccontextmanager
@@ -147,6 +148,17 @@ class Application:
         offered = self._offered
         return {"id": offered.model, "object": "model", "created": offered.created, "owned_by": "asr"}
 
+    async def _page(self, request: Request) -> Response:
+        """Return the page, made when it is first asked for; it recognizes in the browser, and asks for nothing more."""
+        if not self._shown:
+            try:
+                self._shown = await run_in_threadpool(lambda: page.made(load(self._bundle)))
+            except AsrError as error:
+                raise RefusedError(404, "not_found", str(error)) from error
+        return HTMLResponse(
+            self._shown.html, headers={"Content-Security-Policy": f"{self._shown.policy}; frame-ancestors 'none'"}
+        )
+
     async def _ready(self, request: Request) -> Response:
         if not self._processes.ready:
             raise RefusedError(503, "not_ready", "no decoding process is running; one is being started", retry_after=2)
@@ -158,12 +170,6 @@ class Application:
 
 async def _healthy(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
-
-
-async def _page(request: Request) -> Response:
-    if not (PAGE / "index.html").is_file():
-        raise RefusedError(404, "not_found", "this installation has no page")
-    return FileResponse(PAGE / "index.html")
 
 
 async def _chunks(file: UploadFile) -> AsyncGenerator[bytes, None]:

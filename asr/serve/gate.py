@@ -21,7 +21,7 @@ from asr.serve.limits import Limits
 from asr.serve.refusal import RefusedError, place
 
 LOG = logging.getLogger(__name__)
-OPEN = ("/healthz", "/readyz", "/", "/page/")  # answered without a token; "/page/" is all that is below
+OPEN = ("/healthz", "/readyz", "/")  # answered without a token
 PROTOCOL = "asr.token."  # before the token, base64url, among a WebSocket's subprotocols: browsers send no other header
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 CONTENT_POLICY = (
@@ -116,7 +116,7 @@ class Gate:
             if origin.lower() not in (f"http://{host[0]}", f"https://{host[0]}"):
                 raise RefusedError(403, "foreign_origin", "pages of other sites may not use this server")
         path = scope["path"]
-        open_to_all = path in OPEN or path.startswith(OPEN[-1])
+        open_to_all = path in OPEN
         if self._token and not open_to_all and not hmac.compare_digest(_sent_token(scope, headers), self._token):
             raise RefusedError(401, "invalid_api_key", "send the server's token: Authorization: Bearer TOKEN")
 

@@ -211,12 +211,15 @@ def test_what_is_saved_is_what_the_command_line_writes(kind):
     transcript = Transcript("a.wav", 20.001, text, units, words, sure, score=-12.34567)
     rows = [{**unit._asdict(), "confidence": own} for unit, own in zip(units, sure, strict=True)]
     given = {"audio": "a.wav", "seconds": 20.001, "score": -12.34567, "units": rows}
-    script = page.script_of("symbols", "formats") + f"""
+    script = (
+        page.script_of("symbols", "formats")
+        + f"""
     import {{ readFileSync }} from "node:fs";
     const given = JSON.parse(readFileSync(0));
     const text = joinSymbols(given.units.map(({{ symbol }}) => symbol), "{kind}");
     const whole = {{ ...given, text, words: wordsOf(given.units, "{kind}") }};
     console.log(JSON.stringify(Object.entries(FORMATS).map(([name, format]) => [name, format(whole)])));"""
+    )
     for name, text in run(script, given):
         expected = FORMATS[name](transcript)
         assert (json.loads(text) == json.loads(expected)) if name == "json" else (text == expected), name

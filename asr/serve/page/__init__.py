@@ -13,7 +13,7 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,20 +25,29 @@ from asr.scoring.conventions import metric
 from asr.support import files
 
 HERE = Path(__file__).parent
-ENGINE = ("matrix", "fourier", "features", "frontends", "literature", "cells", "network", "greedy", "resample", "recognizer")
-PAGE = ("alignment", "symbols", "formats", "wav", "decode", "microphone", "engine", "colors", "panel", "player") + (
-    "transcript",
-    "reference",
-    "outputs",
-    "live",
-    "theme",
-    "page",
-)
+# The modules of the worker and of the page, each after those that it imports.
+ENGINE = "matrix fourier features frontends literature cells network greedy resample recognizer".split()
+PAGE = (
+    "alignment symbols formats wav decode microphone engine colors panel player transcript reference outputs live "
+    "theme page"
+).split()
 _LINKED = re.compile(r"^import [^;]*;\n|^export (?=async |class |const |function )", re.MULTILINE)
 _POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:; media-src blob:; "
     "worker-src data:; script-src data: {script}; style-src {style}"
 )
+
+
+class Page(NamedTuple):
+    """What a browser is sent.
+
+    Attributes:
+        html: The page.
+        policy: Its content security policy, which is also in it.
+    """
+
+    html: str
+    policy: str
 
 
 def described(system: Bundle) -> dict[str, Any]:
@@ -47,13 +56,13 @@ def described(system: Bundle) -> dict[str, Any]:
     Raises:
         AsrError: The page has no equations of its cell or front end, or cannot make its features.
     """
-    made = system.architecture
-    if not engines.supported(made):
-        raise AsrError(f"page: has no equations of cell '{made.cell}' with these settings; use `asr transcribe`")
+    network = system.architecture
+    if not engines.supported(network):
+        raise AsrError(f"page: has no equations of cell '{network.cell}' with these settings; use `asr transcribe`")
     if system.features.settings["dither"]:
         raise AsrError(f"page: features.dither = {system.features.settings['dither']:g}: must be 0 here; train with 0")
     tensors, values, start = dict[str, tuple[int, int]](), [], 0
-    for name, array in system.weights.items():
+    for name, array in sorted(system.weights.items()):
         tensors[name] = (start, array.size)
         values.append(np.asarray(array, "<f4").ravel())
         start += array.size
@@ -66,7 +75,7 @@ def described(system: Bundle) -> dict[str, Any]:
         "fold": TO_39 | {DELETED: ""} if re.fullmatch(r"phones\d+", units.kind) else None,
         "features": dict(system.features.settings),
         "normalizer": _normalizer(system),
-        "architecture": asdict(made),
+        "architecture": asdict(network),
         "stride": system.stride,
         "tensors": tensors,
         "weights": base64.b64encode(np.concatenate(values).tobytes()).decode(),
@@ -74,27 +83,28 @@ def described(system: Bundle) -> dict[str, Any]:
 
 
 def script_of(*names: str) -> str:
-    """Return modules of this folder as one script, each after those that it imports."""
+    """Return modules of this folder as one script."""
     return "\n".join(_LINKED.sub("", _text(f"{name}.js")) for name in names)
 
 
-def html_of(system: Bundle) -> str:
-    """Return the page of a system: one HTML file, with all that it needs.
+def made(system: Bundle) -> Page:
+    """Return the page of a system.
 
     Raises:
         AsrError: As `described`.
     """
     script, style = script_of(*PAGE), _text("style.css")
+    policy = _POLICY.format(script=_hash(script), style=_hash(style))
     parts = {
         "name": html.escape(system.recipe.corpus.name),
-        "policy": _POLICY.format(script=_hash(script), style=_hash(style)),
+        "policy": policy,
         "style": style,
         "system": json.dumps(described(system), ensure_ascii=False).replace("<", "\\u003c"),
         "worker": script_of(*ENGINE, "worker"),
         "capture": script_of("capture"),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+    return Page(re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("page.html")), policy)
 
 
 def write(system: Bundle, path: Path) -> int:
@@ -103,7 +113,7 @@ def write(system: Bundle, path: Path) -> int:
     Raises:
         AsrError: As `described`, or the file cannot be written.
     """
-    text = html_of(system)
+    text = made(system).html
     files.write_text(path, text)
     return len(text.encode())
 
