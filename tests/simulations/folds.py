@@ -5,7 +5,8 @@
     python tests/simulations/folds.py data/yesno/recipe.toml --parts 10      # tenths of the recordings
     python tests/simulations/folds.py recipes/timit-sample-128.toml --json folds.json --set training.seed=2
 
-The others train, but for a tenth of their recordings, on which the epoch is chosen; a file of folds names the speakers
+The others train, but for a tenth of their recordings, on which the epoch is chosen; synthetic recordings (`asr prepare
+FOLDER --synthesize en`) are trained on in every fold and never tested. A file of folds names the speakers
 of `train`, `dev` and `test` itself. Further arguments go to `asr evaluate`: after `--`, such as `-- --decoder beam`.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from asr import config, manifest
+from asr.corpora.importers.synthesis import FOLDER
 from asr.evaluation import results
 from asr.manifest import Utterance
 from asr.scoring import conventions
@@ -75,14 +77,15 @@ def folds(everything: list[Utterance], parts: int | None, file: Path | None) -> 
         for row in json.loads(file.read_text()):
             yield {name: [u for u in everything if u.speaker in row[name]] for name in SETS}
         return
-    order = sorted(everything, key=lambda u: u.id)
+    synthetic = [u for u in everything if FOLDER in u.audio.parts]
+    order = sorted((u for u in everything if FOLDER not in u.audio.parts), key=lambda u: u.id)
     drawn = seeds.generator(1, "folds").permutation(len(order))
     of = drawn % parts if parts else np.unique([u.speaker for u in order], return_inverse=True)[1]
     for fold in range(of.max() + 1):
         others = [(u, place) for u, place, part in zip(order, drawn, of, strict=True) if part != fold]
         dev = {place for _, place in sorted(others, key=lambda pair: pair[1])[::DEV]}
         yield {
-            "train": [u for u, place in others if place not in dev],
+            "train": [u for u, place in others if place not in dev] + synthetic,
             "dev": [u for u, place in others if place in dev],
             "test": [u for u, part in zip(order, of, strict=True) if part == fold],
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 from asr.corpora import importers
 from asr.corpora.importers import probe, vocabulary
 from asr.corpora.importers.entry import Problem, Reading
-from asr.corpora.importers.imported import RATE, Imported
+from asr.corpora.importers.imported import RATE, Imported, normalized_by
 from asr.corpora.importers.partition import partition
 from asr.corpora.importers.synthesis import Synthesis
 from asr.corpora.importers.tree import Tree
@@ -128,6 +128,7 @@ def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) 
         f"sets: {parts.how}",
         *more,
         f"units: {words.how}",
+        f"normalization: by {normalized_by(sets)}",
         f"rate: {rate} Hz, filters up to {rate // 2} Hz (recordings: {shown})",
     ]
     warnings = [*gathered.warnings, *parts.warnings, *careful, *words.warnings]

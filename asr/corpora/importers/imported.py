@@ -2,13 +2,16 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from asr.corpora.importers.partition import Sets
 from asr.corpora.importers.vocabulary import Vocabulary
 
 RATE = 16_000  # Hz: at most, and the default of features
+OF_A_SPEAKER = 5  # recordings, from which on their mean and variance say more of the speaker than of the words
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class Imported:
     warnings: list[str]
 
 
+def normalized_by(sets: Sets) -> str:
+    """Return whose mean and variance features are normalized by: the speaker's, where most have several recordings."""
+    counts = Counter(utterance.speaker for utterances in sets.values() for utterance in utterances)
+    known = bool(counts) and "" not in counts and median(counts.values()) >= OF_A_SPEAKER
+    return "speaker" if known else "utterance"
+
+
 def recipe(name: str, imported: Imported) -> str:
     """Return the recipe's text: what follows from the recordings, and nothing else."""
     units = imported.vocabulary.settings
@@ -53,7 +63,11 @@ def recipe(name: str, imported: Imported) -> str:
         *(f"{key} = {_toml(value)}" for key, value in units.items()),
     ]
     lines += ["", "[features]", "deltas = 2 # the change of a spectrum differs less between speakers than the spectrum"]
-    lines += ["prior = 10 # frames: with more, a short recording keeps the level and the microphone it was made with"]
+    if normalized_by(imported.sets) == "speaker":
+        lines += ['normalise = "speaker" # mean and variance over all recordings of a speaker; of a lone one, its own']
+        lines += ["prior = 100 # frames: a lone recording says a little about its speaker"]
+    else:
+        lines += ["prior = 10 # frames: with more, a short recording keeps the level and the microphone it was made with"]
     if imported.rate != RATE:
         lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
     lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]

@@ -331,6 +331,23 @@ def test_the_recipe_says_what_follows_from_the_recordings(tmp_path, fill, write)
     assert f"make train DATA={tmp_path}" in path.read_text(encoding="utf-8")
 
 
+def test_speakers_with_several_recordings_are_normalized_by_speaker(tmp_path, fill, write):
+    fill(tmp_path, *(f"{word}_{who}_{take}" for word in ("no", "yes") for who in ("ann", "bob") for take in range(3)))
+    found = look(tmp_path, Wishes(pattern="{text}_{speaker}_{take}"))
+    (tmp_path / "recipe.toml").write_text(imported.recipe("mine", found), encoding="utf-8")
+    features = config.load(tmp_path / "recipe.toml").features
+    assert (features.normalise, features.prior) == ("speaker", 100)
+    assert "normalization: by speaker" in found.notes
+
+
+def test_speakers_that_are_unknown_or_heard_once_are_not(tmp_path, fill, write):
+    fill(tmp_path, *(f"{word}_{who}" for word in ("no", "yes") for who in ("ann", "bob", "eve")))
+    for pattern in ("{text}_{speaker}", "{text}_{take}"):
+        found = look(tmp_path, Wishes(pattern=pattern))
+        assert "normalization: by utterance" in found.notes
+        assert "normalise" not in imported.recipe("mine", found)
+
+
 def test_the_rate_is_that_of_most_recordings_and_not_above_the_default(tmp_path, record, write, read):
     for name, rate in {"a": 44_100, "b": 44_100, "c": 8000}.items():
         record(tmp_path / f"{name}.wav", rate=rate)
