@@ -67,7 +67,8 @@ def recipe(name: str, imported: Imported) -> str:
         lines += ['normalise = "speaker" # mean and variance over all recordings of a speaker; of a lone one, its own']
         lines += ["prior = 100 # frames: a lone recording says a little about its speaker"]
     else:
-        lines += ["prior = 10 # frames: with more, a short recording keeps the level and the microphone it was made with"]
+        why = "frames: with more, a short recording keeps the level and the microphone it was made with"
+        lines += [f"prior = 10 # {why}"]
     if imported.rate != RATE:
         lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
     lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]
