@@ -4,10 +4,10 @@ import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar, overload
 
@@ -140,14 +140,26 @@ class Recognizer:
 
     @overload
     def transcribe_many(
-        self, sources: Iterable[Source], *, return_exceptions: Literal[False] = ..., group: ProcessGroup = ...
+        self,
+        sources: Iterable[Source],
+        *,
+        return_exceptions: Literal[False] = ...,
+        speakers: Mapping[str, Statistics] | None = ...,
     ) -> Iterator[Transcript]: ...
     @overload
     def transcribe_many(
-        self, sources: Iterable[Source], *, return_exceptions: bool, group: ProcessGroup = ...
+        self,
+        sources: Iterable[Source],
+        *,
+        return_exceptions: bool,
+        speakers: Mapping[str, Statistics] | None = ...,
     ) -> Iterator[Transcript | AsrError]: ...
     def transcribe_many(
-        self, sources: Iterable[Source], *, return_exceptions: bool = False, group: ProcessGroup = ALONE
+        self,
+        sources: Iterable[Source],
+        *,
+        return_exceptions: bool = False,
+        speakers: Mapping[str, Statistics] | None = None,
     ) -> Iterator[Transcript | AsrError]:
         """Yield what is said in each of many recordings, in their order; the texts are those of `transcribe`.
 
@@ -163,17 +175,17 @@ class Recognizer:
                 the others of their speaker where the system does so.
             return_exceptions: Yield the error of a recording that cannot be transcribed in its place, and continue with
                 the next, instead of raising it.
-            group: Several processes that share the work; each yields the transcripts of every `group.size`-th source.
+            speakers: Feature statistics by speaker, where these recordings are only some of a speaker's. Default: those
+                that the method `speakers` returns.
 
         Raises:
             InputError: A recording cannot be read, or is shorter than one window.
         """
-        statistics: dict[str, Statistics] = {}
-        if self.bundle.normaliser.kind == "speaker":
+        known = speakers or {}
+        if speakers is None and self.bundle.normaliser.kind == "speaker":
             sources = list(sources)
-            statistics = self._speakers(sources)
-        mine = islice(sources, group.rank, None, group.size)
-        for recordings in _batches(_ahead(lambda source: self._read(source, statistics), mine), self._engine.batch):
+            known = self.speakers(sources)
+        for recordings in _batches(_ahead(lambda source: self._read(source, known), sources), self._engine.batch):
             for result in self._recognized(recordings):
                 if isinstance(result, AsrError) and not return_exceptions:
                     raise result
@@ -291,7 +303,7 @@ class Recognizer:
         """
         return [(start, end) for start, end in (self._scribe.inside(span, duration) for span in frames)]
 
-    def _read(self, source: Source, statistics: dict[str, Statistics]) -> _Recording | AsrError:
+    def _read(self, source: Source, statistics: Mapping[str, Statistics]) -> _Recording | AsrError:
         """Return a recording with its features, or why there are none."""
         try:
             name, samples, rate = _samples(source)
@@ -304,7 +316,7 @@ class Recognizer:
         except AsrError as error:
             return _named(name, error)
 
-    def _speakers(self, sources: Sequence[Source]) -> dict[str, Statistics]:
+    def speakers(self, sources: Sequence[Source]) -> dict[str, Statistics]:
         """Return the feature statistics of every speaker among a manifest's utterances.
 
         Features are computed here once, and once more when they are recognized: an hour of them takes 2 s, while all of

@@ -182,7 +182,7 @@ def test_transcribe_writes_files_that_keep_their_folders(place, tmp_path, kind):
     out = tmp_path / "out"
     done = asr("transcribe", "--bundle", "runs/toy", "--format", kind, "--output-dir", out, tmp_path / "in", cwd=place)
     assert (done.returncode, done.stdout) == (0, "")
-    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.*")) == [f"a/one.wav.{kind}", f"b/one.wav.{kind}"]
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("[!.]*.*")) == [f"a/one.wav.{kind}", f"b/one.wav.{kind}"]
 
 
 def test_a_manifest_names_recordings_and_its_ids_the_files(place, tmp_path):
@@ -202,7 +202,7 @@ def test_files_of_one_name_from_two_places_do_not_collide(place, tmp_path):
         shutil.copy(place / "data/toy/test/00.wav", tmp_path / folder / "one.wav")
     paths = [tmp_path / "a" / "one.wav", tmp_path / "b" / "one.wav"]
     asr("transcribe", "--bundle", "runs/toy", "--output-dir", tmp_path / "out", *paths, cwd=place)
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert len(list((tmp_path / "out").glob("[!.]*"))) == 2
 
 
 def test_align_prints_when_each_unit_is_said(place):

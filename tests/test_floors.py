@@ -20,7 +20,7 @@ FLOORS = [
     {"bundle"},
     {"box", "dataset", "export", "stream"},
     {"recognize"},
-    {"evaluation"},
+    {"archive", "evaluation"},
     {"report", "training"},
     {"doctor", "memory", "serve"},
     {"cli"},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from asr.cli import output
 from asr.errors import InputError
 from asr.formats import key
+from asr.support.text import one_line
 
 if TYPE_CHECKING:
     from asr.recognize import Source
@@ -135,7 +136,7 @@ def _inside(folder: Path) -> list[Path]:
     for left, why in ((hidden, "hidden files"), (unreadable, "files that libsndfile cannot read; convert them")):
         if left:
             examples = ", ".join(str(path.relative_to(folder)) for path in sorted(left)[:3])
-            output.say(output.one_line(f"{folder}: skipped {len(left)} {why} ({examples}{', …' * (len(left) > 3)})"))
+            output.say(one_line(f"{folder}: skipped {len(left)} {why} ({examples}{', …' * (len(left) > 3)})"))
     if not found:
         raise InputError(f"{folder}: contains no audio files ({', '.join(sorted(READABLE))}); pass another folder")
     return sorted(found)

@@ -14,6 +14,7 @@ import click
 
 from asr.errors import AsrError
 from asr.support import job
+from asr.support.text import one_line
 
 # Of several processes that torchrun started, one speaks.
 SPEAKS = job.world().rank == 0
@@ -61,15 +62,6 @@ def say(line: str) -> None:
 def error(line: str) -> None:
     """Write what went wrong to standard error, in one line, whichever process it was."""
     click.echo(one_line(line), err=True)
-
-
-def one_line(text: str) -> str:
-    r"""Return a text, such as a file's name, without what would end its line or its field: tabs become \t.
-
-    >>> one_line("a\tb.wav")
-    'a\\tb.wav'
-    """
-    return text.translate({9: r"\t", 10: r"\n", 13: r"\r"})
 
 
 class WarningLines(logging.Handler):

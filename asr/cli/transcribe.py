@@ -1,8 +1,9 @@
 """Commands that read recordings: transcribe, align."""
 
+import re
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.cli import inputs, options, output
-from asr.cli.inputs import InputFile
 from asr.errors import AsrError, InputError
 from asr.formats import FORMATS, Transcript
+from asr.support import job
 
 if TYPE_CHECKING:
-    from asr.recognize import Recognizer
+    from asr.archive import Task, Transcriber, TranscriptFolder
+    from asr.features.normalise import Statistics
+    from asr.recognize import Source
     from asr.support.parallel import ProcessGroup
 
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Short for --format jsonl: one object per recording, with times.")
 @click.option("--format", "kind", type=options.Named(FORMATS, "format"), help="[default: name<TAB>text; files: txt]")
 @click.option("--output-dir", "out", type=options.FOLDER, help="Write a file per recording here; subfolders are kept.")
+@click.option("--resume", is_flag=True, help="Transcribe only those whose file is missing in --output-dir.")
+@click.option("--shard", metavar="I/N", help="Transcribe the I-th of N shares, for example on each of N machines.")
 @options.DEVICE
 def transcribe(
     sources: tuple[str, ...],
@@ -32,71 +37,118 @@ def transcribe(
     as_json: bool,
     kind: str | None,
     out: Path | None,
+    resume: bool,
+    shard: str | None,
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
     """Transcribe recordings: files, folders of them, a manifest's, or - for standard input."""
-    if as_json and kind not in (None, "jsonl"):
-        raise AsrError(f"--json and --format {kind}: choose one")
-    kind = "jsonl" if as_json else kind
+    kind = _format(kind, as_json, out)
+    if resume and (not out or "-" in sources):
+        raise AsrError("--resume: needs --output-dir and recordings that can be read again; pass both, or omit it")
+    rank, size = _share(shard, shared=bool(out))
     found, failed = inputs.recordings(sources)
-    count = len(found) + failed
     if not found:
         sys.exit(InputError.status)  # what is wrong was said
-    from asr import box, engines, recognize
-    from asr.support import files, parallel
+    from asr import archive, box, engines
+    from asr.support import parallel
     from asr.support.device import choose_device
 
     file, loaded = box.opened(system, output.say)
-    decoder = options.search(file, search).build(loaded.units)
+    decoding = options.search(file, search)
     on = choose_device(device)
-    recognizer = recognize.Recognizer(loaded, decoder, on, engines.choose(loaded, on, len(found)))
-    with parallel.group(on) as group:
-        for recording, transcript in _transcripts(recognizer, found, group):
-            try:
-                text = _written(transcript, recording.id, kind or ("txt" if out else None))
-                if out and group.leads:
-                    files.write_text(out / f"{recording.below}.{kind or 'txt'}", text)
-            except AsrError as error:
-                output.error(f"asr: {error}")
-                failed += 1
-                continue
-            if not out:
-                output.result(text, end="")
+    transcriber = archive.Transcriber(file, decoding, on, engines.choose(loaded, on, len(found)), kind)
+    transcriber.system = loaded
+    transcriber.speakers = _speakers(transcriber, [one.source for one in found])
+    tasks = [archive.Task(one.source, one.id, out and out / f"{one.below}.{kind}") for one in found[rank::size]]
+    total = len(tasks) + failed
+    if out:
+        tasks = _left(
+            archive.TranscriptFolder(out, archive.made_with(file, decoding, kind or "", sources)), tasks, resume, size
+        )
+    with parallel.group(on) if not out and not shard else nullcontext(parallel.ALONE) as group:
+        results = archive.transcripts(transcriber, tasks[group.rank :: group.size])
+        failed += _said(_watched(results, len(tasks)) if out else _gathered(results, group))
     if failed:
-        output.say(f"asr: {failed} of {count} recordings failed")
-        sys.exit(InputError.status if failed == count else 1)
+        output.say(f"asr: {failed} of {total} recordings failed")
+        sys.exit(InputError.status if failed == total else 1)
 
 
-def _written(transcript: "Transcript | AsrError", id: str, kind: str | None) -> str:
-    """Return a transcript in a format, by default name and text in one line; raise what it is instead.
+def _format(kind: str | None, as_json: bool, out: Path | None) -> str | None:
+    """Return the transcripts' format; None for name and text in one line."""
+    if as_json and kind not in (None, "jsonl"):
+        raise AsrError(f"--json and --format {kind}: choose one")
+    return "jsonl" if as_json else kind or ("txt" if out else None)
 
-    Raises:
-        AsrError: The recording could not be transcribed, or the format cannot represent the transcript.
+
+def _said(results: "Iterable[str | AsrError]") -> int:
+    """Print texts and errors, and return how many errors there were; the text of what was written is empty."""
+    failed = 0
+    for result in results:
+        if isinstance(result, AsrError):
+            output.error(f"asr: {result}")
+            failed += 1
+        else:
+            output.result(result, end="")
+    return failed
+
+
+def _share(shard: str | None, shared: bool) -> tuple[int, int]:
+    """Return which share of the recordings is this process's, from 0, and how many there are.
+
+    Args:
+        shard: What the user says.
+        shared: Whether processes that `torchrun` started have shares, as they do where each writes its own files.
     """
-    if isinstance(transcript, AsrError):
-        raise transcript
-    if kind:
-        return replace(transcript, id=id).to(kind)
-    return "".join(f"{output.one_line(one.audio)}\t{one.text}\n" for one in (transcript, *transcript.alternatives))
+    world = job.world()
+    if shard is None:
+        return (world.rank, world.size) if shared else (0, 1)
+    match = re.fullmatch(r"([0-9]+)/([0-9]+)", shard)
+    rank, size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= rank <= size:
+        raise AsrError(f"--shard {shard}: must be I/N with I from 1 to N, such as 1/4")
+    if world.size > 1:
+        raise AsrError(f"--shard {shard}: torchrun shares the recordings among its processes; use only one of both")
+    return rank - 1, size
 
 
-def _transcripts(
-    recognizer: "Recognizer", found: list[InputFile], group: "ProcessGroup"
-) -> "Iterator[tuple[InputFile, Transcript | AsrError]]":
-    """Yield each recording and what is said in it, or its error, in order.
+def _left(archive: "TranscriptFolder", tasks: "list[Task]", resume: bool, size: int) -> "list[Task]":
+    """Return what is left to do of a share of an archive."""
+    archive.begin(strict=resume or size > 1)
+    if not resume:
+        return tasks
+    missing = archive.missing(tasks)
+    output.say(f"{archive.folder}: {len(tasks) - len(missing)} of {len(tasks)} recordings were transcribed before")
+    return missing
 
-    Alone, they come a batch at a time; of several processes each works on its share, and then they exchange.
-    """
-    sources = [recording.source for recording in found]
-    if recognizer.bundle.normaliser.kind == "speaker" and any(isinstance(source, str) for source in sources):
+
+def _speakers(transcriber: "Transcriber", sources: "list[Source]") -> "dict[str, Statistics]":
+    """Return the feature statistics of the speakers, where the system needs them."""
+    if transcriber.system.normaliser.kind != "speaker":
+        return {}
+    if any(isinstance(source, str) for source in sources):
         output.say("speakers are unknown: each recording is normalized by itself; a manifest names its speakers")
-    results = recognizer.transcribe_many(sources, return_exceptions=True, group=group)
+    return transcriber.recognizer.speakers(sources)
+
+
+def _watched(results: "Iterator[str | AsrError]", total: int) -> "Iterable[str | AsrError]":
+    """Return results with a progress bar, where somebody sees it."""
+    if not sys.stderr.isatty():
+        return results
+    from tqdm import tqdm
+
+    shown: Iterable[str | AsrError] = tqdm(results, "transcribe", total)
+    return shown
+
+
+def _gathered(results: "Iterable[str | AsrError]", group: "ProcessGroup") -> "Iterator[str | AsrError]":
+    """Yield, in the leader, the results of all processes, of which each did every so many recordings, in order."""
     if group.size == 1:
-        yield from zip(found, results, strict=True)
+        yield from results
         return
     everything = group.gather({str(i): result for i, result in zip(count(group.rank, group.size), results)})
-    yield from ((recording, everything[str(i)]) for i, recording in enumerate(found))
+    if group.leads:
+        yield from (everything[str(i)] for i in range(len(everything)))
 
 
 @click.command()

@@ -59,6 +59,15 @@ def decode(content: bytes) -> str:
     return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
 
 
+def one_line(text: str) -> str:
+    r"""Return a text, such as a file's name, without what would end its line or its field: tabs become \t.
+
+    >>> one_line("a\tb.wav")
+    'a\\tb.wav'
+    """
+    return text.translate({9: r"\t", 10: r"\n", 13: r"\r"})
+
+
 def encoded_lines(file: BufferedIOBase) -> Iterator[bytes]:
     """Yield the lines of an open file as UTF-8 with their ends, for readers of large files that decode what they need.
 
