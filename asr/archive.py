@@ -20,7 +20,7 @@ from asr.features.normalise import Statistics
 from asr.formats import Transcript
 from asr.manifest import Utterance
 from asr.recognize import Recognizer, Source
-from asr.support import files, job, processes, text
+from asr.support import crew, files, job, text
 from asr.support.settings import declared
 from asr.support.text import one_line
 
@@ -117,21 +117,21 @@ def transcripts(transcriber: Transcriber, tasks: Sequence[Task]) -> Iterator[str
     Raises:
         AsrError: The decoder cannot be used, or processes cannot be started.
     """
-    count = crew(transcriber, tasks)
+    count = processes(transcriber, tasks)
     if count < 2:
         yield from transcriber.each(tasks)
         return
     transcriber.search.build(transcriber.system.units)  # so that what is wrong is said once, and here
-    for task, result in zip(tasks, processes.in_order(transcriber, tasks, count), strict=True):
+    for task, result in zip(tasks, crew.in_order(transcriber, tasks, count), strict=True):
         yield InputError(f"{_path(task.source)}: {result}") if type(result) is AsrError else result
 
 
-def crew(transcriber: Transcriber, tasks: Sequence[Task]) -> int:
+def processes(transcriber: Transcriber, tasks: Sequence[Task]) -> int:
     """Return how many processes the tasks are worth: one for every `WORTH` bytes, and at most one per processor.
 
     A GPU and torch, which takes seconds and most of a gigabyte to start, work in this process alone.
     """
-    most = min(processes.processors() // job.world().local_size, len(tasks))
+    most = min(crew.processors() // job.world().local_size, len(tasks))
     if transcriber.device != "cpu" or transcriber.engine == "torch":
         most = 1
     size = 0

@@ -11,7 +11,7 @@ from asr import archive, bundle, config
 from asr.cli import main
 from asr.decoders import Beam, Search
 from asr.errors import AsrError, InputError
-from asr.support import processes
+from asr.support import crew
 
 COUNT = 12
 
@@ -59,7 +59,7 @@ def run(place, monkeypatch, capsys):
 def two(monkeypatch):
     """Let two processes work on however little there is."""
     monkeypatch.setattr(archive, "WORTH", 1)
-    monkeypatch.setattr(processes, "processors", lambda: 2)
+    monkeypatch.setattr(crew, "processors", lambda: 2)
 
 
 def written(out):
@@ -182,7 +182,7 @@ def test_two_processes_print_and_write_what_one_does(run, two, monkeypatch, tmp_
     (source / "05.wav").write_bytes(b"RIFF")
     several = run(source=str(source))
     assert run("--output-dir", tmp_path / "two", "--format", "json", source=str(source))[0] == 1
-    monkeypatch.setattr(archive, "crew", lambda *_: 1)
+    monkeypatch.setattr(archive, "processes", lambda *_: 1)
     assert several == run(source=str(source))
     assert several[0] == 1 and len(several[1].splitlines()) == COUNT - 1
     assert several[2].startswith(f"asr: {source}/05.wav: ") and several[2].endswith("1 of 12 recordings failed\n")
@@ -197,7 +197,7 @@ def test_two_processes_print_and_write_what_one_does(run, two, monkeypatch, tmp_
 
 def test_a_process_that_died_is_named_by_its_recording(two, monkeypatch, place):
     died = AsrError("the process that worked on it was killed")
-    monkeypatch.setattr(processes, "in_order", lambda function, tasks, count: iter(["", died]))
+    monkeypatch.setattr(crew, "in_order", lambda function, tasks, count: iter(["", died]))
     transcriber = archive.Transcriber(place / "1/best.safetensors", Search(), "cpu", "numpy")
     tasks = [archive.Task(str(place / "in" / name), name) for name in ("00.wav", "01.wav")]
     _, error = archive.transcripts(transcriber, tasks)
@@ -205,14 +205,14 @@ def test_a_process_that_died_is_named_by_its_recording(two, monkeypatch, place):
 
 
 def test_processes_are_started_where_they_are_worth_it(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "processors", lambda: 4)
+    monkeypatch.setattr(crew, "processors", lambda: 4)
     large = tmp_path / "large.wav"
     with open(large, "wb") as file:
         file.truncate(3 * archive.WORTH)
     gone, few, many = ([archive.Task(str(path), "")] * count for path, count in (("gone", 9), (large, 1), (large, 9)))
 
-    def crew(tasks, device="cpu", engine="numpy"):
-        return archive.crew(archive.Transcriber(place / "1", Search(), device, engine), tasks)
+    def count(tasks, device="cpu", engine="numpy"):
+        return archive.processes(archive.Transcriber(place / "1", Search(), device, engine), tasks)
 
-    assert [crew(tasks) for tasks in (gone, few, many, many[:2], [])] == [1, 1, 4, 2, 1]
-    assert crew(many, device="cuda:0") == crew(many, engine="torch") == 1
+    assert [count(tasks) for tasks in (gone, few, many, many[:2], [])] == [1, 1, 4, 2, 1]
+    assert count(many, device="cuda:0") == count(many, engine="torch") == 1

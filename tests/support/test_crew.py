@@ -9,7 +9,7 @@ import time
 import pytest
 
 from asr.errors import AsrError, InputError
-from asr.support import processes
+from asr.support import crew
 
 SLOW = 0.2
 
@@ -36,7 +36,7 @@ class Unreadable:
 
 def test_results_come_in_the_order_of_the_tasks_whatever_happens_to_one():
     tasks = ["sleep", "a", "fail", "b", "die", "c", "leave", "d", *"efghij"]
-    results = list(processes.in_order(worked_on, tasks, 2))
+    results = list(crew.in_order(worked_on, tasks, 2))
     assert [one[0] if isinstance(one, tuple) else str(one) for one in results] == [
         "sleep",
         "a",
@@ -54,8 +54,8 @@ def test_results_come_in_the_order_of_the_tasks_whatever_happens_to_one():
 
 
 def test_nobody_works_far_ahead_of_whom_all_wait_for(monkeypatch):
-    monkeypatch.setattr(processes, "AHEAD", 2)
-    results = list(processes.in_order(worked_on, ["sleep", *"abcdefgh"], 2))
+    monkeypatch.setattr(crew, "AHEAD", 2)
+    results = list(crew.in_order(worked_on, ["sleep", *"abcdefgh"], 2))
     assert "".join(one[0][0] for one in results) == "sabcdefgh"
     assert len({pid for _, pid in results[:2]}) == 2  # one slept meanwhile; the other had to wait after "a"
     assert any(pid == results[0][1] for _, pid in results[2:])
@@ -63,16 +63,16 @@ def test_nobody_works_far_ahead_of_whom_all_wait_for(monkeypatch):
 
 def test_a_process_that_cannot_begin_is_an_error(capfd):
     with pytest.raises(AsrError, match="a process ended with status 1 before it began; see its own message"):
-        list(processes.in_order(Unreadable(), ["a"], 1))
+        list(crew.in_order(Unreadable(), ["a"], 1))
     assert "TypeError" in capfd.readouterr().err
 
 
 PARENT = """if True:
     import sys
     sys.path.insert(0, {folder!r})
-    from asr.support import processes
-    from test_processes import worked_on
-    for task, pid in processes.in_order(worked_on, ["a", "sleep", "b", *100 * ["sleep"]], 2):
+    from asr.support import crew
+    from test_crew import worked_on
+    for task, pid in crew.in_order(worked_on, ["a", "sleep", "b", *100 * ["sleep"]], 2):
         print(pid, flush=True)
 """
 
