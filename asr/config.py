@@ -138,6 +138,7 @@ class Training:
     deterministic: bool = False  # on CUDA: bit-identical results, slower; on a CPU they are anyway
     noise: float = setting(0.0, high=100)  # standard deviation of Gaussian noise on the (normalized) features
     weight_noise: float = setting(0.0, high=10)  # standard deviation of Gaussian noise on the weights of each step
+    truncate: int = setting(0, high=1_000_000)  # frames of log-probs that gradients flow back within; 0: all
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """The network: a front end, a stack of recurrent layers, a projection, a softmax over units."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
-from asr.cells.layer import Layer
+from asr.cells.layer import Layer, State
 from asr.frontends import FRONTENDS, Frontend
 
 
@@ -64,10 +65,33 @@ class Model(nn.Module):
         for cell, norm in zip(self.cells, self.norms, strict=True):
             outputs = cell(hidden, lengths, states) if cell.carries else cell(hidden, lengths)
             hidden = self.dropout(norm(outputs))
+        return self._scored(hidden), lengths
+
+    def onward(self, hidden: Tensor, lengths: Tensor, before: list[State]) -> tuple[Tensor, list[State]]:
+        """Go on where an earlier call stopped; return log-probs (B, T', V), and each layer's state to go on with.
+
+        No gradient flows from a piece to those before it. Only layers forward in time can do this.
+
+        Args:
+            hidden: (B, T', F'), what the front end made of the features.
+            lengths: (B,), int64, frames; at least 1 each.
+            before: What the earlier call returned; empty at the beginning.
+        """
+        states: list[Tensor] = []
+        after: list[State] = []
+        layer: Any  # torch's list does not say what is in it
+        for layer, norm, state in zip(self.cells, self.norms, before or [[] for _ in self.cells], strict=True):
+            outputs, state = layer.onward(hidden, lengths, state, *([states] if layer.carries else []))
+            hidden = self.dropout(norm(outputs))
+            after.append(state)
+        return self._scored(hidden), after
+
+    def _scored(self, hidden: Tensor) -> Tensor:
+        """Return the log-probs of the last layer's outputs."""
         if self.dense:
             hidden = self.dense(hidden)
         log_probs: Tensor = self.projection(hidden).log_softmax(dim=-1)  # (B, T', V)
-        return log_probs, lengths
+        return log_probs
 
     @property
     def stride(self) -> int:

@@ -5,6 +5,7 @@ A cell is built as `cell(features, hidden)`, its own settings by name, and calle
 A `Layer` has all that from the base class. A cell says its equations (`coupled.py` is a good one to read), or, if the
 walks cannot do them, what one direction does in torch. Its weights are those of torch's own layer (a `TorchLayer`), or
 our own (an `OwnLayer`): `weight_ih`, `weight_hh` and `bias`, in blocks of rows in the order that its file states.
+Layers forward in time go on from a state (`onward`), which truncated back-propagation needs; all cells can.
 
     cell                walks   torch
     lstm                yes     torch.lstm; with a projection only there

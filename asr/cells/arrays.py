@@ -18,7 +18,7 @@ class Steps(NamedTuple):
     Attributes:
         firsts: (M + 1,), each step's first row; the next step's is the end of it.
         going: (M,), how many of a step's rows, its first, continue an utterance of the previous step.
-        frames: (N,), each row's frame, as an index into (B T, …).
+        frames: (N,), each row's frame, as an index into (B T, …); −1 in a step that `continued` added.
         previous: (N,), the frame of the same utterance in the previous step; −1 where there is none.
     """
 
@@ -106,7 +106,7 @@ def ways(lengths: Ints, frames: int, directions: int) -> list[Steps]:
         frames: T, to which the utterances are padded.
         directions: One or two.
     """
-    order = np.argsort(-lengths, kind="stable")  # longest first
+    order = longest_first(lengths)
     times = np.arange(lengths.max())
     counts = np.count_nonzero(lengths > times[:, None], axis=1)  # (M,), utterances that have a frame at each time
     index = order * frames + times[:, None]  # (M, B)
@@ -120,6 +120,29 @@ def _steps(counts: Ints, index: Ints, back: int) -> Steps:
     inside = ranks < counts[:, None]
     previous = np.where(ranks < going[:, None], index + back, -1)
     return Steps(np.concatenate([[0], counts.cumsum()]), going, index[inside], previous[inside])
+
+
+def continued(steps: Steps, order: Ints, frames: int) -> Steps:
+    """Return the steps of a walk that begins with a state: as the first, one without frames that all take part in.
+
+    Args:
+        steps: Of a direction that all utterances begin together.
+        order: (B,), the utterances, longest first.
+        frames: B T; the outputs of the step without frames come behind those of all frames.
+    """
+    batch = len(order)
+    nowhere = np.full(batch, -1)
+    return Steps(
+        firsts=np.concatenate([[0], steps.firsts + batch]),
+        going=np.concatenate([[0, batch], steps.going[1:]]),
+        frames=np.concatenate([nowhere, steps.frames]),
+        previous=np.concatenate([nowhere, frames + order, steps.previous[batch:]]),
+    )
+
+
+def longest_first(lengths: Ints) -> Ints:
+    """Return the order in which utterances are walked."""
+    return np.argsort(-lengths, kind="stable")
 
 
 def rounded(columns: int) -> int:

@@ -13,7 +13,7 @@ Source: J. Koutník, K. Greff, F. Gomez and J. Schmidhuber, "A clockwork RNN", I
 import torch
 from torch import Tensor
 
-from asr.cells.layer import OwnLayer
+from asr.cells.layer import OwnLayer, State, begun
 from asr.errors import AsrError
 
 
@@ -39,18 +39,18 @@ class Clockwork(OwnLayer):
         self.register_buffer("mask", mask, persistent=False)
         self._uniform([(hidden, features), (int(mask.sum()), 1), (hidden,)])
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
         of_inputs, read, bias = weights
         recurrent = read.new_zeros(self.mask.shape).masked_scatter(self.mask, read)
         given = inputs @ of_inputs.T + bias
-        h = inputs.new_zeros(len(inputs), self.hidden_size)
+        (h,), clock = begun(state[:1], inputs, self.hidden_size), state[1] if state else torch.zeros(len(inputs))
         outputs = []
-        for t, now in enumerate(given.unbind(1)):
+        for t, now in enumerate(given.unbind(1), int(clock[0])):
             moved = moving(t, self.count) * (self.hidden_size // self.count)
             new = torch.tanh(now[:, :moved] + h @ recurrent[:moved].T)
             h = torch.cat([new, h[:, moved:]], dim=1)
             outputs.append(h)
-        return torch.stack(outputs, dim=1)
+        return torch.stack(outputs, dim=1), [h, clock + inputs.shape[1]]
 
 
 def moving(frame: int, modules: int) -> int:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.cells.equations import sigmoid
-from asr.cells.layer import SUFFIXES, Layer, OwnLayer, computed_in
+from asr.cells.layer import SUFFIXES, Layer, OwnLayer, State, begun, computed_in, within
 from asr.cells.memory import set_biases
 
 
@@ -59,28 +59,48 @@ class DepthGatedLSTM(OwnLayer):
             lengths: (B,), int64, frames; at least 1 each.
             states: Those of the layers below, (B, T, D H) each; takes this layer's.
         """
-        joined = torch.cat([inputs, *states[-1:]], dim=2) if states else inputs
-        wanted, features, hidden = computed_in(inputs), inputs.shape[2], self.hidden_size
-        weights = [[weight.to(wanted) for weight in mine] for mine in self._weights()]
+        features, hidden = inputs.shape[2], self.hidden_size
+        joined, weights = self._prepared(inputs, states)
 
         def run(values: Tensor, side: int) -> Tensor:
             x, below = values[:, :, :features], values[:, :, features:]
-            return _run(x, weights[side], below[:, :, side * hidden : (side + 1) * hidden])
+            return _run(x, weights[side], below[:, :, side * hidden : (side + 1) * hidden], [])[0]
 
         with torch.autocast(inputs.device.type, enabled=False):
-            found = self._each_way(joined.to(wanted), lengths, run)
+            return self._shared(self._each_way(joined, lengths, run), states)
+
+    def onward(
+        self, inputs: Tensor, lengths: Tensor, state: State, states: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
+        """Go on where an earlier call stopped; see `asr.cells.layer.Layer.onward`, and `forward` for the states."""
+        features = inputs.shape[2]
+        joined, (weights,) = self._prepared(inputs, states)
+        with torch.autocast(inputs.device.type, enabled=False):
+            x, below = joined[:, :, :features], joined[:, :, features:]
+            found, state = _run(x, weights, below, state)
+            outputs = self._shared(found * within(lengths, inputs)[:, :, None], states)
+        return outputs, [one.detach() for one in state]
+
+    def _prepared(self, inputs: Tensor, states: list[Tensor] | None) -> tuple[Tensor, list[list[Tensor]]]:
+        """Return the inputs with the states of the layer below beside them, and the weights, in the type to run in."""
+        wanted, joined = computed_in(inputs), torch.cat([inputs, *(states or [])[-1:]], dim=2)
+        return joined.to(wanted), [[weight.to(wanted) for weight in mine] for mine in self._weights()]
+
+    def _shared(self, found: Tensor, states: list[Tensor] | None) -> Tensor:
+        """Append the cell states to those of the layers below; return the outputs."""
+        parts = torch.split(found, self.hidden_size, dim=2)
         if states is not None:
-            states.append(torch.cat(torch.split(found, hidden, dim=2)[1::2], dim=2))
-        return torch.cat(torch.split(found, hidden, dim=2)[::2], dim=2)
+            states.append(torch.cat(parts[1::2], dim=2))
+        return torch.cat(parts[::2], dim=2)
 
 
-def _run(inputs: Tensor, weights: list[Tensor], below: Tensor) -> Tensor:
-    """Run one direction; return its outputs and cell states side by side, (B, T, 2 H)."""
+def _run(inputs: Tensor, weights: list[Tensor], below: Tensor, state: State) -> tuple[Tensor, State]:
+    """Run one direction; return its outputs and cell states side by side, (B, T, 2 H), and the last of each."""
     of_inputs, recurrent, bias, *gate = weights
     given = (inputs @ of_inputs.T + bias).unbind(1)
     low = below.unbind(1)
     depth = (inputs @ gate[0].T + gate[3] + gate[2] * below).unbind(1) if gate else None
-    h = c = inputs.new_zeros(len(inputs), recurrent.shape[1])
+    h, c = begun(state, inputs, recurrent.shape[1], recurrent.shape[1])
     found = []
     for t, now in enumerate(given):
         i, f, g, o = (now + h @ recurrent.T).chunk(4, dim=1)
@@ -90,4 +110,4 @@ def _run(inputs: Tensor, weights: list[Tensor], below: Tensor) -> Tensor:
         c = new
         h = sigmoid(o) * torch.tanh(c)
         found.append(torch.cat([h, c], dim=1))
-    return torch.stack(found, dim=1)
+    return torch.stack(found, dim=1), [h, c]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.autograd.graph import saved_tensors_hooks
 
 from asr.cells import recurrence
 from asr.cells.arrays import Record, Walks, Weights
@@ -34,7 +35,7 @@ def works(equations: Equations, dtype: torch.dtype, gradient: bool) -> bool:
     from asr.support import jit
 
     def trial() -> None:
-        with torch.enable_grad():
+        with torch.enable_grad(), saved_tensors_hooks(_itself, _itself):  # nothing outside sees what is saved here
             inputs = torch.zeros(1, 1, 1, dtype=dtype, requires_grad=gradient)
             weights = [torch.zeros(rows, 1, dtype=dtype) for rows in (equations.inputs, equations.recurrent)]
             weights.append(torch.zeros(recurrence.blocks(equations), dtype=dtype))
@@ -43,6 +44,10 @@ def works(equations: Equations, dtype: torch.dtype, gradient: bool) -> bool:
                 outputs.sum().backward()  # type: ignore[no-untyped-call]
 
     return jit.works(trial, "recurrent cells")
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def fused(equations: Equations, inputs: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
@@ -54,29 +59,58 @@ def fused(equations: Equations, inputs: Tensor, lengths: Tensor, weights: Sequen
         lengths: (B,), int64, frames.
         weights: Of the direction forward in time and, if there is one, backward: (I H, F), (R H, H), ((G + V) H,).
     """
+    return _applied(equations, inputs, lengths, weights, ())[0]
+
+
+def continued(
+    equations: Equations, inputs: Tensor, lengths: Tensor, weights: Sequence[Tensor], state: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the outputs of the direction forward in time, (B, T, H), and each utterance's last output and state.
+
+    Args:
+        equations: The cell.
+        inputs: (B, T, F).
+        lengths: (B,), int64, frames.
+        weights: Of the direction.
+        state: What the walk begins with, outputs and states, (B, H) each. They get no gradient.
+    """
+    outputs, *state = _applied(equations, inputs, lengths, [weights], state)
+    return outputs, state
+
+
+def _applied(
+    equations: Equations, inputs: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]], state: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
     flat = [weight for mine in weights for weight in mine]
     keep = needs_gradient([inputs, *flat])
-    outputs: Tensor = _Fused.apply(_walks(equations), keep, lengths, inputs, *flat)
-    return outputs
+    found: tuple[Tensor, ...] = _Fused.apply(_walks(equations), keep, lengths, tuple(state), inputs, *flat)
+    return found
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Context, walks: Walks, keep: bool, lengths: Tensor, inputs: Tensor, *weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Context, walks: Walks, keep: bool, lengths: Tensor, state: tuple[Tensor, ...], inputs: Tensor,
+        *weights: Tensor,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         inputs = inputs.contiguous()
+        after = [one.detach().clone() for one in state]
         outputs = inputs.new_empty(*inputs.shape[:2], len(weights) // 3 * weights[1].shape[1])
         arrays = inputs.detach().numpy(), lengths.cpu().numpy(), _directions(weights), outputs.numpy()
-        saved = recurrence.forward(walks, *arrays, keep, recurrence.threads())
+        begun = recurrence.State(*(one.numpy() for one in after)) if state else None
+        saved = recurrence.forward(walks, *arrays, keep, recurrence.threads(), begun)
+        ctx.mark_non_differentiable(*after)
         if saved:
             ctx.walks, ctx.steps, ctx.lengths, ctx.count = walks, saved.steps, saved.lengths, len(weights)
+            ctx.before = state[0].detach().numpy() if state else None
             # Torch frees what it saves as soon as the backward pass is over.
             records = [torch.from_numpy(array) for record in saved.records for array in record]
             ctx.save_for_backward(inputs, outputs, *weights, *records)
-        return outputs
+        return outputs, *after
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Context, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, grad_outputs: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         inputs, outputs, *others = (tensor.detach() for tensor in ctx.saved_tensors)
         records = [record.numpy() for record in others[ctx.count :]]
         grad_inputs, grads = recurrence.backward(
@@ -86,11 +120,12 @@ class _Fused(torch.autograd.Function):
             _directions(others[: ctx.count]),
             outputs.numpy(),
             np.ascontiguousarray(grad_outputs.numpy()),
-            ctx.needs_input_grad[3],
+            ctx.needs_input_grad[4],
             recurrence.threads(),
+            ctx.before,
         )
         by_inputs = None if grad_inputs is None else torch.from_numpy(grad_inputs)
-        return None, None, None, by_inputs, *(torch.from_numpy(array) for mine in grads for array in mine)
+        return None, None, None, None, by_inputs, *(torch.from_numpy(array) for mine in grads for array in mine)
 
 
 def _directions(weights: Sequence[Tensor]) -> list[Weights]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from asr.cells.equations import Equations, Values, sigmoid, tanh
-from asr.cells.layer import TorchLayer
+from asr.cells.layer import State, TorchLayer, begun
 from asr.errors import choose
 
 
@@ -63,8 +63,8 @@ class GRU(TorchLayer):
     def _packed(self, inputs: Tensor, lengths: Tensor, weights: list[list[Tensor]]) -> Tensor:
         return (super()._packed if self._after else self._reversed)(inputs, lengths, weights)
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
-        return super()._one_way(inputs, weights) if self._after else _reset_before(inputs, *weights)
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
+        return super()._onward(inputs, weights, state) if self._after else _reset_before(inputs, state, *weights)
 
     def _as_sums(self, *weights: Tensor) -> list[Tensor]:
         """Torch's order is r, z, n; the sums', m, r, z, n."""
@@ -75,16 +75,21 @@ class GRU(TorchLayer):
 
 
 def _reset_before(
-    inputs: Tensor, of_inputs: Tensor, recurrent: Tensor, bias_of_inputs: Tensor, bias_of_recurrent: Tensor
-) -> Tensor:
+    inputs: Tensor,
+    state: State,
+    of_inputs: Tensor,
+    recurrent: Tensor,
+    bias_of_inputs: Tensor,
+    bias_of_recurrent: Tensor,
+) -> tuple[Tensor, State]:
     """Run one direction with the reset gate before the product, (B, T, F) → (B, T, H)."""
     hidden = recurrent.shape[1]
     given = inputs @ of_inputs.T + bias_of_inputs + bias_of_recurrent
-    h = inputs.new_zeros(len(inputs), hidden)
+    (h,) = begun(state, inputs, hidden)
     outputs = []
     for now in given.unbind(1):
         r, z = sigmoid(now[:, : 2 * hidden] + h @ recurrent[: 2 * hidden].T).chunk(2, dim=1)
         n = tanh(now[:, 2 * hidden :] + (r * h) @ recurrent[2 * hidden :].T)
         h = n + z * (h - n)
         outputs.append(h)
-    return torch.stack(outputs, dim=1)
+    return torch.stack(outputs, dim=1), [h]

@@ -1,6 +1,6 @@
 """What every recurrent layer shares: lengths, directions, devices, types; a cell brings its equations and weights."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.cells.equations import Equations
-from asr.cells.fused import fused, needs_gradient, works
+from asr.cells.fused import continued, fused, needs_gradient, works
 from asr.errors import choose
 
 DIRECTIONS = {"both": 2, "forward": 1}
+
+State = list[Tensor]  # what a direction goes on with, (B, …) each, its last output first; empty before the first frame
 
 
 class Layer(nn.Module):
@@ -23,7 +25,7 @@ class Layer(nn.Module):
     left to itself, autocast would run it in float16, in which small gradients vanish.
 
     A cell sets `equations` if its steps are what `Equations` can say: it then has compiled walks and a loop in torch.
-    Else it says in `_one_way` what a direction does.
+    Else it says in `_onward` what a direction does.
 
     Attributes:
         size: Of a frame's output vector, over all directions.
@@ -52,6 +54,28 @@ class Layer(nn.Module):
         with torch.autocast(device, enabled=False):
             return route(inputs.to(wanted), lengths, [[w.to(wanted) for w in mine] for mine in self._weights()])
 
+    def onward(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        """Go on where an earlier call stopped; return the outputs, (B, T, H), and the state to go on with.
+
+        Pieces give what the whole gives, but no gradient flows from one to those before it. Only a layer forward in
+        time can do this.
+
+        Args:
+            inputs: (B, T, F).
+            lengths: (B,), int64, frames; at least 1 each. The state of an utterance that is shorter than T is over.
+            state: What the earlier call returned; empty at the beginning.
+        """
+        assert self.directions == 1
+        (weights,) = self._weights()
+        if inputs.device.type == "cpu" and inputs.dtype in (torch.float32, torch.float64) and self._compiled(inputs):
+            assert self.equations
+            begin = state or [inputs.new_zeros(len(inputs), self.hidden_size)] * 2
+            return continued(self.equations, inputs, lengths, self._as_sums(*weights), begin)
+        wanted = computed_in(inputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            outputs, state = self._onward(inputs.to(wanted), [weight.to(wanted) for weight in weights], state)
+        return outputs * within(lengths, inputs)[:, :, None], [one.detach() for one in state]
+
     def stand_on(self, lower: "Layer") -> None:
         """Add what a layer has only above another one; most have nothing."""
 
@@ -76,18 +100,22 @@ class Layer(nn.Module):
 
     def _each_way(self, inputs: Tensor, lengths: Tensor, run: Callable[[Tensor, int], Tensor]) -> Tensor:
         """Return what `run` makes of the inputs in the order of each direction, side by side, 0 beyond a length."""
-        frames, lengths = torch.arange(inputs.shape[1], device=inputs.device), lengths.to(inputs.device)
-        inside = frames < lengths[:, None]  # (B, T)
+        inside = within(lengths, inputs)
         outputs = [run(inputs, 0)]
         if self.directions == 2:
+            frames, lengths = torch.arange(inputs.shape[1], device=inputs.device), lengths.to(inputs.device)
             reverse = torch.where(inside, lengths[:, None] - 1 - frames, frames)
             outputs.append(_gather(run(_gather(inputs, reverse), 1), reverse))
         return torch.cat(outputs, dim=-1) * inside[:, :, None]
 
     def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
         """Run one direction over all T frames, (B, T, F) → (B, T, H); padding comes last and harms nothing."""
+        return self._onward(inputs, weights, [])[0]
+
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
+        """Run one direction over T frames; return the outputs, (B, T, H), and the state after the last."""
         assert self.equations
-        return loop(self.equations, inputs, *self._as_sums(*weights))
+        return loop(self.equations, inputs, self._as_sums(*weights), state)
 
     def _as_sums(self, *weights: Tensor) -> list[Tensor]:
         """Return one direction's weights as `asr.cells.arrays.Weights` has them, from the layer's own."""
@@ -130,12 +158,15 @@ class TorchLayer(Layer, nn.RNNBase):
         data = type(self).call(packed.data, packed.batch_sizes, initial, flat, *settings)[0]
         return pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=inputs.shape[1])[0]
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
         initial = self._initial(inputs, 1)
+        if state:
+            given = [one[None].to(inputs) for one in state]
+            initial = given if isinstance(initial, list) else given[0]
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
         settings = True, 1, 0.0, self.training, False, True
-        outputs: Tensor = type(self).call(inputs, initial, weights, *settings)[0]
-        return outputs
+        outputs, *last = type(self).call(inputs, initial, weights, *settings)
+        return outputs, [last[0][0], last[-1][0]]
 
     def _initial(self, inputs: Tensor, directions: int) -> Tensor | list[Tensor]:
         """Return the state before the first step as torch's function wants it."""
@@ -190,6 +221,16 @@ def named(layer: Layer, names: Iterable[str]) -> list[list[Tensor]]:
     return [[getattr(layer, name + suffix) for name in names] for suffix in SUFFIXES[: layer.directions]]
 
 
+def within(lengths: Tensor, inputs: Tensor) -> Tensor:
+    """Return which frames of the inputs (B, T, F) are not padding, (B, T)."""
+    return torch.arange(inputs.shape[1], device=inputs.device) < lengths.to(inputs.device)[:, None]
+
+
+def begun(state: State, inputs: Tensor, *sizes: int) -> State:
+    """Return a state in the inputs' type; at the beginning zeros, (B, H) for each size H."""
+    return [one.to(inputs) for one in state] or [inputs.new_zeros(len(inputs), size) for size in sizes]
+
+
 def computed_in(inputs: Tensor) -> torch.dtype:
     """Return the type that torch's part runs in."""
     device = inputs.device.type
@@ -201,23 +242,23 @@ def _gather(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(1, index[:, :, None].expand(-1, -1, values.shape[2]))
 
 
-def loop(equations: Equations, inputs: Tensor, of_inputs: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
-    """Return one direction's outputs (B, T, H), step by step in torch; autograd finds the gradients.
+def loop(equations: Equations, inputs: Tensor, weights: Sequence[Tensor], last: State) -> tuple[Tensor, State]:
+    """Return one direction's outputs (B, T, H), step by step in torch, and its state; autograd finds the gradients.
 
     Args:
         equations: The cell.
         inputs: (B, T, F).
-        of_inputs: (I H, F).
-        recurrent: (R H, H).
-        bias: ((G + V) H,).
+        weights: (I H, F), (R H, H) and ((G + V) H,).
+        last: The output and the state to begin with; empty for zeros.
     """
+    of_inputs, recurrent, bias = weights
     hidden, sums = recurrent.shape[1], equations.sums
     vectors = bias.view(-1, hidden)[sums:].unbind(0)
     given = F.pad(inputs @ of_inputs.T, ((sums - equations.inputs) * hidden, 0)) + bias[: sums * hidden]
-    state = output = inputs.new_zeros(len(inputs), hidden)
+    output, state = begun(last, inputs, hidden, hidden)
     outputs = []
     for now in given.unbind(1):
         total = now + F.pad(output @ recurrent.T, (0, (sums - equations.recurrent) * hidden))
         _, state, output = equations.forward((*total.view(len(total), sums, hidden).unbind(1), *vectors), state)
         outputs.append(output)
-    return torch.stack(outputs, dim=1)
+    return torch.stack(outputs, dim=1), [output, state]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from asr.cells import memory
 from asr.cells.equations import Equations, Values, sigmoid, tanh
-from asr.cells.layer import TorchLayer
+from asr.cells.layer import State, TorchLayer, begun
 from asr.cells.memory import between
 
 
@@ -70,8 +70,8 @@ class LSTM(TorchLayer):
             of_recurrent.data[: 2 * hidden] = 0.0
             memory.set_biases(of_inputs.data[:hidden], of_inputs.data[hidden : 2 * hidden], forget_bias, chrono)
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
-        return _projected(inputs, *weights) if self.proj_size else super()._one_way(inputs, weights)
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
+        return _projected(inputs, state, *weights) if self.proj_size else super()._onward(inputs, weights, state)
 
     def _initial(self, inputs: Tensor, directions: int) -> list[Tensor]:
         cells = inputs.new_zeros(directions, len(inputs), self.hidden_size)
@@ -80,18 +80,19 @@ class LSTM(TorchLayer):
 
 def _projected(
     inputs: Tensor,
+    state: State,
     of_inputs: Tensor,
     recurrent: Tensor,
     b_inputs: Tensor,
     b_recurrent: Tensor,
     down: Tensor,
-) -> Tensor:
+) -> tuple[Tensor, State]:
     """Run one direction with a projection (P, H), (B, T, F) → (B, T, P); torch's own call has no oneDNN for it."""
     given = inputs @ of_inputs.T + b_inputs + b_recurrent
-    h, c = inputs.new_zeros(len(inputs), len(down)), inputs.new_zeros(len(inputs), down.shape[1])
+    h, c = begun(state, inputs, *down.shape)
     outputs = []
     for now in given.unbind(1):
         _, c, o = forward((now + h @ recurrent.T).chunk(4, dim=1), c)
         h = o @ down.T
         outputs.append(h)
-    return torch.stack(outputs, dim=1)
+    return torch.stack(outputs, dim=1), [h, c]

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from asr.cells.blocks import BlockLayer
 from asr.cells.equations import Equations, Values, sigmoid, tanh
+from asr.cells.layer import State, begun
 from asr.errors import choose
 
 
@@ -70,13 +71,13 @@ class LSTM1997(BlockLayer):
         for _, _, bias in self._weights():
             bias.data[-(hidden // block) :] = output_bias
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
         if self.equations:
-            return super()._one_way(inputs, weights)
+            return super()._onward(inputs, weights, state)
         of_inputs, recurrent, bias = weights
         given = inputs @ of_inputs.T + bias
         rows = self._rows()
-        read, c = inputs.new_zeros(len(inputs), sum(rows)), inputs.new_zeros(len(inputs), self.hidden_size)
+        read, c = begun(state, inputs, sum(rows), self.hidden_size)
         outputs = []
         for now in given.unbind(1):
             i, g, o = torch.split(now + read @ recurrent.T, rows, dim=1)
@@ -84,4 +85,4 @@ class LSTM1997(BlockLayer):
             _, c, h = forward((spread[0], g, spread[1]), c)
             read = torch.cat([h, F.sigmoid(i), F.sigmoid(o)], dim=1)
             outputs.append(h)
-        return torch.stack(outputs, dim=1)
+        return torch.stack(outputs, dim=1), [read, c]

@@ -11,11 +11,12 @@ Source: L. Feng, F. Tung, M. Ahmed, Y. Bengio and H. Hajimirsadeghi, "Were RNNs 
 appendix B.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from asr.cells.equations import Equations, Values, positive, relu, sigmoid
-from asr.cells.layer import OwnLayer
+from asr.cells.layer import OwnLayer, State
 
 
 def forward(sums: tuple[Values, ...], h: Values) -> tuple[tuple[Values, ...], Values, Values]:
@@ -56,10 +57,15 @@ class MinGRU(OwnLayer):
         inputs, bias = weights
         return [inputs, inputs.new_zeros(0, self.hidden_size), bias]
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
         z, v = (inputs @ weights[0].T + weights[1]).chunk(2, dim=2)
         z = sigmoid(z)
-        return scan(1.0 - z, z * (relu(v) + sigmoid(v - relu(v))))
+        added = z * (relu(v) + sigmoid(v - relu(v)))
+        if state:
+            first = added[:, :1] + (1.0 - z[:, :1]) * state[0][:, None].to(inputs)
+            added = torch.cat([first, added[:, 1:]], dim=1)
+        h = scan(1.0 - z, added)
+        return h, [h[:, -1]] * 2
 
 
 def scan(kept: Tensor, added: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ from asr.cells.arrays import (
     Weights,
     aligned,
     blank,
+    continued,
+    longest_first,
     rounded,
     strided,
     ways,
@@ -35,9 +37,17 @@ class Saved(NamedTuple):
     records: Sequence[Record]
 
 
+class State(NamedTuple):
+    """What a walk forward in time begins with, and where it ends: each utterance's output and state, (B, H)."""
+
+    outputs: Array
+    states: Array
+
+
 def forward(
-    walks: Walks, inputs: Array, lengths: Ints, weights: Sequence[Weights], outputs: Array, keep: bool, threads: int
-) -> Saved | None:
+    walks: Walks, inputs: Array, lengths: Ints, weights: Sequence[Weights], outputs: Array, keep: bool, threads: int,
+    state: State | None = None,
+) -> Saved | None:  # fmt: skip
     """Run each direction; D is their number.
 
     Args:
@@ -48,6 +58,8 @@ def forward(
         outputs: (B, T, D H), takes the outputs, 0 beyond each length.
         keep: Whether a backward pass will follow.
         threads: One or two; changes no bit.
+        state: What the direction forward in time begins with, if not with zeros, and if there is no other; then takes
+            where it ends.
 
     Returns:
         What `backward` needs, if it will follow.
@@ -57,7 +69,9 @@ def forward(
     """
     _check(walks, inputs, lengths, weights, outputs)
     batch, frames, features = inputs.shape
-    steps = ways(lengths, frames, len(weights))
+    order, steps = longest_first(lengths), ways(lengths, frames, len(weights))
+    if state:
+        steps = [continued(steps[0], order, batch * frames)]
     hidden, dtype, sums = outputs.shape[2] // len(weights), inputs.dtype, blocks(walks.equations)
     space = rounded(hidden)
     chunk, many = max(walks.chunk, batch), len(steps[0].frames)
@@ -73,16 +87,24 @@ def forward(
             _panels(walks, mine.inputs, hidden, True), _panels(walks, mine.recurrent, hidden, True), bias
         )
         work = workspace(chunk, batch, features, space, 0, dtype)
+        if state:
+            work.outputs[:, :hidden] = state.outputs[order]
+            records[side].states[:batch] = 0
+            records[side].states[:batch, :hidden] = state.states[order]
         arrays = inputs.reshape(batch * frames, -1), steps[side], laid_out, _offsets(sums, space), keep, records[side]
         walks.forward(*arrays, work, flat, side * hidden, hidden)
 
     _each(walk, len(weights), threads)
+    if state:
+        last = steps[0].firsts[lengths[order]] if keep else 0
+        state.states[order] = records[0].states[last + np.arange(batch), :hidden]
+        state.outputs[:] = outputs[np.arange(batch), lengths - 1]
     return Saved(lengths, steps, records) if keep else None
 
 
 def backward(
     walks: Walks, saved: Saved, inputs: Array, weights: Sequence[Weights], outputs: Array, grad_outputs: Array,
-    wanted: bool, threads: int,
+    wanted: bool, threads: int, before: Array | None = None,
 ) -> tuple[Array | None, list[Weights]]:  # fmt: skip
     """Return the loss's gradients with respect to the inputs, if wanted, and to each direction's weights.
 
@@ -95,6 +117,7 @@ def backward(
         grad_outputs: (B, T, D H), row-major.
         wanted: Whether the gradients with respect to the inputs are.
         threads: One or two.
+        before: The outputs that the walk began with, (B, H), if not with zeros; they get no gradient.
     """
     (batch, frames, features), hidden, dtype = inputs.shape, outputs.shape[2] // len(weights), inputs.dtype
     equations, space = walks.equations, rounded(hidden)
@@ -112,7 +135,9 @@ def backward(
             _panels(walks, mine.inputs, hidden, False), _panels(walks, mine.recurrent, hidden, False), found.bias
         )
         work = workspace(max(walks.chunk, batch), batch, features, space, record.sums.shape[1], dtype)
-        flat = (array.reshape(batch * frames, -1) for array in (inputs, outputs, grad_outputs))
+        flat = [array.reshape(batch * frames, -1) for array in (inputs, outputs, grad_outputs)]
+        if before is not None:
+            flat[1] = np.concatenate([flat[1], before])
         offsets, target = _offsets(blocks(equations), space), grad_inputs[side].reshape(batch * frames, -1)
         columns = side * hidden, hidden
         walks.backward(*flat, saved.steps[side], laid_out, offsets, record, work, found, wanted, target, *columns)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from asr.cells.equations import Equations, Values, positive, relu, tanh
-from asr.cells.layer import TorchLayer, loop
+from asr.cells.layer import State, TorchLayer, loop
 from asr.cells.memory import between
 from asr.errors import AsrError, choose
 
@@ -117,10 +117,10 @@ class RNN(TorchLayer):
     def _packed(self, inputs: Tensor, lengths: Tensor, weights: list[list[Tensor]]) -> Tensor:
         return (super()._packed if self._plain else self._reversed)(inputs, lengths, weights)
 
-    def _one_way(self, inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    def _onward(self, inputs: Tensor, weights: list[Tensor], state: State) -> tuple[Tensor, State]:
         if self._plain or self.equations is None:
-            return super()._one_way(inputs, weights)
-        return loop(self.equations, inputs, *self._as_sums(*weights))
+            return super()._onward(inputs, weights, state)
+        return loop(self.equations, inputs, self._as_sums(*weights), state)
 
     def _as_sums(self, *weights: Tensor) -> list[Tensor]:
         inputs, recurrent, bias = super()._as_sums(*weights)

@@ -213,7 +213,7 @@ def forward_walk(equations: Equations) -> Callable[..., None]:
 
         Args:
             inputs: (B T, F).
-            steps: Of this direction.
+            steps: Of this direction. If the first has no frames, record and work contain its states and outputs.
             weights: (F, I H') and (H, R H') in panels, (1, (G + V) H').
             offsets: Of the sums' columns in a row of the record.
             keep: Whether the record is of the whole walk, or has rows for a chunk and states for a step.
@@ -225,7 +225,7 @@ def forward_walk(equations: Equations) -> Callable[..., None]:
         """
         _ = version
         features, space, many = inputs.shape[1], work.outputs.shape[1], len(steps.frames)
-        low = 0
+        low = int(steps.frames[0] < 0)
         while low < len(steps.going):
             high = low + 1
             while high < len(steps.going) and steps.firsts[high + 1] - steps.firsts[low] <= CHUNK:
@@ -295,7 +295,7 @@ def backward_walk(equations: Equations) -> Callable[..., None]:
 
         Args:
             inputs: (B T, F).
-            outputs: (B T, D H).
+            outputs: (B T, D H); if the first step has no frames, then its outputs, (B, D H).
             grad_outputs: (B T, D H).
             steps: Of this direction.
             weights: (I H', F') and (R H', H') in panels; the bias is not used.
@@ -312,16 +312,16 @@ def backward_walk(equations: Equations) -> Callable[..., None]:
         features = inputs.shape[1]
         (with_input, wide), (with_output, space) = grads.inputs.shape, grads.recurrent.shape
         nothing = repeated(work.zeros, 0)
-        after, high = 0, len(steps.going)
-        while high > 0:
+        after, high, least = 0, len(steps.going), int(steps.frames[0] < 0)
+        while high > least:
             low = high - 1
-            while low > 0 and steps.firsts[high] - steps.firsts[low - 1] <= CHUNK:
+            while low > least and steps.firsts[high] - steps.firsts[low - 1] <= CHUNK:
                 low -= 1
             start, end = steps.firsts[low], steps.firsts[high]
             gather(inputs, 0, features, steps.frames, start, end, work.inputs)
             gather(grad_outputs, column, hidden, steps.frames, start, end, work.grad_outputs)
             gather(outputs, column, hidden, steps.previous, start, end, work.previous)
-            ahead = max(2 * start - end, 0)
+            ahead = max(2 * start - end, steps.firsts[least])
             prefetch_frames(inputs, 0, features, steps.frames, ahead, start)
             prefetch_frames(grad_outputs, column, hidden, steps.frames, ahead, start)
             prefetch_frames(outputs, column, hidden, steps.frames, ahead, start)

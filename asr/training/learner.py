@@ -18,7 +18,7 @@ from asr.errors import AsrError, choose
 from asr.model import Model
 from asr.support import seeds
 from asr.support.parallel import ProcessGroup
-from asr.training import schedule
+from asr.training import schedule, truncation
 from asr.training.weight_noise import noisy
 
 NON_FINITE_GRADIENT = "finite loss, non-finite gradient"
@@ -169,7 +169,10 @@ class Learner:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seeds.integer(settings.seed, "dropout", position.epoch, position.step, self.group.rank))
             with torch.autocast("cuda", torch.bfloat16) if self._autocast else nullcontext():
-                log_probs, lengths = self.model(inputs, batch.lengths)
+                if settings.truncate:
+                    log_probs, lengths = truncation.in_pieces(self.model, inputs, batch.lengths, settings.truncate)
+                else:
+                    log_probs, lengths = self.model(inputs, batch.lengths)
         if settings.deterministic:
             log_probs = log_probs.cpu()  # CUDA's CTC loss sums its gradient in no fixed order
         losses = ctc.loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)

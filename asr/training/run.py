@@ -25,7 +25,7 @@ from asr.frontends import strided
 from asr.support import files, text
 from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
-from asr.training import augmentation, checkpoint, initial
+from asr.training import augmentation, checkpoint, initial, truncation
 from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner, check
 
@@ -148,6 +148,7 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
         AsrError: The device does not support the precision; the optimizer or the schedule is unknown; the recipe, a
             transcript or a recording is invalid.
     """
+    truncation.check(recipe)
     check(recipe.training, device)  # what is not supported is refused before the features are computed
     features = bundle.build_features(recipe.features)
     path = corpus / "train.jsonl"

@@ -89,6 +89,39 @@ def test_the_compiled_walks_give_the_same_bits_in_any_batch(cell):
         assert torch.equal(together[b, :n], cell(inputs()[b : b + 1, :n], LENGTHS[b : b + 1])[0])
 
 
+@pytest.mark.parametrize(("name", "own"), [*((name, {}) for name in CELLS), *VARIANTS], ids=str)
+def test_a_layer_forward_in_time_goes_on_where_it_stopped(name, own):
+    """To the last bit where it is compiled; the state's route through torch gives the same."""
+    torch.manual_seed(1)
+    layer, values = CELLS[name](FEATURES, HIDDEN, direction="forward", **own), inputs()
+    whole = layer(values, torch.tensor([9, 9, 9]))
+    for compiled in (True, False) if layer.equations else (False,):
+        if not compiled:
+            layer._compiled = lambda inputs: False
+        state, pieces = [], []
+        for start in (0, 1, 5):
+            piece = values[:, start : {0: 1, 1: 5, 5: 9}[start]]
+            outputs, state = layer.onward(piece, torch.full((3,), piece.shape[1]), state)
+            pieces.append(outputs)
+            assert not any(one.requires_grad for one in state)
+        found = torch.cat(pieces, dim=1)
+        torch.testing.assert_close(found, whole, atol=0 if compiled else 1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "own"), [*((name, {}) for name in CELLS), *VARIANTS], ids=str)
+def test_gradients_of_a_piece_are_those_of_torch_in_double_precision(name, own):
+    torch.manual_seed(1)
+    layer = CELLS[name](FEATURES, HIDDEN, direction="forward", **own)
+    state = layer.onward(inputs()[:2], torch.tensor([9, 9]), [])[1]
+    lengths = torch.tensor([4, 2])
+    ours = outcome(layer, lambda x: layer.onward(x[:2, :4], lengths, state)[0])
+    double, state = layer.double(), [one.double() for one in state]
+    double._compiled = lambda inputs: False
+    torchs = outcome(double, lambda x: double.onward(x[:2, :4].double(), lengths, state)[0])
+    for key, one in ours.items():
+        torch.testing.assert_close(one.double(), torchs[key].double(), atol=1e-5, rtol=1e-5, msg=key)
+
+
 def test_frames_beyond_a_length_come_out_as_zero(cell):
     outputs = cell(inputs(), LENGTHS)
     assert all((outputs[b, n:] == 0).all() for b, n in enumerate(LENGTHS.tolist()))

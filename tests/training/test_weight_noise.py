@@ -55,7 +55,9 @@ def check_that_it_resumes(made, toy, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_trains_is_saved_and_resumes_bit_exactly(name, toy, tmp_path, monkeypatch):
-    made = recipe({"cell": name, "direction": "forward"} if name == "gru" else {"cell": name})
+    pieces = {"direction": "forward", "dropout": 0.2}, {"truncate": 9}
+    encoder, training = pieces if name == "gru" else ({}, {})
+    made = recipe({"cell": name, **encoder}, **training)
     system = check_that_it_resumes(made, toy, tmp_path, monkeypatch)
     assert system.recipe.encoder.own["direction"] == ("forward" if name == "gru" else "both")
     fresh = bundle.build(made).model.state_dict()
