@@ -5,6 +5,12 @@ table below. Its trials, one for each case and seed, run in processes of their o
 (`trials.py`); tables, page and pictures are made of what is stored (`overview.py`).
 """
 
+from asr.memory import carousel, cliff, gradient_flow, markov
 from asr.memory.experiment import Experiment
 
-EXPERIMENTS: dict[str, Experiment] = {}
+EXPERIMENTS: dict[str, Experiment] = {
+    "gradient-flow": gradient_flow.EXPERIMENT,
+    "carousel": carousel.EXPERIMENT,
+    "cliff": cliff.EXPERIMENT,
+    "hidden-markov": markov.EXPERIMENT,
+}
