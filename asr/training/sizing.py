@@ -22,6 +22,7 @@ STEPS = 500  # that it takes to leave the plateau with few units
 STEPS_PER_UNIT = 60  # and more with each unit to tell from the others
 EPOCHS = (12, 120)  # of the set at all its speeds
 SMALL_EPOCHS = 40  # at least, of a set that is changed in every epoch and so never repeats
+SEEN = 160_000  # utterances in all of them, speeds counted apart: as many as are needed, if there are many in an epoch
 RATE, AT = 1e-2, 16  # learning rate at this batch; Adam's follows the square root of the batch
 UNIT_FRAMES = 30  # to a unit, about; CTC stays long on its plateau where blanks outnumber units by far more
 MAX_STRIDE = 4
@@ -123,10 +124,12 @@ def resolved(recipe: Recipe, size: Size, constants: Training | None = None) -> R
         settings = replace(settings, **{key: getattr(constants, key) for key in by_rule})
     batch = settings.batch or _batch(size)
     steps_per_epoch = math.ceil(size.utterances * len(augment.speeds) / batch)
+    enough = math.ceil(SEEN / (size.utterances * len(augment.speeds)))
+    least = max(min(SMALL_EPOCHS, enough), EPOCHS[0]) if changed else EPOCHS[0]
     training = replace(
         settings,
         batch=batch,
-        epochs=settings.epochs or _epochs(size, steps_per_epoch, SMALL_EPOCHS if changed else EPOCHS[0]),
+        epochs=settings.epochs or _epochs(size, steps_per_epoch, least),
         learning_rate=settings.learning_rate or _rate(settings, batch),
     )
     frontend = _frontend(size) if recipe.frontend.kind == AUTO else recipe.frontend

@@ -62,7 +62,8 @@ def test_augmentation_is_chosen_only_where_asked_for_only_for_small_sets_and_onl
 
 def test_a_small_set_that_is_changed_is_learned_for_longer_and_with_dropout():
     auto = Recipe(augment=Augment(auto=True))
-    for size, epochs, dropout in ((DIGITS, 40, 0.3), (THOUSAND, 12, 0.0)):
+    fewer, more = (replace(DIGITS, utterances=n) for n in (1300, 2 * DIGITS.utterances))
+    for size, epochs, dropout in ((fewer, 40, 0.3), (DIGITS, 36, 0.3), (more, 18, 0.3), (THOUSAND, 12, 0.0)):
         made = sizing.resolved(auto, size)
         assert (made.training.epochs, made.encoder.dropout) == (epochs, dropout)
         assert filled(auto, made) == made
