@@ -9,10 +9,13 @@
     decoding.py     the program of such a process: a recording in, an answer out
     answers.py      transcript → the answer in the format that was asked for
     analysis.py     what the page draws of a recording
+    listening.py    audio that is being spoken → partial and final results
+    live_socket.py  the WebSocket
     offer.py        what the API says of the system
     wire.py         messages to and from a decoding process
     figures.py      Prometheus
     listener.py     uvicorn, its timeouts, and how it ends
+    page/           what is at `/`
 
 The server's own process reads no audio and runs no network: recordings are decoded by processes of their own, because a
 C library that meets a damaged file, or a decompression that never ends, must not end the server. They exchange bytes

@@ -53,14 +53,10 @@ def answer(
     transcript = answers.recognized(recognizer, samples, rate)
     log_probs = recognizer.log_probs((samples, rate))
     first, second = recognizer.seconds([0, 1])
-    sure = transcript.confidence or [None] * len(transcript.units)
     row = {
         "text": transcript.text,
         "duration": transcript.seconds,
-        "units": [
-            unit | {"confidence": confidence}
-            for unit, confidence in zip(answers.timed("symbol", transcript.units), sure, strict=True)
-        ],
+        "units": answers.units_of(transcript),
         "words": answers.timed("word", transcript.words),
         "symbols": recognizer.bundle.units.symbols,
         "start": round(first, 6),

@@ -190,6 +190,12 @@ def _log(probability: float) -> float:
     return math.log(max(probability, LEAST))
 
 
+def units_of(transcript: Transcript) -> list[Facts]:
+    """Return the units with their times and their confidence, None where it was not estimated."""
+    sure = transcript.confidence or [None] * len(transcript.units)
+    return [one | {"confidence": own} for one, own in zip(timed("symbol", transcript.units), sure, strict=True)]
+
+
 def timed(name: str, segments: "Sequence[Segment]") -> list[Facts]:
     """Return symbols, under a name, with their times."""
     return [{name: one.symbol, "start": round(one.start, 4), "end": round(one.end, 4)} for one in segments]

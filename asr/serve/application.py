@@ -1,9 +1,10 @@
 """The routes: OpenAI's transcriptions, the page and what it draws, health and figures."""
 
-import json
+import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,22 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from asr.bundle import load
 from asr.decoders import Search
 from asr.errors import AsrError
-from asr.serve import form, page
+from asr.serve import form, page, wire
 from asr.serve.figures import Figures
 from asr.serve.gate import Gate
 from asr.serve.limits import Limits
+from asr.serve.live_socket import LiveSession
 from asr.serve.offer import Offered
-from asr.serve.processes import Processes
-from asr.serve.refusal import RefusedError
+from asr.serve.processes import EndedError, Processes
+from asr.serve.refusal import RefusedError, place
 
+LOG = logging.getLogger(__name__)
 CHUNK = 1 << 18  # bytes of a recording that are passed on at a time
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -63,13 +67,24 @@ class Application:
             lifespan=self._lifespan,
             exception_handlers={RefusedError: _refused, HTTPException: _http, Exception: _failed},
         )
-        paths = [route.path for route in routes]
+        paths = [route.path for route in routes if isinstance(route, Route | WebSocketRoute)]
+        self._sessions = set[LiveSession]()
         self.asgi = Gate(app, names, token, self._limits, self._figures, paths)
 
-    def _routes(self) -> list[Route]:
+    async def close(self) -> None:
+        """End the live sessions: they get what was said until now."""
+        for session in self._sessions:
+            session.leave()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.idle):
+                while self._sessions:
+                    await asyncio.sleep(0.05)
+
+    def _routes(self) -> list[BaseRoute]:
         return [
             Route("/v1/audio/transcriptions", self._transcriptions, methods=["POST"]),
             Route("/v1/asr/analysis", self._analysis, methods=["POST"]),
+            WebSocketRoute("/v1/asr/live", self._live),
             Route("/v1/models", self._models),
             Route("/v1/models/{model}", self._model),
             Route("/healthz", _healthy),
@@ -107,12 +122,27 @@ class Application:
             body = await self._whole(request, {"task": "analyze"}, _chunks(form.only_file(sent)))
         return Response(body, media_type="application/json")
 
+    async def _live(self, socket: WebSocket) -> None:
+        async with self._processes.session() as start:
+            session = LiveSession(socket, self._limits)
+            self._sessions.add(session)
+            try:
+                rate = await session.start()
+                socket.scope["asr.seconds"] = await session.recognize(await start(), rate)
+            except RefusedError as refusal:
+                await session.refuse(refusal)
+            except (EndedError, TimeoutError) as error:
+                LOG.warning("a live session failed: %s", place(error))
+                await session.refuse(RefusedError(500, "decoder_ended", "the process that listened ended"))
+            finally:
+                self._sessions.discard(session)
+
     async def _whole(self, request: Request, job: dict[str, Any], data: AsyncIterable[bytes]) -> bytes:
         """Return all that a job makes."""
         async with aclosing(self._processes.run(job, data)) as parts:
-            *made, facts = [part async for part in parts]
-        _note(request, facts)
-        return b"".join(made)
+            *made, end = [part async for part in parts]
+        _note(request, end)
+        return b"".join(part.payload for part in made)
 
     async def _streamed(self, request: Request, job: dict[str, Any], data: AsyncIterable[bytes]) -> Response:
         """Return what a job makes as it is made; if it fails before anything was, that is the answer.
@@ -125,11 +155,12 @@ class Application:
         async def events() -> AsyncGenerator[bytes, None]:
             async with aclosing(parts):
                 try:
-                    before = first
+                    yield first.payload
                     async for part in parts:
-                        yield before
-                        before = part
-                    _note(request, before)
+                        if part.tag == wire.PART:
+                            yield part.payload
+                        else:
+                            _note(request, part)
                 except RefusedError as refusal:
                     yield b"event: error\ndata: " + refusal.body().strip() + b"\n\n"
 
@@ -152,7 +183,7 @@ class Application:
         """Return the page, made when it is first asked for; it recognizes in the browser, and asks for nothing more."""
         if not self._shown:
             try:
-                self._shown = await run_in_threadpool(lambda: page.made(load(self._bundle)))
+                self._shown = await run_in_threadpool(lambda: page.made(load(self._processes.system)))
             except AsrError as error:
                 raise RefusedError(404, "not_found", str(error)) from error
         return HTMLResponse(
@@ -178,13 +209,15 @@ async def _chunks(file: UploadFile) -> AsyncGenerator[bytes, None]:
         yield data
 
 
-def _note(request: Request, facts: bytes) -> None:
+def _note(request: Request, end: wire.Message) -> None:
     """Keep a recording's duration for the log."""
-    request.scope["asr.seconds"] = json.loads(facts)["seconds"]
+    request.scope["asr.seconds"] = end.json["seconds"]
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
+    if request.scope["type"] != "http":
+        raise error  # to the gate
     return Response(error.body(), error.status, error.headers())
 
 

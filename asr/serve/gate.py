@@ -24,12 +24,8 @@ LOG = logging.getLogger(__name__)
 OPEN = ("/healthz", "/readyz", "/")  # answered without a token
 PROTOCOL = "asr.token."  # before the token, base64url, among a WebSocket's subprotocols: browsers send no other header
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
-CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": CONTENT_POLICY,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # the page brings its own
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -115,9 +111,11 @@ class Gate:
         for origin in origins:
             if origin.lower() not in (f"http://{host[0]}", f"https://{host[0]}"):
                 raise RefusedError(403, "foreign_origin", "pages of other sites may not use this server")
-        path = scope["path"]
-        open_to_all = path in OPEN
-        if self._token and not open_to_all and not hmac.compare_digest(_sent_token(scope, headers), self._token):
+        if (
+            self._token
+            and scope["path"] not in OPEN
+            and not hmac.compare_digest(_sent_token(scope, headers), self._token)
+        ):
             raise RefusedError(401, "invalid_api_key", "send the server's token: Authorization: Bearer TOKEN")
 
     def _record(self, scope: Scope, answered: "_Answered", size: int, seconds: float) -> None:

@@ -31,16 +31,24 @@ class TimedProtocol(H11Protocol):
 
 
 class Listener(uvicorn.Server):
-    """A server that says when it is ready.
+    """A server that says when it is ready, and leaves nothing unfinished.
 
     Args:
         config: Its settings.
+        application: What is served.
         started: Is called once, when requests are answered.
     """
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, application: Application, started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._say_started = started
+        self._application, self._say_started = application, started
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell live sessions to end, and finish what else was begun."""
+        for server in self.servers:
+            server.close()
+        await self._application.close()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
@@ -80,7 +88,7 @@ def run(application: Application, host: str, port: int, limits: Limits, say: Cal
         name = f"[{host}]" if ":" in host else host
         address = f"http://{name}:{listening.getsockname()[1]}"
         config = uvicorn.Config(application.asgi, host=host, **settings)
-        server = Listener(config, lambda: say(f"serving at {address}"))
+        server = Listener(config, application, lambda: say(f"serving at {address}"))
         server.run([listening])
     if not server.started:
         raise AsrError("asr serve: the decoding processes do not start; what is above says why")

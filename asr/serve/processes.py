@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from asr.serve import wire
 from asr.serve.figures import Figures
 from asr.serve.limits import MIB, Limits
 from asr.serve.refusal import RefusedError
+from asr.serve.wire import Message
 
 LOG = logging.getLogger(__name__)
 START = 60.0  # seconds that a process may take to start
@@ -65,8 +66,8 @@ class DecodingProcess:
 
     async def run(
         self, job: dict[str, Any], data: AsyncIterable[bytes], deadline: float
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield the parts of a job's result; the last one is the facts about it, as JSON.
+    ) -> AsyncGenerator[Message, None]:
+        """Yield the parts of a job's result, and then its end, with the facts about it.
 
         Args:
             job: What to do, `asr.serve.decoding`.
@@ -74,7 +75,7 @@ class DecodingProcess:
             deadline: Of the result, by the loop's clock.
 
         Raises:
-            RefusedError: The process refuses.
+            RefusedError: The process refuses, or whatever makes the data.
             EndedError: The process ends.
             TimeoutError: The deadline has passed.
         """
@@ -82,7 +83,7 @@ class DecodingProcess:
         sending = asyncio.create_task(self._send(job, data))
         try:
             while (message := await self._read(deadline)).tag == wire.PART:
-                yield message.payload
+                yield message
             await sending
         finally:
             sending.cancel()
@@ -92,7 +93,7 @@ class DecodingProcess:
         self.idle = not row.pop("last")
         if message.tag == wire.FAULT:
             raise _refusal(row)
-        yield json.dumps(row).encode()
+        yield Message(wire.END, wire.dumps(row))
 
     async def end(self) -> str:
         """End the process whatever it does, and return how it had ended, if it had."""
@@ -114,9 +115,13 @@ class DecodingProcess:
     async def _send(self, job: dict[str, Any], data: AsyncIterable[bytes]) -> None:
         with suppress(ConnectionError):  # that it ended is seen where its results are read
             await self._write(wire.JOB, wire.dumps(job))
-            async for part in data:
-                if part:
-                    await self._write(wire.DATA, part)
+            try:
+                async for part in data:
+                    if part:
+                        await self._write(wire.DATA, part)
+            except RefusedError:
+                await self._write(wire.DATA, b"")  # what came before is done
+                raise
             await self._write(wire.DATA, b"")
 
     async def _write(self, tag: bytes, payload: bytes) -> None:
@@ -124,11 +129,11 @@ class DecodingProcess:
         self._jobs.write(payload)
         await self._jobs.drain()
 
-    async def _read(self, deadline: float) -> wire.Message:
+    async def _read(self, deadline: float) -> Message:
         try:
             async with asyncio.timeout_at(deadline):  # not around a whole job, whose parts several tasks may await
                 tag, size = wire.split(await self._results.readexactly(wire.HEAD))
-                return wire.Message(tag, await self._results.readexactly(size))
+                return Message(tag, await self._results.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise EndedError("ended") from error
 
@@ -151,16 +156,21 @@ class Processes:
         count: Processes.
         limits: What a request may cost.
         figures: What is counted.
+
+    Attributes:
+        system: The copy of the bundle.
+        sessions: Live sessions that are open.
     """
 
     def __init__(
         self, bundle: Path, search: Search, folder: Path, count: int, limits: Limits, figures: Figures
     ) -> None:
         self._count, self._limits, self._figures = count, limits, figures
-        shutil.copyfile(bundle, folder / "system.safetensors")
+        self.system = folder / "system.safetensors"
+        shutil.copyfile(bundle, self.system)
         search.save(folder / "decoder.json")
         self._settings = {
-            "bundle": str(folder / "system.safetensors"),
+            "bundle": str(self.system),
             "search": str(folder / "decoder.json"),
             "longest_seconds": limits.seconds,
             "longest_bytes": limits.decoded,
@@ -170,7 +180,7 @@ class Processes:
         self._alive = set[DecodingProcess]()
         self._replacing = set[asyncio.Task[None]]()
         self._stopping = asyncio.Event()
-        self._waiting = 0
+        self._waiting = self.sessions = 0
         self._mean = 0.1  # seconds of a job, of the last ones
 
     @property
@@ -214,8 +224,8 @@ class Processes:
         """Seconds after which what waits now will be done, as far as one can tell."""
         return max(1, round((self._waiting + 1) * self._mean / self._count))
 
-    async def run(self, job: dict[str, Any], data: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """Yield the parts of a job's result; the last one is the facts about it, as JSON.
+    async def run(self, job: dict[str, Any], data: AsyncIterable[bytes]) -> AsyncGenerator[Message, None]:
+        """Yield the parts of a job's result, and then its end, with the facts about it.
 
         Raises:
             RefusedError: The queue is full, the job takes too long, the process ends or refuses.
@@ -236,6 +246,32 @@ class Processes:
         except EndedError as error:
             message = "file: the process that decoded it ended; convert it to WAV or FLAC"
             raise RefusedError(500, "decoder_ended", message, "file") from error
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Callable[[], Awaitable[DecodingProcess]]]:
+        """Yield what starts a process that is nobody else's, and is ended afterwards.
+
+        Raises:
+            RefusedError: There are too many already.
+        """
+        if self.sessions >= self._limits.sessions:
+            message = f"{self.sessions} live sessions are open, which is all that may; try again later"
+            raise RefusedError(429, "too_many_sessions", message, retry_after=10)
+        started: list[DecodingProcess] = []
+
+        async def start() -> DecodingProcess:
+            started.append(await DecodingProcess.started(self._settings))
+            return started[0]
+
+        self.sessions += 1
+        self._figures.sessions.set(self.sessions)
+        try:
+            yield start
+        finally:
+            self.sessions -= 1
+            self._figures.sessions.set(self.sessions)
+            for process in started:
+                await process.end()
 
     @asynccontextmanager
     async def _lent(self, deadline: float) -> AsyncIterator[DecodingProcess]:

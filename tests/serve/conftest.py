@@ -13,8 +13,6 @@ from asr.serve.application import Application
 from asr.serve.limits import Limits
 from asr.serve.offer import Offered
 
-TOKEN = "a-token-for-tests-only"
-
 
 @pytest.fixture(scope="session")
 def system():
@@ -28,7 +26,9 @@ def served():
     def make(token="", names=("testserver",), count=1, **limits):
         offered = Offered("espeak", "en", 1)
         made = Application(box.FILE, Search(), offered, names, token, count, Limits(**limits))
-        return TestClient(made.asgi, raise_server_exceptions=False)
+        client = TestClient(made.asgi, raise_server_exceptions=False)
+        client.pids = lambda: [process._process.pid for process in made._processes._alive]
+        return client
 
     return make
 
