@@ -6,7 +6,9 @@ says what they were made with; those that are older than it were made with somet
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +27,7 @@ from asr.support.settings import declared
 from asr.support.text import one_line
 
 RECORD = ".asr.json"
+WRITERS = 16  # files that are written at once
 WORTH = 8 << 20  # bytes of audio for which one more process is worth its start, half a second: four minutes of speech
 
 
@@ -34,7 +37,7 @@ class Task(NamedTuple):
     Attributes:
         source: What the recognizer reads.
         id: What scorers know it by.
-        out: Where its transcript belongs; None where the text is to be returned.
+        out: Where its transcript belongs, if in a file.
     """
 
     source: Source
@@ -76,11 +79,10 @@ class Transcriber:
         return {one.name: getattr(self, one.name) for one in fields(self)}  # not what follows from them
 
     def __call__(self, task: Task) -> str:
-        """Return a recording's transcript in the format, or write it and return nothing.
+        """Return a recording's transcript in the format.
 
         Raises:
-            AsrError: The recording cannot be transcribed, the format cannot represent the transcript, or it cannot be
-                written.
+            AsrError: The recording cannot be transcribed, or the format cannot represent the transcript.
         """
         result = next(self.each([task]))
         if isinstance(result, AsrError):
@@ -94,21 +96,41 @@ class Transcriber:
         )
         for task, transcript in zip(tasks, results, strict=True):
             try:
-                yield self._written(task, transcript)
+                yield transcript if isinstance(transcript, AsrError) else self._text(task, transcript)
             except AsrError as error:
                 yield error
 
-    def _written(self, task: Task, transcript: Transcript | AsrError) -> str:
-        if isinstance(transcript, AsrError):
-            raise transcript
+    def _text(self, task: Task, transcript: Transcript) -> str:
         if self.kind:
-            said = replace(transcript, id=task.id).to(self.kind)
-        else:
-            said = "".join(f"{one_line(one.audio)}\t{one.text}\n" for one in (transcript, *transcript.alternatives))
-        if task.out is None:
-            return said
-        files.write_text(task.out, said)
-        return ""
+            return replace(transcript, id=task.id).to(self.kind)
+        return "".join(f"{one_line(one.audio)}\t{one.text}\n" for one in (transcript, *transcript.alternatives))
+
+
+def written(tasks: Iterable[Task], results: Iterable[str | AsrError]) -> Iterator[AsrError | None]:
+    """Write each task's text to its file, and yield its error, if any, in order.
+
+    A text is on the disk before it counts as written. A disk takes longer for that than a network for a short
+    recording, and no longer for several files at once; so they are written in threads, and nobody waits.
+    """
+    waiting: deque[Future[AsrError | None]] = deque()
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for task, result in zip(tasks, results, strict=True):
+            waiting.append(pool.submit(_write, task, result))
+            if len(waiting) > 2 * WRITERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _write(task: Task, result: str | AsrError) -> AsrError | None:
+    if isinstance(result, AsrError):
+        return result
+    assert task.out
+    try:
+        files.write_text(task.out, result)
+    except AsrError as error:
+        return error
+    return None
 
 
 def transcripts(transcriber: Transcriber, tasks: Sequence[Task]) -> Iterator[str | AsrError]:

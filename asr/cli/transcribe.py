@@ -68,7 +68,7 @@ def transcribe(
         )
     with parallel.group(on) if not out and not shard else nullcontext(parallel.ALONE) as group:
         results = archive.transcripts(transcriber, tasks[group.rank :: group.size])
-        failed += _said(_watched(results, len(tasks)) if out else _gathered(results, group))
+        failed += _said(_watched(archive.written(tasks, results), len(tasks)) if out else _gathered(results, group))
     if failed:
         output.say(f"asr: {failed} of {total} recordings failed")
         sys.exit(InputError.status if failed == total else 1)
@@ -81,14 +81,14 @@ def _format(kind: str | None, as_json: bool, out: Path | None) -> str | None:
     return "jsonl" if as_json else kind or ("txt" if out else None)
 
 
-def _said(results: "Iterable[str | AsrError]") -> int:
-    """Print texts and errors, and return how many errors there were; the text of what was written is empty."""
+def _said(results: "Iterable[str | AsrError | None]") -> int:
+    """Print texts and errors, and return how many errors there were; None is a text that was written to its file."""
     failed = 0
     for result in results:
         if isinstance(result, AsrError):
             output.error(f"asr: {result}")
             failed += 1
-        else:
+        elif result is not None:
             output.result(result, end="")
     return failed
 
@@ -131,13 +131,13 @@ def _speakers(transcriber: "Transcriber", sources: "list[Source]") -> "dict[str,
     return transcriber.recognizer.speakers(sources)
 
 
-def _watched(results: "Iterator[str | AsrError]", total: int) -> "Iterable[str | AsrError]":
+def _watched(results: "Iterable[AsrError | None]", total: int) -> "Iterable[AsrError | None]":
     """Return results with a progress bar, where somebody sees it."""
     if not sys.stderr.isatty():
         return results
     from tqdm import tqdm
 
-    shown: Iterable[str | AsrError] = tqdm(results, "transcribe", total)
+    shown: Iterable[AsrError | None] = tqdm(results, "transcribe", total)
     return shown
 
 

@@ -1,7 +1,7 @@
-"""Transcribe an archive of many recordings, killed twice and started again; then share it among processes.
+"""Transcribe an archive of many recordings, killed twice and started again; then share a tenth of it.
 
     python tests/simulations/archive.py                    # 10,000 recordings, 20 of them damaged; minutes
-    python tests/simulations/archive.py --files 500
+    python tests/simulations/archive.py --files 1000
 
 The recordings are links to 200 of noise and tones, half a second to four seconds long, so that every text is known:
 that of `asr.load().transcribe`. The first kill hits the process that was started, whose workers must end by themselves;
@@ -11,6 +11,7 @@ the second hits all of them at once. Nothing may be lost, nothing done twice, an
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,10 +25,11 @@ import soundfile
 
 import asr
 from asr import box
+from asr.support import crew
 
 KINDS, DAMAGED = 200, 20
 RATE = 16_000
-BAD = {"empty": b"", "text": b"not audio\n" * 50, "short": b"RIFF\x24\x00\x00\x00WAVEfmt "}
+BAD = [b"", b"not audio\n" * 50, b"RIFF\x24\x00\x00\x00WAVEfmt "]  # what is in damaged ones
 
 
 def main() -> None:
@@ -36,24 +38,29 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        good, bad = make(folder / "in", arguments.files)
+        make_kinds(folder / "kinds")
         texts = expected(folder / "kinds")
-        print(f"{len(good)} recordings and {len(bad)} damaged ones, {processors()} processors", flush=True)
+        good, bad = make(folder / "in", arguments.files)
+        print(f"{len(good)} recordings and {len(bad)} damaged ones, {crew.processors()} processors", flush=True)
         killed(folder, good, bad, texts)
-        shared(folder, good, bad, texts)
+        shared(folder, make(folder / "few", arguments.files // 10)[0], texts)
     print("nothing lost, nothing twice")
 
 
-def make(folder: Path, count: int) -> tuple[dict[str, int], set[str]]:
-    """Write the recordings; return each one's kind by name, and the names of those that are damaged."""
+def make_kinds(kinds: Path) -> None:
+    """Write the recordings of which an archive has links."""
     generator = np.random.default_rng(1)
-    kinds = folder.parent / "kinds"
     kinds.mkdir()
     for kind in range(KINDS):
         times = np.arange(int(RATE * generator.uniform(0.5, 4))) / RATE
         pitch = generator.uniform(100, 300) * (1 + 0.3 * np.sin(generator.uniform(2, 9) * times))
         voice = np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / RATE)) * (np.sin(generator.uniform(8, 20) * times) > 0)
         soundfile.write(kinds / f"{kind:03}.wav", 0.1 * voice + 0.02 * generator.standard_normal(len(times)), RATE)
+
+
+def make(folder: Path, count: int) -> tuple[dict[str, int], set[str]]:
+    """Make an archive; return each recording's kind by name, and the names of those that are damaged."""
+    generator = np.random.default_rng(2)
     good, bad = {}, set()
     damaged = set(generator.choice(count, DAMAGED, replace=False).tolist())
     for number in range(count):
@@ -61,11 +68,11 @@ def make(folder: Path, count: int) -> tuple[dict[str, int], set[str]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         name = str(path.relative_to(folder))
         if number in damaged:
-            path.write_bytes(list(BAD.values())[number % len(BAD)])
+            path.write_bytes(BAD[number % len(BAD)])
             bad.add(name)
         else:
             good[name] = int(generator.integers(KINDS))
-            os.link(kinds / f"{good[name]:03}.wav", path)
+            os.link(folder.parent / "kinds" / f"{good[name]:03}.wav", path)
     return good, bad
 
 
@@ -80,31 +87,30 @@ def killed(folder: Path, good: dict[str, int], bad: set[str], texts: list[str]) 
     out = folder / "out"
     before: dict[Path, int] = {}
     for stop, everybody in ((len(good) // 3, False), (2 * len(good) // 3, True)):
-        process = start(folder, out)
+        process = start(folder, folder / "in", out)
         while len(written(out)) < stop:
             assert process.poll() is None, "ended too early"
-            time.sleep(0.05)
-        crew = descendants(process.pid)
-        for one in [process.pid, *(crew if everybody else [])]:
+            time.sleep(0.3)
+        workers = descendants(process.pid)
+        for one in [process.pid, *(workers if everybody else [])]:
             os.kill(one, signal.SIGKILL)
         process.wait()
-        gone = waited(crew)
+        gone = waited(workers)
         now = written(out)
         assert all(now[path] == at for path, at in before.items()), "done twice"
         for path in now:
             check(path, out, good, texts)
         left = len(list(out.rglob(".*.tmp")))
         print(
-            f"killed {'all' if everybody else 'one'} of 1 + {len(crew)} processes with {len(now)} transcripts; "
+            f"killed {'all' if everybody else 'one'} of 1 + {len(workers)} processes with {len(now)} transcripts; "
             f"the others ended after {gone:.1f} s; {left} temporary files left",
             flush=True,
         )
         before = now
-    begin = time.perf_counter()
-    process = start(folder, out)
+    begin, before_cpu = time.perf_counter(), spent()
+    process = start(folder, folder / "in", out)
     memory = [(len(written(out)), *peak) for peak in resident(process)]
-    used = os.times()
-    took = time.perf_counter() - begin
+    took, cpu = time.perf_counter() - begin, spent() - before_cpu
     now = written(out)
     assert all(now[path] == at for path, at in before.items()), "done twice"
     assert {str(path.relative_to(out)).removesuffix(".json") for path in now} == set(good), "lost"
@@ -115,23 +121,25 @@ def killed(folder: Path, good: dict[str, int], bad: set[str], texts: list[str]) 
     named = {str(Path(line.split(": ")[1]).relative_to(folder / "in")) for line in said if line.startswith("asr: /")}
     assert named == bad, (named, bad)
     done = len(now) - len(before)
-    print(f"the rest, {done}, in {took:.1f} s: {done / took:.0f} a second", said[0], said[-1], sep="\n")
+    print(*said[:1], *said[-1:], sep="\n")
+    each = f"{1e3 * cpu / done:.1f} ms of CPU each, {cpu / took:.2f} processors busy"
+    print(f"{done} in {took:.0f} s, {done / took:.0f} a second; {each}")
     for share in (0.1, 0.5, 0.9):
         count, one, workers = memory[int(share * len(memory))]
-        print(f"memory with {count} transcripts: {one:.0f} MiB, and {', '.join(f'{own:.0f}' for own in workers)} MiB")
-    del used
+        print(f"memory with {count} transcripts, MiB: {one:.0f}; workers {' '.join(f'{own:.0f}' for own in workers)}")
 
 
-def shared(folder: Path, good: dict[str, int], bad: set[str], texts: list[str]) -> None:
+def shared(folder: Path, good: dict[str, int], texts: list[str]) -> None:
     """Let three shares of `--shard` and three of torchrun's variables do all, and count what each adds."""
     for what in ("--shard", "torchrun"):
         out, before, added = folder / what, {}, []
         for rank in range(3):
             if what == "--shard":
-                process = start(folder, out, "--shard", f"{rank + 1}/3")
+                process = start(folder, folder / "few", out, "--shard", f"{rank + 1}/3")
             else:
                 names = {"RANK": rank, "WORLD_SIZE": 3, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
-                process = start(folder, out, **{"TORCHELASTIC_RUN_ID": "x"}, **{k: str(v) for k, v in names.items()})
+                given = {name: str(value) for name, value in names.items()}
+                process = start(folder, folder / "few", out, TORCHELASTIC_RUN_ID="x", **given)
             process.wait()
             now = written(out)
             assert all(now[path] == at for path, at in before.items()), "overlap"
@@ -149,10 +157,10 @@ def check(path: Path, out: Path, good: dict[str, int], texts: list[str]) -> None
     assert row["text"] == texts[good[str(path.relative_to(out)).removesuffix(".json")]], path
 
 
-def start(folder: Path, out: Path, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, recordings: Path, out: Path, *more: str, **environment: str) -> subprocess.Popen[bytes]:
     """Start the command; its messages go to a file."""
     words = [sys.executable, "-m", "asr", "transcribe", "--bundle", str(box.FILE), "--device", "cpu"]
-    words += [str(folder / "in"), "--format", "json", "--output-dir", str(out), "--resume", *more]
+    words += [str(recordings), "--format", "json", "--output-dir", str(out), "--resume", *more]
     with open(folder / "messages", "wb") as messages:
         return subprocess.Popen(words, stderr=messages, env=os.environ | environment)
 
@@ -191,8 +199,10 @@ def resident(process: subprocess.Popen[bytes]) -> Iterator[tuple[float, list[flo
         time.sleep(1)
 
 
-def processors() -> int:
-    return len(os.sched_getaffinity(0))
+def spent() -> float:
+    """Return the CPU seconds of processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
