@@ -21,7 +21,8 @@ from asr.errors import AsrError, InputError
 from asr.features.normalise import Statistics
 from asr.formats import Transcript
 from asr.manifest import Utterance
-from asr.recognize import Recognizer, Source
+from asr.recognize import Recognizer
+from asr.stream.sources import Source
 from asr.support import crew, files, job, text
 from asr.support.settings import declared
 from asr.support.text import one_line

@@ -6,7 +6,7 @@ A format is a function from one transcript to text; a new one is a function here
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePath
@@ -41,10 +41,10 @@ class Transcript:
     audio: str
     seconds: float
     text: str
-    units: tuple[Segment, ...] = ()
-    words: tuple[Segment, ...] = ()
-    confidence: tuple[float, ...] = ()
-    word_confidence: tuple[float, ...] = ()
+    units: Sequence[Segment] = ()
+    words: Sequence[Segment] = ()
+    confidence: Sequence[float] = ()
+    word_confidence: Sequence[float] = ()
     score: float = 0.0
     alternatives: tuple["Transcript", ...] = ()
     id: str = ""
@@ -101,19 +101,21 @@ def key(id: str) -> str:
     return _UNSAFE.sub("_", id) or "_"
 
 
-def joined(characters: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Return the words that characters spell between spaces, with their times."""
-    words: list[Segment] = []
-    open_word = False
-    for symbol, start, end in characters:
-        if symbol.isspace():
-            open_word = False
-        elif open_word:
-            words[-1] = Segment(words[-1].symbol + symbol, words[-1].start, end)
-        else:
-            words.append(Segment(symbol, start, end))
-            open_word = True
-    return tuple(words)
+def joined(characters: Iterable[Segment]) -> Iterator[Segment]:
+    """Yield the words that characters spell between spaces, with their times."""
+    word: list[Segment] = []
+    for character in characters:
+        if not character.symbol.isspace():
+            word.append(character)
+        elif word:
+            yield _word(word)
+            word = []
+    if word:
+        yield _word(word)
+
+
+def _word(characters: Sequence[Segment]) -> Segment:
+    return Segment("".join(one.symbol for one in characters), characters[0].start, characters[-1].end)
 
 
 def txt(transcript: Transcript) -> str:
@@ -274,7 +276,7 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _without_gaps(segments: tuple[Segment, ...], seconds: float) -> list[Segment]:
+def _without_gaps(segments: Sequence[Segment], seconds: float) -> list[Segment]:
     """Fill the gaps between segments with empty ones: Praat wants a tier without holes."""
     filled: list[Segment] = []
     now = 0.0

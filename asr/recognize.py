@@ -9,16 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from asr import audio, batch, box, ctc, engines
-from asr.audio import Samples
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
-from asr.decoders import Decoder, DecoderSettings, Search
+from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
 from asr.engines import Engine
 from asr.engines.architecture import side_by_side
 from asr.errors import AsrError, AsrWarning, InputError, choose
@@ -26,8 +25,12 @@ from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
 from asr.formats import Transcript
 from asr.manifest import Segment, Utterance
+from asr.stream import long
+from asr.stream.cutter import Cut
 from asr.stream.live import Stream
-from asr.stream.passage import Scribe
+from asr.stream.long import LongRecognition, Recorded
+from asr.stream.passage import Passage, Scribe
+from asr.stream.sources import Source, is_long, recorded, sampled
 from asr.support.device import choose_device
 from asr.support.parallel import ALONE, ProcessGroup
 
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
-Source = str | os.PathLike[str] | BinaryIO | tuple[Samples, int] | Utterance
 
 AHEAD = 64  # recordings that are read before it is their turn
 FRAMES = 30_000  # of a batch, padding included: five minutes of speech
@@ -88,13 +90,33 @@ class _Recording(NamedTuple):
     features: Matrix
 
 
+class _Long(NamedTuple):
+    """A recording that is read when its turn comes, block by block.
+
+    Attributes:
+        recorded: How it is read.
+        statistics: Of its speaker, where they are known.
+    """
+
+    recorded: Recorded
+    statistics: Statistics | None
+
+
+_Read = _Recording | _Long | AsrError
+
+
 class Recognizer:
     """A system, a decoder and a device, ready to recognize; `asr.load` makes one.
 
     It may be used by one thread at a time.
 
     A *source* is a path, an open binary file, samples with their rate in Hz `(samples, 16000)` (one channel of floats
-    in [−1, 1]; they are resampled to what the system was trained on), or an `Utterance` of a manifest.
+    in [−1, 1]; they are resampled to what the system was trained on), an `Utterance` of a manifest, or an
+    `audio.Channel`, of which only that channel is heard.
+
+    A recording of five minutes and more is read in blocks and recognized passage by passage, in memory that hardly
+    grows with its length (see `asr.stream`); give its path, since the bytes of an open file are read at once. Its
+    transcript has no alternatives; those of its passages do.
 
     Where features are normalized by speaker (`features.normalise = "speaker"`), the mean and variance of a single
     source are its own, since nobody says who else speaks like this. `transcribe_many` of a manifest's utterances takes
@@ -191,6 +213,25 @@ class Recognizer:
                     raise result
                 yield result
 
+    def passages(self, source: Source) -> Iterator[Passage]:
+        """Yield what is said in a recording, pause by pause, while it is read; the texts together are `transcribe`'s.
+
+        >>> for passage in recognizer.passages("one.wav"):
+        ...     print(f"{passage.start:.2f} s to {passage.end:.2f} s: {passage}")
+        0.01 s to 0.67 s: abcd
+
+        Args:
+            source: The recording, of any length.
+
+        Raises:
+            InputError: The recording cannot be read, or is shorter than one window.
+        """
+        recognition = LongRecognition(self.bundle, self._engine, recorded(source))
+        for cut, hypotheses in self._decoded(recognition):
+            passage = self._scribe.passage(recognition.name, cut, hypotheses, recognition.seconds, True)
+            if passage.transcript.units:
+                yield passage
+
     def log_probs(self, source: Source) -> LogProbs:
         """Return a recording's log-probabilities (T, V), natural log, for those who decode or measure on their own.
 
@@ -206,9 +247,7 @@ class Recognizer:
         Raises:
             InputError: The recording cannot be read, or is shorter than one window.
         """
-        recording = self._read(source, {})
-        if isinstance(recording, AsrError):
-            raise recording
+        recording = self._whole(source)
         return _run(self._engine, [recording.features])[0]
 
     def align(self, source: Source, transcript: str | Sequence[str]) -> list[Segment]:
@@ -227,9 +266,7 @@ class Recognizer:
             InputError: The recording cannot be read, a symbol is not a unit, or the recording is too short for the
                 transcript.
         """
-        recording = self._read(source, {})
-        if isinstance(recording, AsrError):
-            raise recording
+        recording = self._whole(source)
         try:
             symbols = self._symbols(transcript)
             if not symbols:
@@ -303,15 +340,30 @@ class Recognizer:
         """
         return [(start, end) for start, end in (self._scribe.inside(span, duration) for span in frames)]
 
-    def _read(self, source: Source, statistics: Mapping[str, Statistics]) -> _Recording | AsrError:
-        """Return a recording with its features, or why there are none."""
+    def _whole(self, source: Source) -> _Recording:
+        """Return a recording with its features, whatever its length.
+
+        Raises:
+            InputError: There are none.
+        """
+        name, samples, rate = sampled(source)
         try:
-            name, samples, rate = _samples(source)
+            features = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
+            return _Recording(name, len(samples) / rate, self.bundle.normaliser(features))
+        except AsrError as error:
+            raise _named(name, error) from error
+
+    def _read(self, source: Source, statistics: Mapping[str, Statistics]) -> _Read:
+        """Return a recording with its features, or how it is read if it is long, or why it cannot be."""
+        own = statistics.get(_speaker(source)) if isinstance(source, Utterance) else None
+        try:
+            if is_long(source):
+                return _Long(recorded(source), own)
+            name, samples, rate = sampled(source)
         except AsrError as error:
             return error
         try:
             features = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
-            own = statistics.get(_speaker(source)) if isinstance(source, Utterance) else None
             return _Recording(name, len(samples) / rate, self.bundle.normaliser(features, own))
         except AsrError as error:
             return _named(name, error)
@@ -325,7 +377,9 @@ class Recognizer:
 
         def of(utterance: Utterance) -> tuple[str, Statistics] | None:
             try:
-                _, samples, rate = _samples(utterance)
+                if is_long(utterance):
+                    return _speaker(utterance), long.statistics(self.bundle, recorded(utterance))
+                _, samples, rate = sampled(utterance)
                 matrix = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
             except AsrError:
                 return None
@@ -337,22 +391,44 @@ class Recognizer:
             found[speaker] = found[speaker] + own if speaker in found else own
         return found
 
-    def _recognized(self, recordings: Sequence[_Recording | AsrError]) -> Iterator[Transcript | AsrError]:
+    def _recognized(self, recordings: Sequence[_Read]) -> Iterator[Transcript | AsrError]:
         """Yield a batch's transcripts, and the errors that are in it."""
         readable = [recording for recording in recordings if isinstance(recording, _Recording)]
         log_probs = iter(_run(self._engine, [recording.features for recording in readable]))
         for recording in recordings:
             if isinstance(recording, AsrError):
                 yield recording
-                continue
+            elif isinstance(recording, _Long):
+                yield self._transcribed(*recording)
+            else:
+                yield self._transcript(recording, next(log_probs))
+
+    def _transcript(self, recording: _Recording, log_probs: LogProbs) -> Transcript | AsrError:
+        """Return what is said in a recording."""
+        try:
+            hypotheses = self.decoder(log_probs)
+        except AsrError as error:
+            return _named(recording.name, error)
+        best, *others = (self._scribe.transcript(recording.name, recording.seconds, one) for one in hypotheses)
+        return replace(best, alternatives=tuple(others))
+
+    def _transcribed(self, long: Recorded, statistics: Statistics | None) -> Transcript | AsrError:
+        """Return what is said in a recording that is read in blocks."""
+        recognition = LongRecognition(self.bundle, self._engine, long, statistics)
+        try:
+            recognized = ((cut, hypotheses[0]) for cut, hypotheses in self._decoded(recognition))
+            return self._scribe.joined(long.name, recognized, lambda: recognition.seconds)
+        except AsrError as error:
+            return error
+
+    def _decoded(self, recognition: LongRecognition) -> Iterator[tuple[Cut, list[Hypothesis]]]:
+        """Yield the passages of a recording with what is said in them; an error names the recording."""
+        for cut in recognition:
             try:
-                best, *others = (
-                    self._scribe.transcript(recording.name, recording.seconds, one)
-                    for one in self.decoder(next(log_probs))
-                )
-                yield replace(best, alternatives=tuple(others))
+                hypotheses = self.decoder(cut.log_probs)
             except AsrError as error:
-                yield _named(recording.name, error)
+                raise _named(recognition.name, error) from error
+            yield cut, hypotheses
 
     def _symbols(self, transcript: str | Sequence[str]) -> list[str]:
         """Return a transcript as units."""
@@ -369,30 +445,6 @@ def _run(engine: Engine, inputs: Sequence[Matrix]) -> list[LogProbs]:
         return []
     log_probs, counts = engine(*side_by_side(inputs))
     return [own[:count] for own, count in zip(log_probs, counts.tolist(), strict=True)]
-
-
-def _samples(source: Source) -> tuple[str, Samples, int]:
-    """Return a source's name, its samples (S,) and their rate.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    if isinstance(source, Utterance):
-        samples, rate = source.samples()
-        return str(source.audio), samples, round(rate * source.speed)
-    if isinstance(source, str | os.PathLike):
-        return str(source), *audio.read(Path(source))
-    if not isinstance(source, tuple):
-        return str(getattr(source, "name", "<audio>")), *audio.read(source)
-    name, what = "<samples>", "pass (samples, rate): one channel of floats in [-1, 1], and Hz"
-    if len(source) != 2 or np.ndim(source[1]) != 0:
-        raise InputError(f"{name}: not samples with their rate; {what}")
-    samples, rate = np.asarray(source[0]), int(source[1])
-    if not audio.MIN_RATE <= rate <= audio.MAX_RATE:
-        raise InputError(f"{name}: rate is {rate} Hz; {audio.MIN_RATE} to {audio.MAX_RATE} Hz are supported")
-    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
-        raise InputError(f"{name}: {samples.dtype} of shape {samples.shape}; {what}")
-    return name, samples, rate
 
 
 def _speaker(utterance: Utterance) -> str:
@@ -422,9 +474,9 @@ def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = A
         pool.shutdown(cancel_futures=True)
 
 
-def _batches(recordings: Iterable[_Recording | AsrError], size: int) -> Iterator[list[_Recording | AsrError]]:
+def _batches(recordings: Iterable[_Read], size: int) -> Iterator[list[_Read]]:
     """Yield neighbors in lists of at most `size`, and of at most `FRAMES` frames, padding included."""
-    together: list[_Recording | AsrError] = []
+    together: list[_Read] = []
     longest = 0
     for recording in recordings:
         frames = len(recording.features) if isinstance(recording, _Recording) else 0

@@ -110,7 +110,7 @@ def test_a_flac_that_does_not_say_how_long_it_is_is_read_whole(tmp_path, samples
 
 def test_a_flac_that_does_not_say_how_long_it_is_may_not_go_on_forever(tmp_path, monkeypatch):
     path = without_length(write(tmp_path / "stream.flac", tone(seconds=2), container="FLAC"))
-    monkeypatch.setattr(audio, "MAX_SECONDS", 1.0)
+    monkeypatch.setattr(audio.soundfiles, "MAX_SECONDS", 1.0)
     refused(path, "is longer than 24 hours; .*cut it")
 
 
@@ -177,7 +177,7 @@ def test_absurdly_many_channels_are_refused(tmp_path, channels):
 
 def test_an_absurd_duration_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = write(tmp_path / "long.wav", tone(seconds=2))
-    monkeypatch.setattr(audio, "MAX_SECONDS", 1.0)
+    monkeypatch.setattr(audio.soundfiles, "MAX_SECONDS", 1.0)
     refused(path, "header gives 0 hours; at most 24 are read at once, cut it")
 
 

@@ -89,7 +89,7 @@ def test_nothing_said_is_written_too(name):
 
 def test_letters_between_spaces_are_words():
     letters = [Segment(letter, i / 10, (i + 1) / 10) for i, letter in enumerate("he  is")]
-    assert joined(letters) == (Segment("he", 0.0, 0.2), Segment("is", 0.4, 0.6))
+    assert list(joined(letters)) == [Segment("he", 0.0, 0.2), Segment("is", 0.4, 0.6)]
 
 
 def test_neighbours_in_a_caption_stand_apart():

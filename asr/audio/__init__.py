@@ -1,27 +1,32 @@
 """Recordings in, samples out: every format and rate that libsndfile reads, and limits on what a header may give."""
 
 import logging
-import math
 import os
-import re
-from io import BytesIO, FileIO
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from asr.audio import containers
-from asr.errors import AsrError, InputError
+from asr.audio import containers, soundfiles
+from asr.audio.soundfiles import (
+    ANY_LENGTH,
+    BLOCK,
+    MAX_RATE,
+    MAX_SECONDS,
+    MIN_RATE,
+    Excerpt,
+    Longest,
+    NotFiniteError,
+    Properties,
+    Samples,
+    TooLongError,
+    TruncatedError,
+)
+from asr.errors import InputError
 
-Samples = npt.NDArray[np.float32]
-
-# What a header may give. libsndfile itself accepts 1 Hz, 1.4 GHz and 1024 channels.
-MIN_RATE = 4_000  # Hz; below it there is no speech
-MAX_RATE = 384_000  # Hz; the fastest audio interfaces
-MAX_CHANNELS = 32
-MAX_SECONDS = 24 * 3600.0
-BLOCK = 1 << 16  # values read at once, so that a wrong header cannot claim our memory
 SLACK = 0.02  # seconds by which a segment may end after its recording: rounding by whoever wrote the times
 
 # What libsndfile reads, by ending, and recordings that it cannot read.
@@ -32,52 +37,52 @@ UNREADABLE = frozenset(
     ".m4a .m4b .mp4 .aac .wma .amr .awb .webm .mka .mkv .mov .3gp .ac3 .ape .alac .dss .wv .shn .ra .spx".split()
 )
 
-_TOO_LONG = "is longer than 24 hours; at most 24 are read at once, cut it"
 _LOG = logging.getLogger(__name__)
 
+__all__ = [
+    "ANY_LENGTH",
+    "BLOCK",
+    "MAX_RATE",
+    "MAX_SECONDS",
+    "MIN_RATE",
+    "READABLE",
+    "UNREADABLE",
+    "Channel",
+    "Properties",
+    "Longest",
+    "NotFiniteError",
+    "Resampler",
+    "Samples",
+    "TooLongError",
+    "TruncatedError",
+    "blocks",
+    "properties",
+    "name_of",
+    "read",
+    "resample",
+]
 
-class TruncatedError(InputError):
-    """A recording that contains less than its header gives."""
 
-
-class NotFiniteError(InputError):
-    """A recording with non-finite samples (NaN or Inf)."""
-
-
-class TooLongError(InputError):
-    """A recording that is longer than its reader allows."""
-
-
-class Longest(NamedTuple):
-    """What a recording may be at most, for readers of what strangers send: a few bytes can claim to be hours.
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a recording.
 
     Attributes:
-        seconds: Its duration.
-        bytes: Its samples, float32, channels averaged.
+        source: The recording's path, or an open binary file that can seek.
+        number: From 1 on.
     """
 
-    seconds: float = math.inf
-    bytes: float = math.inf
+    source: str | os.PathLike[str] | BinaryIO
+    number: int
 
-    def check(self, name: str, count: int, rate: int) -> None:
-        """Refuse that many samples.
-
-        Raises:
-            TooLongError: They are too many.
-        """
-        if count > self.seconds * rate:
-            raise TooLongError(f"{name}: is longer than {self.seconds:g} s; cut it")
-        if 4 * count > self.bytes:
-            raise TooLongError(
-                f"{name}: is more than {self.bytes / 4:.0f} samples; cut it or lower its rate, {rate} Hz"
-            )
-
-
-ANY_LENGTH = Longest()
+    @property
+    def name(self) -> str:
+        """The recording's, and the channel's number."""
+        return f"{name_of(self.source)}#{self.number}"
 
 
 def read(
-    source: str | os.PathLike[str] | BinaryIO,
+    source: str | os.PathLike[str] | BinaryIO | Channel,
     start: float | None = None,
     seconds: float | None = None,
     longest: Longest = ANY_LENGTH,
@@ -88,7 +93,7 @@ def read(
     what there is; the logger `asr.audio` says so in a warning.
 
     Args:
-        source: A path, also of a pipe, or an open binary file.
+        source: A path, also of a pipe, or an open binary file, or a channel of one.
         start: Where the segment to read begins, in seconds; None reads the whole recording.
         seconds: The segment's duration; None reads to the end.
         longest: What the recording may be; nothing beyond it is decoded.
@@ -100,38 +105,72 @@ def read(
         InputError: It is missing, is not audio that libsndfile reads, is empty, or gives an absurd rate, channel count
             or duration.
     """
+    channel = source.number if isinstance(source, Channel) else None
+    file = source.source if isinstance(source, Channel) else source
+    found = list(blocks(file, start, seconds, longest, channel, name_of(source)))
+    return np.concatenate([samples for samples, _ in found]), found[0][1]
+
+
+def blocks(
+    source: str | os.PathLike[str] | BinaryIO,
+    start: float | None = None,
+    seconds: float | None = None,
+    longest: Longest = ANY_LENGTH,
+    channel: int | None = None,
+    name: str | None = None,
+) -> Iterator[tuple[Samples, int]]:
+    """Yield what `read` returns a block at a time, each with the rate, so that not all of it must fit in memory.
+
+    An error may come after some of the blocks.
+
+    Args:
+        source: As for `read`.
+        start: As for `read`.
+        seconds: As for `read`.
+        longest: As for `read`.
+        channel: Which one, from 1 on; None for the mean of all.
+        name: Of the recording, for messages. Default: its own.
+
+    Raises:
+        InputError: As for `read`, or there is no such channel.
+    """
+    name = name or name_of(source)
     path = Path(source) if isinstance(source, str | os.PathLike) else None
-    name = str(path) if path else str(getattr(source, "name", "<audio>"))
     try:
         with _opened(path) if path else BytesIO(source.read()) as file:  # type: ignore[union-attr]
             try:
                 parts, warning = containers.recordings(file)
             except InputError as error:
                 raise TruncatedError(f"{name}: {error}") from None
-            skip = start or 0.0 if len(parts) == 1 else 0.0  # of several, the segment is cut when they are joined
-            read, count = list[tuple[Samples, int]](), 0
-            for part in parts:
-                read.append(_decoded(part, name, (skip, seconds if len(parts) == 1 else None), longest))
-                count += len(read[-1][0])
-                longest.check(name, count, read[-1][1])
+            alone = len(parts) == 1  # of several, the segment is cut when they are joined
+            wanted = Excerpt(start or 0.0 if alone else 0.0, seconds if alone else None, channel, longest)
+            yield from _finite(_segment(_joined(parts, name, wanted), start, seconds, name), name)
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error}); check its permissions") from error
-    rates = [rate for _, rate in read]
-    if len(set(rates)) > 1:
-        raise InputError(f"{name}: joins recordings of {' and '.join(map(str, rates[:5]))} Hz; convert them first")
-    samples = np.concatenate([samples for samples, _ in read])
-    if start is not None:
-        samples = _segment(samples, rates[0], (start, seconds), skip, name)
-    if len(samples) > MAX_SECONDS * rates[0]:
-        raise InputError(f"{name}: {_TOO_LONG}")
-    if not len(samples):
-        raise InputError(f"{name}: contains no samples; record it again")
-    if not np.isfinite(samples).all():
-        index = int(np.flatnonzero(~np.isfinite(samples))[0])
-        raise NotFiniteError(f"{name}: sample {index} is {samples[index]}, not finite; write the file again")
     if warning:
         _LOG.warning("%s: %s", name, warning)
-    return samples, rates[0]
+
+
+def name_of(source: str | os.PathLike[str] | BinaryIO | Channel) -> str:
+    """Return how messages and transcripts call a recording."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "<audio>"))
+
+
+def properties(source: str | os.PathLike[str] | BinaryIO) -> Properties | None:
+    """Return what a recording's header gives; None where it cannot be read, or not twice, as a pipe's.
+
+    Args:
+        source: A path, or an open binary file that can seek.
+    """
+    try:
+        if isinstance(source, str | os.PathLike):
+            if not Path(source).is_file():
+                return None
+            with _opened(Path(source)) as file:
+                return soundfiles.properties(file)
+        return soundfiles.properties(source) if isinstance(source, BytesIO) else None
+    except (OSError, InputError):
+        return None
 
 
 def resample(samples: Samples, rate: int, wanted: int) -> Samples:
@@ -189,109 +228,54 @@ def _opened(path: Path) -> containers.Opened:
         return BytesIO(file.readall())
 
 
-def _segment(samples: Samples, rate: int, span: tuple[float, float | None], skipped: float, name: str) -> Samples:
-    """Return the part of a recording that starts at span[0] and lasts span[1] seconds.
+def _joined(parts: Sequence[containers.Opened], name: str, wanted: Excerpt) -> Iterator[tuple[int, Samples, int]]:
+    """Yield the samples of joined recordings: where a block begins, the block, and the rate."""
+    before, known = 0, 0
+    for part in parts:
+        end = 0
+        for at, samples, rate in soundfiles.decoded(part, name, wanted):
+            if known and rate != known:
+                raise InputError(f"{name}: joins recordings of {known} and {rate} Hz; convert them first")
+            known, end = rate, at + len(samples)
+            wanted.longest.check(name, before + end - round(wanted.start * rate), rate)
+            yield before + at, samples, rate
+        before += end
 
-    Args:
-        samples: Those of the recording from `skipped` seconds on.
-        rate: Hz.
-        span: Seconds; None for the duration is to the end.
-        skipped: Seconds.
-        name: The recording's, for messages.
+
+def _segment(
+    found: Iterable[tuple[int, Samples, int]], start: float | None, seconds: float | None, name: str
+) -> Iterator[tuple[Samples, int]]:
+    """Yield the part of a recording that starts at `start` seconds and lasts for `seconds`.
 
     Raises:
         TruncatedError: The recording ends before the segment.
     """
-    start, seconds = span
-    first = round(start * rate)
-    count = None if seconds is None else max(1, round((start + seconds) * rate) - first)
-    found = samples[first - round(skipped * rate) :][:count]
-    if not len(found) or (count and len(found) < count - SLACK * rate):
+    count, rate, first = 0, 0, 0
+    length: int | None = None
+    for at, samples, rate in found:
+        if start is not None:
+            first = round(start * rate)
+            length = None if seconds is None else max(1, round((start + seconds) * rate) - first)
+            samples = samples[max(first - at, 0) : None if length is None else max(first + length - at, 0)]
+        count += len(samples)
+        if len(samples):
+            yield samples, rate
+    if start is not None and (not count or (length and count < length - SLACK * rate)):
         wanted = f"{start:g} s" if seconds is None else f"{start:g} to {start + seconds:g} s"
         raise TruncatedError(f"{name}: ends before the segment at {wanted}; correct the segment's times")
-    return found
 
 
-def _decoded(
-    file: containers.Opened, name: str, span: tuple[float, float | None], longest: Longest
-) -> tuple[Samples, int]:
-    """Return the samples of one recording from span[0] seconds on, for span[1] or to its end, and its rate."""
-    import soundfile
-
-    start, seconds = span
-    head = file.read(1024) or b""  # the whole of a SPHERE header
-    file.seek(0)
-    try:
-        with soundfile.SoundFile(file.fileno() if isinstance(file, FileIO) else file, closefd=False) as opened:
-            _check_header(name, opened.samplerate, opened.channels, opened.frames)
-            rate = int(opened.samplerate)
-            if _known(opened.frames) and "MPEG" not in opened.extra_info[:80]:
-                longest.check(name, opened.frames, rate)
-            if (start or seconds) and _known(opened.frames) and "MPEG" not in opened.extra_info[:80]:
-                opened.seek(min(round(start * rate), opened.frames))
-                samples, missing = _mixed(opened, name, longest, math.ceil(seconds * rate) + 1 if seconds else None), ""
-            else:
-                samples = _mixed(opened, name, longest)
-                missing = _missing(head, len(samples), opened.frames, opened.extra_info)
-                samples = samples[round(start * rate) :]
-    except AsrError:
-        raise
-    except (soundfile.SoundFileError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name}: {_reason(head, str(error))}") from error
-    if missing:
-        raise TruncatedError(f"{name}: contains only {missing}; copy it again")
-    return samples, rate
-
-
-def _check_header(name: str, rate: int, channels: int, frames: int) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise InputError(f"{name}: header gives {rate} Hz; supported: {MIN_RATE} to {MAX_RATE} Hz")
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise InputError(f"{name}: header gives {channels} channels; supported: 1 to {MAX_CHANNELS}")
-    if _known(frames) and frames > MAX_SECONDS * rate:
-        raise InputError(f"{name}: header gives {frames / rate / 3600:.0f} hours; at most 24 are read at once, cut it")
-
-
-def _known(frames: int) -> bool:
-    """Tell whether a header gives a length; FLAC may omit it, and libsndfile then returns the largest integer."""
-    return frames < np.iinfo(np.int64).max // 2
-
-
-def _mixed(file: Any, name: str, longest: Longest, limit: int | None = None) -> Samples:  # noqa: ANN401 (soundfile is imported late)
-    """Return what an open soundfile really contains from here on, `limit` samples at most, channels averaged."""
-    # soundfile seeks after each read to where it thinks the read ended, which fails at the end of a FLAC that does not
-    # give its length; its own `blocks` repeats the last block there forever, and elsewhere pads what is missing.
-    file.seekable = lambda: False
-    mix = np.full(file.channels, 1 / file.channels, np.float32)  # ten times faster than a mean over short rows
-    buffer = np.empty((BLOCK // file.channels, file.channels), np.float32)
-    blocks, count = [np.zeros(0, np.float32)], 0
-    while len(block := file.read(out=buffer if limit is None else buffer[: limit - count])):
-        with np.errstate(invalid="ignore", over="ignore"):  # `read` refuses what is not finite
-            blocks.append(block @ mix if file.channels > 1 else block[:, 0].copy())
-        count += len(block)
-        if count > MAX_SECONDS * file.samplerate:
-            raise InputError(f"{name}: {_TOO_LONG}")
-        longest.check(name, count, file.samplerate)
-    return np.concatenate(blocks)
-
-
-def _missing(head: bytes, held: int, stated: int, log: str) -> str:
-    """Return how much of a recording is there, if that is less than its header gives; else ''.
-
-    SPHERE's header, TIMIT's format, tells what libsndfile does not. MPEG's length is an estimate.
-    """
-    if sphere := re.search(rb"^sample_count -i (\d+)", head, re.MULTILINE) if head.startswith(b"NIST_1A") else None:
-        stated = int(sphere[1])
-    if _known(stated) and held < stated and "MPEG" not in log[:80]:
-        return f"{held} of the {stated} samples its header gives"
-    return containers.missing(log)
-
-
-def _reason(head: bytes, message: str) -> str:
-    """Return why libsndfile failed, with the remedy for the case that TIMIT's users meet."""
-    if not head:
-        return "is empty; copy it again"
-    if head.startswith(b"NIST_1A") and b"shorten" in head:
-        return "is SPHERE compressed with shorten, which libsndfile cannot read; unpack it with `sph2pipe -f wav`"
-    reason = message.split(": ")[-1].rstrip(".") or "damaged"
-    return f"is not audio that libsndfile reads ({reason}); convert it to WAV or FLAC"
+def _finite(found: Iterable[tuple[Samples, int]], name: str) -> Iterator[tuple[Samples, int]]:
+    """Yield samples after checking that they are finite, that there are some, and not too many."""
+    count = 0
+    for samples, rate in found:
+        if not np.isfinite(samples).all():
+            index = int(np.flatnonzero(~np.isfinite(samples))[0])
+            what = f"sample {count + index} is {samples[index]}, not finite"
+            raise NotFiniteError(f"{name}: {what}; write the file again")
+        count += len(samples)
+        if count > soundfiles.MAX_SECONDS * rate:
+            raise InputError(f"{name}: {soundfiles.TOO_LONG}")
+        yield samples, rate
+    if not count:
+        raise InputError(f"{name}: contains no samples; record it again")

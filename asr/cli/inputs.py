@@ -15,7 +15,7 @@ from asr.formats import key
 from asr.support.text import one_line
 
 if TYPE_CHECKING:
-    from asr.recognize import Source
+    from asr.stream.sources import Source
 
 
 class InputFile(NamedTuple):

@@ -18,7 +18,7 @@ from asr.support import job
 if TYPE_CHECKING:
     from asr.archive import Task, Transcriber, TranscriptFolder
     from asr.features.normalise import Statistics
-    from asr.recognize import Source
+    from asr.stream.sources import Source
     from asr.support.parallel import ProcessGroup
 
 

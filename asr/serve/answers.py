@@ -192,7 +192,7 @@ def _log(probability: float) -> float:
 
 def units_of(transcript: Transcript) -> list[Facts]:
     """Return the units with their times and their confidence, None where it was not estimated."""
-    sure = transcript.confidence or [None] * len(transcript.units)
+    sure: Sequence[float | None] = transcript.confidence or [None] * len(transcript.units)
     return [one | {"confidence": own} for one, own in zip(timed("symbol", transcript.units), sure, strict=True)]
 
 

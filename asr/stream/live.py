@@ -136,6 +136,5 @@ class Stream:
 
     def _passage(self, cut: Cut, final: bool) -> Passage:
         """Return what is said in a part of the stream."""
-        start, end = self._scribe.inside((cut.first, cut.first + len(cut.log_probs)), self.seconds)
-        best = self._decoder(cut.log_probs)[0] if len(cut.log_probs) else Hypothesis((), 0.0)
-        return Passage(self._scribe.transcript(self._name, end, best, cut.first), start, end, final)
+        hypotheses = self._decoder(cut.log_probs) if len(cut.log_probs) else [Hypothesis((), 0.0)]
+        return self._scribe.passage(self._name, cut, hypotheses, self.seconds, final)
