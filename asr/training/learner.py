@@ -163,6 +163,14 @@ class Learner:
 
     def _losses(self, batch: Batch, position: Position) -> Tensor:
         """Return each utterance's loss, (B,)."""
+        log_probs, lengths = self._log_probs(batch, position)
+        if self.settings.deterministic:
+            log_probs = log_probs.cpu()  # CUDA's CTC loss sums its gradient in no fixed order
+        losses = ctc.loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)
+        return losses.to(self.device)
+
+    def _log_probs(self, batch: Batch, position: Position) -> tuple[Tensor, Tensor]:
+        """Return log-probs (B, T', V) of the changed features, and their lengths."""
         settings = self.settings
         key = seeds.integer(settings.seed, "augment", position.epoch)
         inputs = self._augment(batch.features, batch.lengths, batch.rows, key, batch.norm)
@@ -170,13 +178,9 @@ class Learner:
             torch.manual_seed(seeds.integer(settings.seed, "dropout", position.epoch, position.step, self.group.rank))
             with torch.autocast("cuda", torch.bfloat16) if self._autocast else nullcontext():
                 if settings.truncate:
-                    log_probs, lengths = truncation.in_pieces(self.model, inputs, batch.lengths, settings.truncate)
-                else:
-                    log_probs, lengths = self.model(inputs, batch.lengths)
-        if settings.deterministic:
-            log_probs = log_probs.cpu()  # CUDA's CTC loss sums its gradient in no fixed order
-        losses = ctc.loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)
-        return losses.to(self.device)
+                    return truncation.in_pieces(self.model, inputs, batch.lengths, settings.truncate)
+                found: tuple[Tensor, Tensor] = self.model(inputs, batch.lengths)
+                return found
 
     def _gradient(self, parameter: Tensor) -> Tensor:
         if parameter.grad is None:
