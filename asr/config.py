@@ -127,9 +127,9 @@ class Training:
     patience: int = setting(0, high=100_000)  # epochs without a better dev score before stopping; 0 never stops early
     batch: int = setting(0, high=100_000)  # utterances; 0: by the size of the data
     optimizer: str = "adamw"  # adamw, or sgd, which needs a learning_rate of its own
-    schedule: str = "one-cycle"  # of the learning rate: one-cycle; halving, after an epoch without a better dev score
+    schedule: str = "one-cycle"  # of the learning rate: one-cycle, constant, or halving after an epoch without progress
     learning_rate: float = setting(0.0, high=1e3)  # the schedule's maximum; 0: by the batch
-    momentum: float = setting(0.9, high=0.999)  # of halving; one-cycle has its own
+    momentum: float = setting(0.9, high=0.999)  # of halving and constant; one-cycle has its own
     warmup: float = setting(0.3, high=1)  # share of all steps in which the learning rate rises
     weight_decay: float = setting(1e-2, high=10)
     clip: float = setting(1.0, above=0)  # largest gradient norm

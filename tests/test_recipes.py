@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asr import bundle, config
 from asr.corpora import CORPORA
 from asr.errors import AsrError
+from asr.features.normalise import Statistics
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
 
@@ -53,6 +55,29 @@ def test_it_opens_with_its_command(recipe):
     text = recipe.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert "#   make train" in text
+
+
+# As published, in millions; that of 2006 in full. The tanh units' have torch's second bias besides.
+PUBLISHED = {
+    "timit-graves2006": (114_662, 0.1),
+    "timit-1l-250h": (780_562, 0.8),
+    "timit-2l-250h": (2_284_062, 2.3),
+    "timit-3l-250h": (3_787_562, 3.8),
+    "timit-5l-250h": (6_794_562, 6.8),
+    "timit-3l-421h-uni": (3_786_957, 3.8),
+    "timit-3l-500h-tanh": (3_688_062 + 3 * 2 * 500, 3.7),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_networks_of_the_literature_have_the_published_numbers_of_weights(name):
+    made = bundle.build(config.load(RECIPES[0].parent / f"{name}.toml"), Statistics(2, np.zeros(1), np.zeros(1)))
+    count, millions = PUBLISHED[name]
+    assert made.model.parameter_count == count and round(count / 1e6, 1) == millions
+    assert made.features.dimension == (26 if name == "timit-graves2006" else 123) and len(made.units) == 62
+    training = made.recipe.training
+    assert training.weight_noise == (0.0 if name in ("timit-graves2006", "timit-3l-500h-tanh") else 0.075)
+    assert bool(training.init) == bool(training.weight_noise)
 
 
 def test_the_default_recipe_is_the_reference_system():

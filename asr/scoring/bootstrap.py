@@ -3,7 +3,7 @@
 A rate is a ratio of sums over speakers. Speakers are resampled 10,000 times, and the statistic is not the resampled
 rate but its distance from the measured one in its own standard errors. The plain percentile interval is too narrow with
 few speakers: on simulated test sets it covers the true rate in 90 to 94 % with 24 speakers and in 72 to 81 % with 4,
-this one in 94 to 96 % and 92 to 96 % (`tests/simulations/coverage.py`).
+this one in 94 to 96 % and 92 to 96 % (`tests/simulations/intervals.py`).
 
 Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5 (the bootstrap-t interval);
 P. Hall, The Bootstrap and Edgeworth Expansion, 1992, section 3.6 (its symmetric form). M. Bisani and H. Ney, "Bootstrap

@@ -23,7 +23,7 @@ from asr.training.weight_noise import noisy
 
 NON_FINITE_GRADIENT = "finite loss, non-finite gradient"
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "sgd": SGD}
-SCHEDULES = {"one-cycle": False, "halving": True}
+SCHEDULES = ("one-cycle", "halving", "constant")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -46,7 +46,7 @@ def check(settings: Training, device: torch.device) -> None:
         AsrError: One of them is unknown, or the device does not support the precision.
     """
     dtype(settings, device)
-    choose(SCHEDULES, settings.schedule, "schedule")
+    choose(dict.fromkeys(SCHEDULES, True), settings.schedule, "schedule")
     choose(OPTIMIZERS, settings.optimizer, "optimizer")
 
 
@@ -114,7 +114,7 @@ class Learner:
         self._augment = augment
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.halvings = 0  # of the learning rate, which the loop counts
-        self._halving = choose(SCHEDULES, settings.schedule, "schedule")
+        check(settings, device)
         optimizer: Any = choose(OPTIMIZERS, settings.optimizer, "optimizer")
         self.optimizer = optimizer(
             self._trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -129,8 +129,10 @@ class Learner:
 
     def _rate_and_momentum(self, global_step: int) -> tuple[float, float]:
         settings = self.settings
-        if self._halving:
+        if settings.schedule == "halving":
             return settings.learning_rate * 0.5**self.halvings, settings.momentum
+        if settings.schedule == "constant":
+            return settings.learning_rate, settings.momentum
         return schedule.one_cycle(global_step, self.steps, settings.learning_rate, settings.warmup)
 
     def step(self, batch: Batch | None, position: Position, stop: bool = False) -> Outcome:

@@ -103,6 +103,9 @@ def test_the_rate_is_halved_as_often_as_the_loop_says():
     ours = learner(optimizer="sgd", schedule="halving", momentum=0.8)
     ours.halvings = 3
     assert ours.rate(0) == ours.rate(9) == 0.05
+    ours = learner(optimizer="sgd", schedule="constant", momentum=0.8)
+    ours.halvings = 3
+    assert ours._rate_and_momentum(0) == ours._rate_and_momentum(9) == (0.4, 0.8)
 
 
 def test_gradient_descent_has_the_settings_momentum():

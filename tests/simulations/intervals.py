@@ -1,6 +1,6 @@
 """How often 95 % intervals hold the truth, on simulated test sets whose truth is known.
 
-    python tests/simulations/coverage.py [sets]      # 1000 sets a line: about six minutes
+    python tests/simulations/intervals.py [sets]      # 1000 sets a line: about six minutes
 
 A test set is K speakers with 8 utterances of about 38 phones. Each speaker has a true rate, scattered around the
 system's with a coefficient of variation of 0.3 (beta), 0.5 or 0.8 (log-normal: a few speakers do much worse); TIMIT's

@@ -1,8 +1,8 @@
 """Which cell is best? Equal parameters, a learning rate of its own for each cell, several seeds, and what they allow.
 
     asr prepare espeak
-    python recipes/variants.py recipes/espeak.toml out.json --task frames --every 6 --epochs 6
-    python recipes/variants.py recipes/espeak.toml out.json --task ctc --cell lstm --cell gru --seeds 5
+    python tests/simulations/variants.py recipes/espeak.toml out.json --task frames --every 6 --epochs 6
+    python tests/simulations/variants.py recipes/espeak.toml out.json --task ctc --cell lstm --cell gru --seeds 5
 
 `frames` is classification of frames by the phone that is said in their middle, as in the study; `ctc` is recognition,
 with greedy decoding. Each cell gets the hidden units with which the network has as many parameters as the recipe's own,
