@@ -227,6 +227,32 @@ def test_that_speakers_are_unknown_is_said_once_where_it_matters(place, tmp_path
         assert done.returncode == 0 and "speakers are unknown" not in done.stderr
 
 
+def test_recordings_of_one_speaker_are_normalized_together_as_in_a_manifest(place, tmp_path):
+    """Log-probs would be a matter of rounding; n-best totals show that features were the same."""
+    parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "encoder": {"hidden": 4, "layers": 1}}
+    system = bundle.build(config.parse(parts | {"features": {"normalise": "speaker"}}, "test"))
+    system.save(tmp_path / "a.safetensors")
+    rows = [json.loads(line) for line in (place / "data/toy/test.jsonl").read_text().splitlines()][:3]
+    paths = []
+    for row, name in zip(rows, ("ann_1", "ann_2", "bob_1"), strict=True):
+        paths.append(shutil.copy(place / "data/toy" / row["audio"], tmp_path / f"{name}.wav"))
+        row |= {"id": name, "audio": f"{name}.wav", "speaker": name[:3]}
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def totals(*arguments):
+        best = ["--decoder", "beam", "--nbest", "4", "--json"]
+        done = asr("transcribe", "--bundle", tmp_path / "a.safetensors", *best, *arguments, cwd=place)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["alternatives"] for line in done.stdout.splitlines()], done.stderr
+
+    known = totals(tmp_path / "all.jsonl")[0]
+    named, said = totals(*paths, "--speakers", "{speaker}_*")
+    assert named == known and "speakers are unknown" not in said
+    assert totals(*paths)[0] != known
+    unfit, said = totals(*paths, "--speakers", "ann_*")
+    assert unfit[:2] == known[:2] and f"does not fit {paths[2]}" in said
+
+
 def test_a_tuned_decoder_is_used_without_asking(place, tmp_path):
     shutil.copytree(place / "runs" / "toy", tmp_path / "run")
     done = asr("tune", tmp_path / "run", "--order", "2", "--width", "8", cwd=place)

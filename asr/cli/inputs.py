@@ -10,8 +10,9 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from asr.cli import output
-from asr.errors import InputError
+from asr.errors import InputError, first_few
 from asr.formats import key
+from asr.manifest import Utterance
 from asr.support.text import one_line
 
 if TYPE_CHECKING:
@@ -45,6 +46,35 @@ def recordings(sources: tuple[str, ...]) -> tuple[list[InputFile], int]:
     places = _unlike([str(place) for _, place, _ in found])
     ids = _unlike_ids([(source if isinstance(source, str) else "stdin", id) for source, _, id in found])
     return [InputFile(*row) for row in zip([row[0] for row in found], map(Path, places), ids, strict=True)], failed
+
+
+def of_speakers(found: list[InputFile], pattern: str) -> list[InputFile]:
+    """Return recordings as utterances of the speakers that their names tell; what cannot be read stays as it is.
+
+    Args:
+        found: The recordings; those of manifests have their speakers already.
+        pattern: Of names, as for `asr prepare`; all that fit one without `{speaker}` are of one speaker.
+
+    Raises:
+        InputError: A field of the pattern is a duplicate.
+    """
+    from asr import audio
+    from asr.corpora.importers import patterns
+
+    named, unfit = [], []
+    for one in found:
+        known = audio.properties(one.source) if isinstance(one.source, str) else None
+        if known:
+            parts = patterns.fields(pattern, one.below)
+            if parts is None:
+                unfit.append(one.source)
+            else:
+                speaker = parts.get("speaker", pattern)
+                one = one._replace(source=Utterance(one.id, Path(one.source), known.seconds, speaker))
+        named.append(one)
+    if unfit:
+        output.say(f"--speakers {pattern}: does not fit {first_few(unfit)}; normalized by themselves")
+    return named
 
 
 def _named(source: str) -> "list[tuple[Source, Path, str]]":

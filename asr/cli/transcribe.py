@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 @click.option("--format", "kind", type=options.Named(FORMATS, "format"), help="[default: name<TAB>text; files: txt]")
 @click.option("--output-dir", "out", type=options.FOLDER, help="Write a file per recording here; subfolders are kept.")
 @click.option("--resume", is_flag=True, help="Transcribe only those whose file is missing in --output-dir.")
+@click.option(
+    "--speakers",
+    metavar="PATTERN",
+    help="Who speaks, by the names: '{speaker}_*', '{speaker}/*' for folders, '*' if one person speaks in all.",
+)
 @click.option("--shard", metavar="I/N", help="Transcribe the I-th of N shares, for example on each of N machines.")
 @options.DEVICE
 def transcribe(
@@ -38,6 +43,7 @@ def transcribe(
     kind: str | None,
     out: Path | None,
     resume: bool,
+    speakers: str | None,
     shard: str | None,
     device: str | None,
     **search: Any,  # noqa: ANN401
@@ -59,12 +65,19 @@ def transcribe(
     on = choose_device(device)
     transcriber = archive.Transcriber(file, decoding, on, engines.choose(loaded, on, len(found)), kind)
     transcriber.system = loaded
-    transcriber.speakers = _speakers(transcriber, [one.source for one in found])
+    if speakers:
+        found = inputs.of_speakers(found, speakers)
+    transcriber.speakers = _statistics(transcriber, [one.source for one in found], speakers)
     tasks = [archive.Task(one.source, one.id, out and out / f"{one.below}.{kind}") for one in found[rank::size]]
     total = len(tasks) + failed
     if out:
         tasks = _left(
-            archive.TranscriptFolder(out, archive.made_with(file, decoding, kind or "", sources)), tasks, resume, size
+            archive.TranscriptFolder(
+                out, archive.made_with(file, decoding, kind or "", [*sources, *filter(None, [speakers])])
+            ),
+            tasks,
+            resume,
+            size,
         )
     with parallel.group(on) if not out and not shard else nullcontext(parallel.ALONE) as group:
         results = archive.transcripts(transcriber, tasks[group.rank :: group.size])
@@ -122,12 +135,15 @@ def _left(archive: "TranscriptFolder", tasks: "list[Task]", resume: bool, size: 
     return missing
 
 
-def _speakers(transcriber: "Transcriber", sources: "list[Source]") -> "dict[str, Statistics]":
+def _statistics(transcriber: "Transcriber", sources: "list[Source]", pattern: str | None) -> "dict[str, Statistics]":
     """Return the feature statistics of the speakers, where the system needs them."""
     if transcriber.system.normaliser.kind != "speaker":
+        if pattern:
+            output.say(f"--speakers {pattern}: changes nothing; the system normalizes each recording by itself")
         return {}
-    if any(isinstance(source, str) for source in sources):
-        output.say("speakers are unknown: each recording is normalized by itself; a manifest names its speakers")
+    if not pattern and any(isinstance(source, str) for source in sources):
+        unknown = "speakers are unknown: each recording is normalized by itself"
+        output.say(f"{unknown}; --speakers '*' if one person speaks in all, or a manifest, names them")
     return transcriber.recognizer.speakers(sources)
 
 

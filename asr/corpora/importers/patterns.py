@@ -59,9 +59,14 @@ def fit(pattern: str, tree: Tree, path: Path) -> dict[str, str]:
 
     A pattern with a slash is compared with the path below the root, else with the name; the ending does not count.
     """
-    name = tree.relative(path.with_suffix("")) if "/" in pattern else path.stem
+    return fields(pattern, Path(tree.relative(path))) or {}
+
+
+def fields(pattern: str, path: Path) -> dict[str, str] | None:
+    """Return what the fields of a pattern stand for in a path below a root; None where it does not fit."""
+    name = path.with_suffix("").as_posix() if "/" in pattern else path.stem
     match = _compiled(pattern).fullmatch(name)
-    return match.groupdict() if match else {}
+    return match.groupdict() if match else None
 
 
 def guess(stems: Sequence[str]) -> str:
