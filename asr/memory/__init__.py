@@ -5,7 +5,7 @@ table below. Its trials, one for each case and seed, run in processes of their o
 (`trials.py`); tables, page and pictures are made of what is stored (`overview.py`).
 """
 
-from asr.memory import carousel, cliff, gradient_flow, markov
+from asr.memory import adding, carousel, cliff, gradient_flow, markov
 from asr.memory.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -13,4 +13,6 @@ EXPERIMENTS: dict[str, Experiment] = {
     "carousel": carousel.EXPERIMENT,
     "cliff": cliff.EXPERIMENT,
     "hidden-markov": markov.EXPERIMENT,
+    "adding": adding.SUM,
+    "multiplying": adding.PRODUCT,
 }
