@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.errors import choose
-from asr.memory.online_kernels import Array, Integers, Shape, State, Weights, Workspace, walk
+from asr.memory.online_kernels import Array, Integers, OneStep, OnlineWeights, Remembered, Shape, walk
 
 READ = {"gates": "cells and gates", "cells": "cells", "none": "nothing but inputs"}
 G2, G1 = (-2.0, 2.0), (0.0, 1.0)  # ranges of a cell's squashed input
@@ -33,14 +33,14 @@ class Sequences(NamedTuple):
     """Sequences joined in time, N steps together.
 
     Attributes:
-        index: Which inputs are not 0, (N, K).
+        active: Which inputs are not 0, (N, K).
         value: Their values, (N, K); those that are 0 are skipped.
         target: (N, O).
         targeted: Which steps have a target, (N,).
         ends: One past the last step of each sequence.
     """
 
-    index: Integers
+    active: Integers
     value: Array
     target: Array
     targeted: np.ndarray
@@ -57,13 +57,13 @@ def symbols(some: Sequence[Integers], targets: Sequence[Array], classes: int, ev
         everywhere: Whether there is a target at each step.
     """
     ends = np.cumsum([len(one) for one in some])
-    index = np.concatenate(some).astype(np.int64)[:, None]
-    target, targeted = np.zeros((len(index), classes)), np.full(len(index), everywhere)
+    active = np.concatenate(some).astype(np.int64)[:, None]
+    target, targeted = np.zeros((len(active), classes)), np.full(len(active), everywhere)
     if everywhere:
         target[:] = np.concatenate(targets)
     else:
         target[ends - 1], targeted[ends - 1] = np.stack(targets), True
-    return Sequences(index, np.ones(index.shape), target, targeted, ends)
+    return Sequences(active, np.ones(active.shape), target, targeted, ends)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class OnlineLearner:
         def drawn(*size: int) -> Array:
             return generator.uniform(-spread, spread, size)
 
-        self.weights = Weights(
+        self.weights = OnlineWeights(
             hidden=drawn(sources, units),
             peepholes=drawn(3, cells),
             outputs=drawn(cells + topology.inputs + 1, topology.outputs),
@@ -186,14 +186,14 @@ class OnlineLearner:
         ):
             for block in range(blocks if len(biases) else 0):
                 self.weights.hidden[-1, first + block] = biases[min(block, len(biases) - 1)]
-        self.state = State(
+        self.state = Remembered(
             cells=np.zeros(cells),
             units=np.zeros(units),
             traces=np.zeros((sources, (3 if topology.forget_gates else 2) * cells)),
             peepholes=np.zeros((topology.size, 2 * cells)),
         )
         kinds = 3 if topology.forget_gates else 2
-        self._step = Workspace(
+        self._step = OneStep(
             net=np.zeros(units),
             activations=np.zeros(units),
             previous=np.zeros(cells),

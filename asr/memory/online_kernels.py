@@ -5,6 +5,7 @@ memory. Sources: inputs, then what is read of t − 1, then the bias. Units: cel
 cells in a block, cell c belongs to block c // S. Inputs are sparse: a thousand symbols cost no more than ten.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Shape(NamedTuple):
     high: float
 
 
-class Weights(NamedTuple):
+class OnlineWeights(NamedTuple):
     """What is learned, and which of it there is.
 
     Attributes:
@@ -66,7 +67,7 @@ class Weights(NamedTuple):
     direct: Array
 
 
-class State(NamedTuple):
+class Remembered(NamedTuple):
     """What a network remembers.
 
     Attributes:
@@ -82,7 +83,7 @@ class State(NamedTuple):
     peepholes: Array
 
 
-class Workspace(NamedTuple):
+class OneStep(NamedTuple):
     """What is known of one step.
 
     Attributes:
@@ -110,11 +111,11 @@ class Workspace(NamedTuple):
 
 @inlined
 def _logistic(x: float) -> float:
-    return 1.0 / (1.0 + np.exp(-x))
+    return 1.0 / (1.0 + math.exp(-x))
 
 
 @inlined
-def _sum(shape: Shape, weights: Weights, state: State, index: Integers, value: Array, net: Array) -> None:
+def _sum(shape: Shape, weights: OnlineWeights, state: Remembered, index: Integers, value: Array, net: Array) -> None:
     """Fill in the sums of all units; those of output gates without their peepholes."""
     hidden, units = weights.hidden, net.shape[0]
     bias = hidden.shape[0] - 1
@@ -137,7 +138,7 @@ def _sum(shape: Shape, weights: Weights, state: State, index: Integers, value: A
 
 
 @inlined
-def _step(shape: Shape, weights: Weights, state: State, step: Workspace) -> None:
+def _step(shape: Shape, weights: OnlineWeights, state: Remembered, step: OneStep) -> None:
     """Bring cells and gates forward by a step whose sums are known."""
     cells, size, forget, opened = shape.cells, shape.size, shape.forget_gates, shape.output_gates
     net, activations, slope, height = step.net, step.activations, step.slope, shape.high - shape.low
@@ -165,7 +166,7 @@ def _step(shape: Shape, weights: Weights, state: State, step: Workspace) -> None
 
 
 @inlined
-def _trace(shape: Shape, state: State, index: Integers, value: Array, step: Workspace) -> None:
+def _trace(shape: Shape, state: Remembered, index: Integers, value: Array, step: OneStep) -> None:
     """Add a step to the traces; without forget gates only what was active changes them."""
     traces, slope, width = state.traces, step.slope, step.slope.shape[0]
     bias = traces.shape[0] - 1
@@ -186,7 +187,7 @@ def _trace(shape: Shape, state: State, index: Integers, value: Array, step: Work
 
 
 @inlined
-def _trace_peepholes(shape: Shape, state: State, step: Workspace) -> None:
+def _trace_peepholes(shape: Shape, state: Remembered, step: OneStep) -> None:
     """Add a step to the traces of the peepholes of input and forget gates."""
     cells, traces = shape.cells, state.peepholes
     for u in range(shape.size):
@@ -199,7 +200,9 @@ def _trace_peepholes(shape: Shape, state: State, step: Workspace) -> None:
 
 
 @inlined
-def _predict(shape: Shape, weights: Weights, index: Integers, value: Array, activations: Array, outputs: Array) -> None:
+def _predict(
+    shape: Shape, weights: OnlineWeights, index: Integers, value: Array, activations: Array, outputs: Array
+) -> None:
     """Fill in the outputs of a step from the cells' outputs, and from the inputs if they are seen."""
     last = weights.outputs.shape[0] - 1
     for k in range(outputs.shape[0]):
@@ -217,7 +220,7 @@ def _predict(shape: Shape, weights: Weights, index: Integers, value: Array, acti
 
 
 @inlined
-def _correct_outputs(shape: Shape, weights: Weights, index: Integers, value: Array, step: Workspace) -> None:
+def _correct_outputs(shape: Shape, weights: OnlineWeights, index: Integers, value: Array, step: OneStep) -> None:
     """Change the weights of the outputs, and fill in the errors of cells and output gates."""
     matrix, delta, opened = weights.outputs, step.delta, shape.output_gates
     for j in range(step.outer.shape[0]):
@@ -243,7 +246,7 @@ def _correct_outputs(shape: Shape, weights: Weights, index: Integers, value: Arr
 
 
 @inlined
-def _correct_inner(shape: Shape, weights: Weights, state: State, inner: Array) -> None:
+def _correct_inner(shape: Shape, weights: OnlineWeights, state: Remembered, inner: Array) -> None:
     """Change the weights of cells, input gates and forget gates, by the errors of the cells' states."""
     hidden, cells, size, forget = weights.hidden, shape.cells, shape.size, shape.forget_gates
     bias, has = hidden.shape[0] - 1, weights.biased
@@ -263,7 +266,9 @@ def _correct_inner(shape: Shape, weights: Weights, state: State, inner: Array) -
 
 
 @inlined
-def _correct_outer(shape: Shape, weights: Weights, state: State, index: Integers, value: Array, outer: Array) -> None:
+def _correct_outer(
+    shape: Shape, weights: OnlineWeights, state: Remembered, index: Integers, value: Array, outer: Array
+) -> None:
     """Change the weights of output gates, which look back no further than one step."""
     hidden = weights.hidden
     bias = hidden.shape[0] - 1
@@ -277,7 +282,7 @@ def _correct_outer(shape: Shape, weights: Weights, state: State, index: Integers
 
 
 @inlined
-def _correct_peepholes(shape: Shape, weights: Weights, state: State, step: Workspace) -> None:
+def _correct_peepholes(shape: Shape, weights: OnlineWeights, state: Remembered, step: OneStep) -> None:
     """Change the weights with which gates see states."""
     for c in range(shape.cells):
         first = c // shape.size * shape.size
@@ -290,14 +295,14 @@ def _correct_peepholes(shape: Shape, weights: Weights, state: State, step: Works
 @inlined
 def _correct(
     shape: Shape,
-    weights: Weights,
-    state: State,
+    weights: OnlineWeights,
+    state: Remembered,
     index: Integers,
     value: Array,
     target: Array,
     output: Array,
     rate: float,
-    step: Workspace,
+    step: OneStep,
 ) -> None:
     """Change all weights by a step's error."""
     for k in range(output.shape[0]):
@@ -312,7 +317,7 @@ def _correct(
 
 
 @inlined
-def _forget(state: State) -> None:
+def _forget(state: Remembered) -> None:
     """Reset the state; in loops, which compile faster than slices."""
     for c in range(state.cells.shape[0]):
         state.cells[c] = 0.0
@@ -329,9 +334,9 @@ def _forget(state: State) -> None:
 @compiled_with("contract", noalias=True)
 def walk(
     shape: Shape,
-    weights: Weights,
-    state: State,
-    step: Workspace,
+    weights: OnlineWeights,
+    state: Remembered,
+    step: OneStep,
     index: Integers,
     value: Array,
     target: Array,

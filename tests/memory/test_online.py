@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from asr.memory.online import G1, OnlineLearner, Sequences, Topology
-from asr.memory.online_kernels import Weights
+from asr.memory.online_kernels import OnlineWeights
 
 TOPOLOGIES = {
     "1997": Topology(3, 2, 2, 2, squash=2.0, range=(-1.0, 1.0)),
@@ -44,7 +44,7 @@ def reference(topology, weights, some, rate):
             w, p, v = leaves = [part.clone().requires_grad_() for part in parts]
             used.append(leaves)
             x = torch.zeros(topology.inputs, dtype=torch.float64)
-            x[some.index[t]] = torch.tensor(some.value[t])
+            x[some.active[t]] = torch.tensor(some.value[t])
             read = {"gates": y, "cells": y[:cells], "none": y[:0]}[topology.read].detach()
             net = torch.cat([x, read]) @ w[:-1] + w[-1] * has[0]
             sums = dict(zip(["i", "o", "f"], [net[cells:][:blocks], None, None], strict=True))
@@ -82,7 +82,7 @@ def test_what_it_learns_is_the_truncated_gradient(name, each):
     topology, generator = TOPOLOGIES[name], np.random.default_rng(3)
     learner = OnlineLearner(topology, generator, spread=1.0)
     some = some_sequences(topology, generator, each=each)
-    before = Weights(*(values.copy() for values in learner.weights))
+    before = OnlineWeights(*(values.copy() for values in learner.weights))
     learner.learn(some, 0.7)
     for ours, theirs, was in zip(learner.weights, reference(topology, before, some, 0.7), before, strict=False):
         used = not np.array_equal(ours, was)
