@@ -36,6 +36,7 @@ _FOLDED = {
     "zh": ("zh", "sh"),
 }
 DELETED = "q"
+SILENCE = ("sil", "h#", "pau", "epi")  # between words; closures are silent, too, but belong to a stop
 
 TO_48: dict[str, str] = {p: p for p in _SAME.split()} | {p: to_48 for p, (to_48, _) in _FOLDED.items()}
 TO_39: dict[str, str] = {p: p for p in _SAME.split()} | {p: to_39 for p, (_, to_39) in _FOLDED.items()}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from asr.phones import SILENCE
 from asr.units import BLANK, Units
 
 LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
@@ -12,7 +13,6 @@ Path = npt.NDArray[np.int64]  # (T,), ids
 
 PAUSE = 0.5  # seconds of blank and silence after speech that end a passage; stops and words are closer together
 LONGEST = 30.0  # seconds of a passage, so that a decoder's memory is bounded; few people speak as long without a pause
-SILENCE = ("sil", "h#", "pau", "epi", " ")  # units that are no speech
 
 
 class Cut(NamedTuple):
@@ -41,7 +41,7 @@ class Cutter:
     """
 
     def __init__(self, units: Units, shift: float, pause: float = PAUSE, longest: float = LONGEST) -> None:
-        self._quiet = np.array([id == BLANK or symbol in SILENCE for id, symbol in enumerate(units.symbols)])
+        self._quiet = np.array([id == BLANK or symbol in (*SILENCE, " ") for id, symbol in enumerate(units.symbols)])
         self._pause, self._longest = max(1, round(pause / shift)), max(2, round(longest / shift))
         self._open = np.zeros((0, len(units)), np.float32)
         self._first = 0

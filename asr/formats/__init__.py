@@ -12,11 +12,11 @@ from itertools import zip_longest
 from pathlib import Path, PurePath
 
 from asr.errors import AsrError, choose, suggest
+from asr.formats.subtitles import Caption, captions_of
 from asr.manifest import Segment
 from asr.scoring.trn import check
 from asr.support import files
 
-CAPTION = 6.0  # seconds that one caption of SRT and VTT covers at most
 _UNSAFE = re.compile(r"[(){};\s\x00-\x1f\x7f\ud800-\udfff]|^@$|\*$|^;;")
 
 
@@ -135,20 +135,18 @@ def jsonl(transcript: Transcript) -> str:
 
 def srt(transcript: Transcript) -> str:
     """Return SubRip captions."""
-    blocks = (
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n"
-        for number, (text, start, end) in enumerate(captions(transcript), 1)
+    return "\n".join(
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n" + "".join(f"{line}\n" for line in lines)
+        for number, (lines, start, end) in enumerate(_captions(transcript), 1)
     )
-    return "\n".join(blocks)
 
 
 def vtt(transcript: Transcript) -> str:
     """Return WebVTT captions. Source: W3C, "WebVTT: The Web Video Text Tracks Format"."""
-    blocks = (
-        f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n{_escaped(text)}\n"
-        for text, start, end in captions(transcript)
+    return "WEBVTT\n" + "".join(
+        f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n" + "".join(f"{_escaped(line)}\n" for line in lines)
+        for lines, start, end in _captions(transcript)
     )
-    return "WEBVTT\n" + "".join(blocks)
 
 
 def tsv(transcript: Transcript) -> str:
@@ -256,19 +254,16 @@ def _rows(name: str, segments: Sequence[Segment], confidence: Sequence[float]) -
 
 
 def captions(transcript: Transcript) -> list[Segment]:
-    """Join neighbors into captions of at most `CAPTION` seconds."""
-    captions: list[Segment] = []
-    for symbol, start, end in transcript.segments:
-        if captions and end - captions[-1].start <= CAPTION:
-            captions[-1] = Segment(f"{captions[-1].symbol} {symbol}", captions[-1].start, end)
-        else:
-            captions.append(Segment(symbol, start, end))
-    return captions
+    """Return what captions show, each as one line, and when, in seconds; see `asr.formats.subtitles`."""
+    return [Segment(" ".join(lines), start, end) for lines, start, end in _captions(transcript)]
+
+
+def _captions(transcript: Transcript) -> Iterator[Caption]:
+    return captions_of(*([one for one in part if one.symbol.strip()] for part in (transcript.words, transcript.units)))
 
 
 def _clock(seconds: float, point: str) -> str:
-    milliseconds = round(1000 * seconds)
-    minutes, milliseconds = divmod(milliseconds, 60_000)
+    minutes, milliseconds = divmod(round(1000 * seconds), 60_000)
     return f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"
 
 
