@@ -63,14 +63,13 @@ def of_speakers(found: list[InputFile], pattern: str) -> list[InputFile]:
 
     named, unfit = [], []
     for one in found:
-        known = audio.properties(one.source) if isinstance(one.source, str) else None
-        if known:
-            parts = patterns.fields(pattern, one.below)
+        path, parts = one.source, patterns.fields(pattern, one.below)
+        if isinstance(path, str) and (known := audio.properties(path)):
             if parts is None:
-                unfit.append(one.source)
+                unfit.append(path)
             else:
                 speaker = parts.get("speaker", pattern)
-                one = one._replace(source=Utterance(one.id, Path(one.source), known.seconds, speaker))
+                one = one._replace(source=Utterance(one.id, Path(path), known.seconds, speaker))
         named.append(one)
     if unfit:
         output.say(f"--speakers {pattern}: does not fit {first_few(unfit)}; normalized by themselves")
