@@ -217,7 +217,9 @@ def trained(recipe, corpus, arguments):
     run = start(recipe, corpus, arguments.runs, CPU, ALONE)
     system, settings = run.system, run.recipe.training
     utterances = {name: {u.id: u for u in manifest.read(corpus / f"{name}.jsonl")} for name in ("train", "dev", "test")}
-    sets = {"train": run.train, "dev": run.dev, "test": dataset.read(system, corpus / "test.jsonl").to(CPU)}
+    sets = {"train": run.train, "dev": run.dev}
+    if settings.seed != SEARCH_SEED:
+        sets["test"] = dataset.read(system, corpus / "test.jsonl").to(CPU)
     if arguments.task == "frames":
         lengths = [(name, id, length) for name in sets for id, length in zip(sets[name].ids, sets[name].lengths)]
         shift, window = (run.recipe.features.own[key] for key in ("shift", "window"))
@@ -235,11 +237,8 @@ def trained(recipe, corpus, arguments):
     of = framewise(system, known) if arguments.task == "frames" else recognition(system)
     row = {"parameters": system.model.parameter_count, "hidden": recipe.encoder.hidden, "cpu_seconds": seconds}
     frames = int(run.train.lengths.sum()) * settings.epochs
-    return (
-        row
-        | {"frames": frames}
-        | {name: scored(system, sets[name], utterances[name], of) for name in sets if name != "train"}
-    )
+    scores = {name: scored(system, sets[name], utterances[name], of) for name in sets if name != "train"}
+    return row | {"frames": frames} | scores
 
 
 def scored(system, data, utterances, of):
