@@ -19,7 +19,6 @@ sections IV and V; S. Holm, Scandinavian Journal of Statistics 6(2), 1979.
 
 import argparse
 import json
-import statistics
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -28,15 +27,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import stats
+from variant_table import SEARCH_SEED, pooled, report
 
 from asr import batch, bundle, config, dataset, manifest
 from asr.decoders import Greedy
 from asr.errors import AsrError
 from asr.evaluation import provenance
 from asr.phones import fold
-from asr.scoring import alignment, bootstrap
-from asr.support import files, seeds
+from asr.scoring import alignment
+from asr.support import files
 from asr.support.parallel import ALONE
 from asr.training import augmentation, sizing
 from asr.training.learner import Learner, Position
@@ -45,7 +44,6 @@ from asr.training.run import start
 CELLS = ("lstm", "lstm-peephole", "lstm-coupled", "lstm-1997 recurrence=cells", "gru", "rnn", "mingru")
 TOLERANCE = 0.02  # of the number of parameters
 FACTOR = 3.0  # between rates that are tried beyond the given ones
-SEARCH_SEED = 1000
 NOWHERE = -100  # the label of a frame in a phone that is not scored, as torch ignores it
 CPU = torch.device("cpu")
 
@@ -221,7 +219,9 @@ def trained(recipe, corpus, arguments):
     if settings.seed != SEARCH_SEED:
         sets["test"] = dataset.read(system, corpus / "test.jsonl").to(CPU)
     if arguments.task == "frames":
-        lengths = [(name, id, length) for name in sets for id, length in zip(sets[name].ids, sets[name].lengths)]
+        lengths = [
+            (name, id, length) for name in sets for id, length in zip(sets[name].ids, sets[name].lengths, strict=True)
+        ]
         shift, window = (run.recipe.features.own[key] for key in ("shift", "window"))
         known = {id: labels(utterances[name][id], system.units, length, shift, window) for name, id, length in lengths}
         changes = augmentation.of(recipe)
@@ -277,100 +277,6 @@ def recognition(system):
         return count.errors, count.total
 
     return of
-
-
-def pooled(by_speaker):
-    """Return the error rate over all speakers."""
-    errors, total = map(sum, zip(*by_speaker.values(), strict=True))
-    return errors / total
-
-
-def report(cells, trials, task):
-    """Return the table of the cells that all seeds are there for, and what it says."""
-    finals = {cell: [t for t in trials if t["cell"] == cell and t["seed"] != SEARCH_SEED] for cell in cells}
-    common = set.intersection(*({t["seed"] for t in own} for own in finals.values()))
-    finals = {
-        cell: sorted((t for t in own if t["seed"] in common), key=lambda t: t["seed"]) for cell, own in finals.items()
-    }
-    if len(common) < 2:
-        return f"{len(common)} seeds are there for all cells; a comparison needs at least 2"
-    first = cells[0]
-    tests = {cell: compared(finals[cell], finals[first]) for cell in cells[1:]}
-    corrected = holm({cell: max(found["p_seeds"], found["p_speakers"]) for cell, found in tests.items()})
-    lines = [
-        "| cell | H | parameters | rate (tried) | dev | test, 95 % over seeds | less "
-        f"{first}: over seeds | by speaker | p, Holm | µs a frame |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for cell in cells:
-        own, rate = finals[cell], finals[cell][0]["rate"]
-        tried = sorted({t["rate"] for t in trials if t["cell"] == cell and t["seed"] == SEARCH_SEED})
-        low, high = over_seeds([pooled(t["test"]) for t in own])
-        edge = " at the edge" if rate in (tried[0], tried[-1]) else ""
-        row = [cell, own[0]["hidden"], f"{own[0]['parameters']:,}", f"{rate:g} ({len(tried)}{edge})"]
-        row += [f"{100 * statistics.mean(pooled(t['dev']) for t in own):.2f} %"]
-        row += [f"{100 * statistics.mean(pooled(t['test']) for t in own):.2f} % ({100 * low:.2f}–{100 * high:.2f})"]
-        if cell in tests:
-            found = tests[cell]
-            row += [_interval(found["seeds"]), _interval(found["speakers"]), f"{corrected[cell]:.3f}"]
-        else:
-            row += ["", "", ""]
-        row += [f"{1e6 * statistics.mean(t['cpu_seconds'] / t['frames'] for t in own):.0f}"]
-        lines.append("| " + " | ".join(map(str, row)) + " |")
-    return "\n".join([*lines, "", sentence(first, tests, corrected, len(common), task)])
-
-
-def _interval(bounds):
-    return f"{100 * bounds[0]:+.2f} to {100 * bounds[1]:+.2f}"
-
-
-def over_seeds(rates):
-    """Return Student's 95 % interval of a mean."""
-    reach = stats.t.ppf(0.975, len(rates) - 1) * statistics.stdev(rates) / len(rates) ** 0.5
-    return statistics.mean(rates) - reach, statistics.mean(rates) + reach
-
-
-def compared(own, others):
-    """Return a cell's difference from another: intervals of the mean over seeds, and by speaker; and both tests' p."""
-    apart = [pooled(one["test"]) - pooled(other["test"]) for one, other in zip(own, others, strict=True)]
-    speakers = sorted(own[0]["test"])
-    errors = [
-        sum(one["test"][s][0] - other["test"][s][0] for one, other in zip(own, others, strict=True)) for s in speakers
-    ]
-    sizes = [sum(one["test"][s][1] for one in own) for s in speakers]
-    interval, p = bootstrap.difference(errors, sizes, seeds.generator(1, "bootstrap")) or ((-1.0, 1.0), 1.0)
-    same = len(set(apart)) == 1
-    p_seeds = float(apart[0] == 0) if same else float(stats.ttest_1samp(apart, 0).pvalue)
-    return {
-        "seeds": over_seeds(apart),
-        "p_seeds": p_seeds,
-        "speakers": interval,
-        "p_speakers": p,
-        "mean": statistics.mean(apart),
-    }
-
-
-def holm(values):
-    """Return p-values corrected for their number, by Holm's method."""
-    found, largest = {}, 0.0
-    for place, (name, p) in enumerate(sorted(values.items(), key=lambda pair: pair[1])):
-        largest = max(largest, min(1.0, (len(values) - place) * p))
-        found[name] = largest
-    return found
-
-
-def sentence(first, tests, corrected, number, task):
-    """Return what the comparison allows to say, and no more."""
-    groups = {"fewer errors than": [], "more errors than": [], "no established difference from": []}
-    for cell, found in tests.items():
-        known = corrected[cell] < 0.05
-        groups[("fewer" if found["mean"] < 0 else "more") + " errors than" if known else list(groups)[2]].append(cell)
-    said = "; ".join(f"{what} {first}: {', '.join(some)}" for what, some in groups.items() if some)
-    return (
-        f"Over {number} seeds, {'frames' if task == 'frames' else 'units'} of the test set's speakers, in networks of one "
-        f"size with a learning rate of their own: {said}. Other sizes, corpora and lengths of training may order them "
-        "otherwise."
-    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr import config
+from asr.manifest import Segment, Utterance
+from asr.units import Units
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The script and its table, as a command line finds them."""
+    found = []
+    sys.path.append(str(HERE))
+    try:
+        for name in ("variant_table", "variants"):
+            spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+            sys.modules[name] = module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            found.append(module)
+        yield found
+    finally:
+        sys.path.remove(str(HERE))
+        for name in ("variant_table", "variants"):
+            sys.modules.pop(name, None)
+
+
+def trial(cell, seed, errors, rate=0.01):
+    """A trial on ten speakers of 1000 chances each."""
+    scores = {f"s{k}": [error, 1000] for k, error in enumerate(errors)}
+    common = {"parameters": 100, "hidden": 4, "cpu_seconds": 1.0, "frames": 1000}
+    return {"cell": cell, "seed": seed, "rate": rate, "dev": scores, "test": scores} | common
+
+
+def trials(by_cell):
+    generator = np.random.default_rng(1)
+    rows = []
+    for cell, mean in by_cell.items():
+        rows += [trial(cell, 1000, [mean] * 10, rate) for rate in (0.003, 0.01, 0.03)]
+        rows += [trial(cell, seed, (mean + generator.integers(0, 20, 10)).tolist()) for seed in range(1, 6)]
+    return rows
+
+
+def test_it_says_which_cells_differ_and_of_the_others_that_no_difference_is_known(scripts):
+    table, _ = scripts
+    cells = {"lstm": 200, "gru": 150, "rnn": 300, "mingru": 201}
+    text = table.report(list(cells), trials(cells), "frames")
+    assert "fewer errors than lstm: gru; more errors than lstm: rnn;" in text
+    assert "no established difference from lstm: mingru." in text
+    assert text.count("0.01 (3)") == 4 and "edge" not in text
+
+
+def test_seeds_that_not_all_cells_have_do_not_count(scripts):
+    table, _ = scripts
+    rows = trials({"lstm": 200, "gru": 150})
+    assert "over 4 seeds" in table.report(["lstm", "gru"], rows[:-1], "ctc")
+    assert "comparison needs at least 2" in table.report(["lstm", "gru"], rows[:-4], "ctc")
+
+
+def test_holms_correction(scripts):
+    table, _ = scripts
+    assert table.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
+
+
+def test_the_search_goes_beyond_an_edge(scripts):
+    _, script = scripts
+    assert script.beyond({0.01: 0.3, 0.03: 0.2}) == 0.09
+    assert script.beyond({0.01: 0.2, 0.03: 0.3}) == 0.0033
+    assert script.beyond({0.01: 0.3, 0.03: 0.2, 0.09: 0.4}) is None
+
+
+def test_all_cells_get_as_many_parameters(scripts):
+    _, script = scripts
+    recipe = config.parse({"encoder": {"hidden": 16, "layers": 1}}, "test")
+    for cell in ("gru", "lstm-coupled block=2", "rnn"):
+        made = script.with_parameters(recipe, cell, 20_000)
+        assert abs(script.bundle.build(made).model.parameter_count / 20_000 - 1) <= 0.02
+    with pytest.raises(SystemExit, match="has no size within 2% of 300 parameters"):
+        script.with_parameters(recipe, "lstm", 300)
+
+
+def test_a_frame_has_the_phone_in_its_middle(scripts):
+    _, script = scripts
+    phones = (Segment("h#", 0.0, 0.03), Segment("q", 0.03, 0.05), Segment("aa", 0.05, 0.09))
+    utterance = Utterance("u", Path("u.wav"), 0.1, phones=phones)
+    units = Units.of("phones39")
+    found = script.labels(utterance, units, 8, 0.01, 0.025)
+    silence, vowel = units.ids(["sil", "aa"])
+    middles = [0.0125, 0.0225, 0.0325, 0.0425, 0.0525, 0.0625, 0.0725, 0.0825]
+    assert found.tolist() == [silence, silence, -100, -100, vowel, vowel, vowel, vowel] and len(middles) == 8
