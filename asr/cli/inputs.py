@@ -33,18 +33,24 @@ class InputFile(NamedTuple):
     id: str
 
 
-def recordings(sources: tuple[str, ...]) -> tuple[list[InputFile], int]:
-    """Return the recordings that the arguments name, and how many arguments name none, which is said."""
+def recordings(sources: tuple[str, ...], split: bool = False) -> tuple[list[InputFile], int]:
+    """Return the recordings that the arguments name, and how many arguments name none, which is said.
+
+    Args:
+        sources: The arguments.
+        split: Whether each channel is a recording of its own.
+    """
     found: list[tuple[Source, Path, str]] = []
     failed = 0
     for source in sources:
         try:
-            found += _named(source)
+            named = _named(source)
+            found += [channel for one in named for channel in _channels(*one)] if split else named
         except InputError as error:
             output.error(f"asr: {error}")
             failed += 1
     places = _unlike([str(place) for _, place, _ in found])
-    ids = _unlike_ids([(source if isinstance(source, str) else "stdin", id) for source, _, id in found])
+    ids = _unlike_ids([(_path(source), id) for source, _, id in found])
     return [InputFile(*row) for row in zip([row[0] for row in found], map(Path, places), ids, strict=True)], failed
 
 
@@ -74,6 +80,33 @@ def of_speakers(found: list[InputFile], pattern: str) -> list[InputFile]:
     if unfit:
         output.say(f"--speakers {pattern}: does not fit {first_few(unfit)}; normalized by themselves")
     return named
+
+
+def _channels(source: "Source", place: Path, id: str) -> "list[tuple[Source, Path, str]]":
+    """Return the channels of a recording; the recording itself if it has one, or cannot be read, which is said later.
+
+    Raises:
+        InputError: It is an utterance of a manifest.
+    """
+    from asr import audio
+    from asr.manifest import Utterance
+
+    if isinstance(source, Utterance | tuple | audio.Channel):
+        raise InputError("--channels split: is for recordings, and a manifest's are mixed; pass their files")
+    known = audio.properties(source)
+    if known is None or known.channels == 1:
+        return [(source, place, id)]
+    stem = id or place.stem
+    return [
+        (audio.Channel(source, number), place.with_name(f"{place.name}.{number}"), f"{stem}-{number}")
+        for number in range(1, known.channels + 1)
+    ]
+
+
+def _path(source: "Source") -> str:
+    """Return where a recording is, as far as its folders can tell it from others."""
+    file = getattr(source, "source", source)  # a channel's
+    return file if isinstance(file, str) else "stdin"
 
 
 def _named(source: str) -> "list[tuple[Source, Path, str]]":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asr.cli import inputs, options, output
+from asr.cli import inputs, live, options, output
 from asr.errors import AsrError, InputError
 from asr.formats import FORMATS, Transcript
 from asr.support import job
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=options.DecoderCommand, nbest=True)
-@click.argument("sources", nargs=-1, required=True, metavar="FILE… | DIR | MANIFEST.jsonl | -")
+@click.argument("sources", nargs=-1, metavar="FILE… | DIR | MANIFEST.jsonl | -")
 @options.BUNDLE
 @click.option("--json", "as_json", is_flag=True, help="Short for --format jsonl: one object per recording, with times.")
 @click.option("--format", "kind", type=options.Named(FORMATS, "format"), help="[default: name<TAB>text; files: txt]")
@@ -35,6 +35,15 @@ if TYPE_CHECKING:
     help="Who speaks, by the names: '{speaker}_*', '{speaker}/*' for folders, '*' if one person speaks in all.",
 )
 @click.option("--shard", metavar="I/N", help="Transcribe the I-th of N shares, for example on each of N machines.")
+@click.option(
+    "--channels",
+    type=click.Choice(["mix", "split"]),
+    default="mix",
+    show_default=True,
+    help="Transcribe the mean of a recording's channels, or each channel by itself.",
+)
+@click.option("--rate", type=int, help="With -: its rate in Hz, of raw 16-bit audio of one channel, as it arrives.")
+@click.option("--microphone", is_flag=True, help="Transcribe what the microphone hears, until Ctrl-C.")
 @options.DEVICE
 def transcribe(
     sources: tuple[str, ...],
@@ -45,15 +54,30 @@ def transcribe(
     resume: bool,
     speakers: str | None,
     shard: str | None,
+    channels: str,
+    rate: int | None,
+    microphone: bool,
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Transcribe recordings: files, folders of them, a manifest's, or - for standard input."""
-    kind = _format(kind, as_json, out)
+    """Transcribe recordings: files, folders of them, a manifest's, or - for standard input; or live audio.
+
+    Of live audio, a line is printed after each pause; on a terminal, what is still uncertain is shown below.
+    """
+    kind, split = _format(kind, as_json, out), channels == "split"
+    if microphone or rate is not None:
+        if [*sources, *["-"] * microphone] != ["-"] or out or resume or speakers or shard or split:
+            raise AsrError(f"--{'microphone' if microphone else 'rate'}: {live.ALONE}")
+        live.transcribe(system, device, search, rate, kind, microphone)
+        return
+    if not sources:
+        raise click.UsageError("Missing argument 'FILE… | DIR | MANIFEST.jsonl | -'")
+    if speakers and split:
+        raise AsrError(f"--speakers {speakers}: one channel is one speaker with --channels split; omit one of both")
     if resume and (not out or "-" in sources):
         raise AsrError("--resume: needs --output-dir and recordings that can be read again; pass both, or omit it")
     rank, size = _share(shard, shared=bool(out))
-    found, failed = inputs.recordings(sources)
+    found, failed = inputs.recordings(sources, split)
     if not found:
         sys.exit(InputError.status)  # what is wrong was said
     from asr import archive, box, engines
