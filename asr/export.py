@@ -63,14 +63,7 @@ def write(system: Bundle, path: Path, int8: bool = False) -> Exported:
         AsrError: The cell or the front end has no standard node, the extra `onnx` is not installed, the result differs
             from our own by more than `TOLERANCE` (without `int8`), or a file cannot be written.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise AsrError(f"export: {error.name} is not installed; run `pip install 'asr[onnx]'`") from None
-    normaliser = graph.Normalization.of(system.normaliser)
-    model = graph.build(system.architecture, system.weights, metadata(system), normaliser).SerializeToString()
-    made = _quantized(model) if int8 else model
+    made = model(system, int8)
     exported = _compared(system, path, made)
     if exported.difference > TOLERANCE and not int8:
         raise AsrError(f"{path}: log-probs differ by {exported.difference:.2g}; not written; report it as a bug")
@@ -78,6 +71,18 @@ def write(system: Bundle, path: Path, int8: bool = False) -> Exported:
         temporary.write_bytes(made)
     files.write_text(path.with_name("tokens.txt"), tokens(system))
     return exported
+
+
+def model(system: Bundle, int8: bool = False) -> bytes:
+    """Return a system's network as ONNX; arguments and errors are those of `write`, which compares it, too."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise AsrError(f"export: {error.name} is not installed; run `pip install 'asr[onnx]'`") from None
+    normaliser = graph.Normalization.of(system.normaliser)
+    made = graph.build(system.architecture, system.weights, metadata(system), normaliser).SerializeToString()
+    return _quantized(made) if int8 else made
 
 
 def tokens(system: Bundle) -> str:

@@ -1,14 +1,18 @@
 """An exported system is the system: features before normalization and lengths in, log-probs out, in ONNX Runtime."""
 
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from asr import bundle, config, engines, export
+from asr.cli import cli
 from asr.errors import AsrError
+from asr.evaluation import measurement
 from asr.features.normalise import NORMALISERS, Statistics
 
 onnx = pytest.importorskip("onnx")
@@ -79,6 +83,24 @@ def test_8_bit_integers_are_smaller_and_less_exact(tmp_path, recwarn):
     system = made(tmp_path / "best.safetensors", hidden=64)
     whole, small = (export.write(system, tmp_path / f"{int8}.onnx", int8=int8) for int8 in (False, True))
     assert small.size < whole.size / 2 and 1e-4 < small.probability < 0.1 and whole.difference < 1e-4
+
+
+def test_what_8_bit_integers_cost_is_measured_where_there_is_a_set(tmp_path, toy, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "corpus": {"name": "toy"}}
+    system = bundle.build(config.parse(parts | {"encoder": {"hidden": 8, "layers": 1}}, "test"))
+    for value in system.model.state_dict().values():
+        value.mul_(9)  # so that some units are heard, and rounding changes them
+    system.save(tmp_path / "best.safetensors")
+    words = ["export", str(tmp_path), str(tmp_path / "model.onnx"), "--int8"]
+    done = CliRunner().invoke(cli, words)
+    assert "data/toy: has no dev or test set; what 8-bit integers cost was not measured" in done.stderr
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "toy").symlink_to(toy)
+    line = CliRunner().invoke(cli, words).stdout.splitlines()[-1]
+    found = re.fullmatch(r"dev  CER (.* ins\]) with 8-bit integers, (.* ins\]) with floats", line)
+    whole = measurement.run(tmp_path / "best.safetensors", toy / "dev.jsonl", tmp_path / "dev", "cpu")
+    assert found[2] == str(whole.count) and found[1] != found[2]
 
 
 def test_what_cannot_be_exported_is_one_line(tmp_path):

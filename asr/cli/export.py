@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 @click.argument("system", type=options.FILE)
 @click.argument("model", type=options.FILE)
 @click.option("--int8", is_flag=True, help="Store weights as 8-bit integers: smaller, less exact (ONNX only).")
-def export(system: Path, model: Path, int8: bool) -> None:
+@options.DATA
+def export(system: Path, model: Path, int8: bool, data: Path) -> None:
     """Write a run's best system, or a bundle, as MODEL: an .onnx file, or an .html page that recognizes in a browser.
 
     ONNX: the network takes features before normalization, (B, T, F), and lengths, (B,), and returns log-probs. It is
     compared with our own over many lengths, and not written if a log-prob differs by more than 1e-4. Beside it goes
-    tokens.txt.
+    tokens.txt. With --int8, the error rates on dev with 8-bit integers and with floats are printed, if DATA has the
+    system's corpus; else on test, if it has that.
 
     HTML: one file with features, network, greedy search and weights in it. Open it from disk or put it on any server:
     it records, opens recordings, shows what it recognizes, and sends nothing anywhere.
@@ -36,6 +38,18 @@ def export(system: Path, model: Path, int8: bool) -> None:
 
     output.result(export.write(loaded, model, int8))
     output.say(f"{model.with_name('tokens.txt')}: {len(loaded.units)} units")
+    if int8:
+        _rates(loaded, data / loaded.recipe.corpus.folder)
+
+
+def _rates(loaded: "Bundle", corpus: Path) -> None:
+    from asr.evaluation import quantized
+
+    found = [path for path in (corpus / "dev.jsonl", corpus / "test.jsonl") if path.exists()]
+    if not found:
+        output.say(f"{corpus}: has no dev or test set; what 8-bit integers cost was not measured")
+        return
+    output.result(quantized.compared(loaded, found[0]))
 
 
 def _page(loaded: "Bundle", path: Path, int8: bool) -> None:
