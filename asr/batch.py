@@ -19,6 +19,7 @@ from asr.features.normalise import Normaliser, Tables
 from asr.features.store import Store
 from asr.manifest import Utterance
 from asr.support import seeds
+from asr.support.strings import Strings
 from asr.units import Units
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 
 PIECE = 1 << 20  # frames copied to a device at once
+SOME = 1 << 16  # utterances of a large set that are counted at once
 JITTER = 0.03  # relative jitter of the lengths that utterances are sorted by; about the fraction of padding
 
 
@@ -64,18 +66,19 @@ class Targets:
 
     Args:
         targets: The references.
+        units: V, at most, by which the array's type is chosen: a byte an id up to 256.
 
     Attributes:
         lengths: (N,), int64, ids of each.
     """
 
-    def __init__(self, targets: Iterable[Sequence[int]]) -> None:
-        flat, ends = array("i"), array("q", [0])
+    def __init__(self, targets: Iterable[Sequence[int]], units: int = 1 << 31) -> None:
+        flat, ends = array("B" if units <= 1 << 8 else "H" if units <= 1 << 16 else "i"), array("q", [0])
         for target in targets:
             flat.extend(target)
             ends.append(len(flat))
         flat.append(0)  # padding for shorter ones
-        self._flat, self._ends = np.array(flat, np.int32), np.array(ends, np.int64)
+        self._flat, self._ends = np.frombuffer(flat, flat.typecode), np.frombuffer(ends, np.int64)
         self.lengths: Ints = np.diff(self._ends)
 
     def __len__(self) -> int:
@@ -97,7 +100,12 @@ class Targets:
 
     def frames_needed(self) -> Ints:
         """Return the fewest frames that can be aligned with each reference (N,); see `ctc.frames_needed`."""
-        return ctc.each_needs(self._flat[:-1], self.lengths)
+        parts = [np.zeros(0, np.int64)]  # in parts, since counting takes 8 bytes an id
+        for start in range(0, len(self), SOME):
+            lengths = self.lengths[start : start + SOME]
+            first = self._ends[start]
+            parts.append(ctc.each_needs(self._flat[first : first + lengths.sum()], lengths))
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,7 @@ class Dataset:
         targets: The references as ids; empty when the set is only decoded.
     """
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     features: Inputs
     targets: Targets
 
@@ -232,9 +240,16 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
         InputError: A transcript is missing or contains a symbol that is not a unit.
         AsrError: The normaliser's statistics are missing, or of other features.
     """
-    tables = normaliser.tables(store, [u.speaker or u.id for u in utterances])
-    targets = Targets(_target(utterance, units) for utterance in utterances)
-    return Dataset(tuple(u.id for u in utterances), Inputs(store, tables), targets)
+    ids, speakers = Strings(), Strings()
+
+    def references() -> Iterator[list[int]]:  # one pass, since a large set is read from its file each time
+        for utterance in utterances:
+            ids.append(utterance.id)
+            speakers.append(utterance.speaker or utterance.id)
+            yield _target(utterance, units)
+
+    targets = Targets(references(), len(units))
+    return Dataset(ids, Inputs(store, normaliser.tables(store, speakers)), targets)
 
 
 def too_short(data: Dataset, stride: int = 1) -> list[int]:

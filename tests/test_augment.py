@@ -14,7 +14,7 @@ from asr.features.delta import Deltas
 from asr.features.fbank import Fbank, mel
 from asr.features.mfcc import MFCC
 from asr.features.normalise import Normaliser, Statistics
-from asr.manifest import Segment, Utterance
+from asr.manifest import Segment, Utterance, View
 
 KEY = (1 << 63) - 1  # the largest that seeds give
 LENGTHS = torch.tensor([300, 120, 7, 1])
@@ -190,6 +190,14 @@ def test_one_speed_alone_and_an_unknown_speaker():
     (fast,) = augment.at_speeds([utterance(speaker="")], [2.0])
     assert (fast.id, fast.speaker, fast.seconds) == ("a@2.0", "", 0.9)
     assert augment.at_speeds([utterance()], [1.0]) == [utterance()]
+
+
+def test_what_is_made_of_a_view_is_a_view_of_the_same():
+    some = [utterance(id) for id in ("a", "a.b", "b")]
+    view = View(range(3), some.__getitem__)
+    for made in (augment.at_speeds, lambda found, _: augment.with_pauses(found, 0.4)):
+        of_view = made(view, [0.9, 1.0, 1.1])
+        assert isinstance(of_view, View) and list(of_view) == made(some, [0.9, 1.0, 1.1])
 
 
 def test_an_id_that_a_copy_would_take_is_refused():

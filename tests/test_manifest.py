@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,14 @@ from hypothesis import strategies as st
 from asr import manifest
 from asr.errors import AsrError, InputError
 from asr.manifest import Segment, Utterance
+
+
+@pytest.fixture(autouse=True, scope="module", params=["kept", "view"])
+def size(request):
+    """All of this is true of small manifests and of large ones, which stay in their files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest, "KEPT", manifest.KEPT if request.param == "kept" else 0)
+        yield
 
 
 def utterance(id="u1", audio=Path("u1.wav"), seconds=1.5):
@@ -29,7 +38,7 @@ GOOD = {"id": "u1", "audio": "u1.wav", "seconds": 1.5}
 def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "train.jsonl"
     manifest.write(path, [utterance("b", tmp_path / "b.wav"), utterance("a", tmp_path / "a.wav")])
-    assert manifest.read(path) == [utterance("a", tmp_path / "a.wav"), utterance("b", tmp_path / "b.wav")]
+    assert list(manifest.read(path)) == [utterance("a", tmp_path / "a.wav"), utterance("b", tmp_path / "b.wav")]
 
 
 def test_lines_are_sorted_by_id_and_readable_for_people(tmp_path):
@@ -40,7 +49,7 @@ def test_lines_are_sorted_by_id_and_readable_for_people(tmp_path):
     assert json.loads(second)["phones"] == [["h#", 0.0, 0.5], ["aa", 0.5, 1.5]]
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)  # it writes files
 @given(
     id=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
     seconds=st.floats(1e-6, 1e6),
@@ -159,7 +168,7 @@ def test_a_speed_is_kept_and_one_that_makes_no_sense_refused(tmp_path):
 def test_a_segment_keeps_its_start(tmp_path):
     segment = Utterance("u1", tmp_path / "long.wav", 1.5, "anna", "ah", start=0.0)
     manifest.write(tmp_path / "m.jsonl", [segment])
-    assert manifest.read(tmp_path / "m.jsonl") == [segment]
+    assert list(manifest.read(tmp_path / "m.jsonl")) == [segment]
 
 
 @pytest.mark.parametrize("start", [-1, "NaN", "Infinity"])
@@ -181,7 +190,7 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path, change):
 @pytest.mark.parametrize("content", ["\ufeff{}\n", "{}", "{}\r\n", "{}\n\n", "{}\n  \r\n\n"])
 def test_a_byte_order_mark_and_blank_last_lines_are_not_content(tmp_path, content):
     (tmp_path / "m.jsonl").write_text(content.replace("{}", json.dumps(GOOD)), encoding="utf-8")
-    assert manifest.read(str(tmp_path / "m.jsonl")) == [Utterance("u1", tmp_path / "u1.wav", 1.5)]
+    assert list(manifest.read(str(tmp_path / "m.jsonl"))) == [Utterance("u1", tmp_path / "u1.wav", 1.5)]
 
 
 def test_a_blank_line_between_others_is_refused(tmp_path):
@@ -194,3 +203,51 @@ def test_a_manifest_in_a_folder_whose_name_is_not_utf_8_is_read(tmp_path):
     folder.mkdir()
     manifest.write(folder / "m.jsonl", [Utterance("u1", folder / "u1.wav", 1.5)])
     assert manifest.read(folder / "m.jsonl")[0].audio == folder / "u1.wav"
+
+
+def test_lines_in_any_order_are_sorted_and_a_later_duplicate_is_named(tmp_path):
+    rows = [json.dumps(GOOD | {"id": id, "text": id * 2}) for id in ("c", "a", "b")]
+    found = manifest.read(written(tmp_path / "m.jsonl", *rows))
+    assert [(one.id, one.text) for one in found] == [("a", "aa"), ("b", "bb"), ("c", "cc")]
+    assert [one.id for one in found[1:]] == ["b", "c"] and found[-1].id == "c"
+    with pytest.raises(InputError, match=r"m\.jsonl:4: duplicate id 'a'"):
+        manifest.read(written(tmp_path / "m.jsonl", *rows, rows[1]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(tmp_path, encoding):
+    rows = [json.dumps(GOOD | {"id": id, "text": "é" * 5000}, ensure_ascii=False) for id in ("a", "b")]
+    (tmp_path / "m.jsonl").write_bytes("\r\n".join([*rows, "", ""]).encode(encoding))
+    assert [(one.id, len(one.text)) for one in manifest.read(tmp_path / "m.jsonl")] == [("a", 5000), ("b", 5000)]
+
+
+def test_a_byte_that_is_no_text_is_named_wherever_it_is(tmp_path):
+    line = json.dumps(GOOD).encode()
+    (tmp_path / "m.jsonl").write_bytes(line + b"\n" + line[:3] + b"\xff" + line[3:])
+    with pytest.raises(InputError, match=rf"\(byte {len(line) + 4}, 0xff, is not UTF-8\); `asr prepare` writes"):
+        manifest.read(tmp_path / "m.jsonl")
+
+
+def test_a_view_notices_that_its_file_was_changed_but_not_that_it_was_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "KEPT", 0)
+    path = written(tmp_path / "m.jsonl", json.dumps(GOOD))
+    found = manifest.read(path)
+    manifest.write(path, [utterance("other", tmp_path / "a.wav")])
+    assert found[0].id == "u1"
+    found = manifest.read(path)
+    written(path, json.dumps(GOOD))
+    with pytest.raises(InputError, match=r"m\.jsonl: was changed while in use; run the command again"):
+        found[0]
+
+
+def test_a_view_takes_eight_bytes_an_utterance(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "KEPT", 0)
+    rows = (json.dumps(GOOD | {"id": f"{i:06}", "text": "x" * 200}) for i in range(2000))
+    path = written(tmp_path / "m.jsonl", *rows)
+    tracemalloc.start()
+    try:
+        found = manifest.read(path)
+        taken = tracemalloc.get_traced_memory()[0] / len(found)
+    finally:
+        tracemalloc.stop()
+    assert found[1234].id == "001234" and taken < 16

@@ -7,11 +7,11 @@ the statistics that an utterance is normalized by. The quiet is that of asr/audi
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asr.manifest import Segment, Utterance
+from asr.manifest import Segment, Utterance, derived
 from asr.support import seeds
 
 
-def with_pauses(utterances: Sequence[Utterance], longest: float) -> list[Utterance]:
+def with_pauses(utterances: Sequence[Utterance], longest: float) -> Sequence[Utterance]:
     """Return utterances with quiet before and after them; each end has some in half of the cases.
 
     What an utterance gets depends on its id alone, so its features can be kept.
@@ -20,7 +20,9 @@ def with_pauses(utterances: Sequence[Utterance], longest: float) -> list[Utteran
         utterances: The set.
         longest: Seconds at an end, at most; 0 for none.
     """
-    return [_paused(utterance, longest) for utterance in utterances] if longest else list(utterances)
+    if not longest:
+        return utterances
+    return derived(utterances, range(len(utterances)), lambda row: _paused(utterances[row], longest))
 
 
 def _paused(utterance: Utterance, longest: float) -> Utterance:

@@ -7,7 +7,7 @@ settings is a dataclass of them; a recipe gives them in [corpus]. The manifests 
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -176,7 +176,7 @@ def _own(name: str, out: Path, paths: dict[str, Path]) -> dict[str, Path]:
     return paths
 
 
-def _check(name: str, sets: Sets, problems: list[str]) -> None:
+def _check(name: str, sets: Mapping[str, Sequence[Utterance]], problems: list[str]) -> None:
     problems = [*problems, *(f"the set '{set_}' is empty" for set_ in SETS if not sets.get(set_))]
     ids = Counter(utterance.id for utterances in sets.values() for utterance in utterances)
     if duplicates := sorted(id for id, count in ids.items() if count > 1):
@@ -185,7 +185,7 @@ def _check(name: str, sets: Sets, problems: list[str]) -> None:
         raise InputError(f"{name}: {first_few(problems, separator='; ')}; fix the corpus")
 
 
-def _row(utterances: list[Utterance]) -> dict[str, Any]:
+def _row(utterances: Sequence[Utterance]) -> dict[str, Any]:
     return {
         "utterances": len(utterances),
         "speakers": len({utterance.speaker for utterance in utterances}),

@@ -168,7 +168,7 @@ def _made(
     try:
         if json.loads(decode(stamp.read_bytes())) != made:
             return None
-        found = {name: manifest.read(out / f"{name}.jsonl") for name in sets}
+        found = {name: list(manifest.read(out / f"{name}.jsonl")) for name in sets}
     except (OSError, ValueError):
         return None
     return found if all(u.audio.is_file() for utterances in found.values() for u in utterances) else None

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +31,10 @@ class Expected:
 
 
 Protocol = Mapping[str, Expected]
-Sets = dict[str, list[Utterance]]
+Sets = dict[str, list[Utterance]]  # of a corpus that is being prepared
 
 
-def tokens(utterances: list[Utterance]) -> int:
+def tokens(utterances: Sequence[Utterance]) -> int:
     """Return the number of phones that are scored: folded to 39 if they are TIMIT's, unchanged otherwise."""
     symbols = [phone.symbol for utterance in utterances for phone in utterance.phones]
     return len(fold(symbols, 39)) if set(symbols) <= set(PHONES_61) else len(symbols)
@@ -55,7 +55,7 @@ def deviations(sets: Sets, protocol: Protocol, unreadable: Counter[str] | None =
     return problems + shared_speakers(sets)
 
 
-def shared_speakers(sets: Sets) -> list[str]:
+def shared_speakers(sets: Mapping[str, Sequence[Utterance]]) -> list[str]:
     """Return one sentence for every speaker who is in two sets."""
     where: dict[str, list[str]] = defaultdict(list)
     for name, utterances in sets.items():

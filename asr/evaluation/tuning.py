@@ -51,7 +51,7 @@ class _Dev:
 
     units: Units
     data: Dataset
-    utterances: list[Utterance]
+    utterances: Sequence[Utterance]
     emissions: dict[str, LogProbs]
 
 

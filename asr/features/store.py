@@ -15,7 +15,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import islice
@@ -231,7 +231,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _cut(utterances: Sequence[Utterance], features: Features) -> Iterator[Sequence[Utterance]]:
     """Yield the utterances of each shard: a function of the manifest alone, so that it can be recomputed alone."""
-    ends = np.cumsum([4 * features.dimension * u.seconds / features.shift for u in utterances])  # approximate bytes
+    sizes = (4 * features.dimension * u.seconds / features.shift for u in utterances)  # approximate bytes
+    ends = np.cumsum(np.fromiter(sizes, np.float64, len(utterances)))
     numbers = (ends / max(SHARD, ends[-1] / SHARDS)).astype(np.int64)
     borders = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(utterances)]
     yield from (utterances[start:end] for start, end in zip(borders, borders[1:], strict=False))
@@ -266,15 +267,16 @@ def _cached(path: Path) -> Shard | None:
 def _compute(name: str, plan: Plan, features: Features) -> None:
     """Compute and write some shards. If a recording cannot be used, try all of them, and keep nothing."""
     faults: dict[Source, str] = {}
-    utterances = [utterance for _, some in plan for utterance in some]
-    with closing(_extracted(name, utterances, features)) as results:
+    count = sum(len(some) for _, some in plan)
+    utterances = (utterance for _, some in plan for utterance in some)
+    with closing(_extracted(name, utterances, count, features)) as results:
         for path, some in plan:
             with suppress(InputError):
                 shards.write(path, _usable(some, islice(results, len(some)), faults))
     if faults:
         for path, _ in plan:
             path.unlink(missing_ok=True)
-        raise InputError(_summary(name, list(faults.values()), len({_source(one) for one in utterances})))
+        raise InputError(_summary(name, list(faults.values()), len({_source(one) for _, some in plan for one in some})))
 
 
 def _source(utterance: Utterance) -> Source:
@@ -298,7 +300,7 @@ def _usable(
 
 
 def _extracted(
-    name: str, utterances: Sequence[Utterance], features: Features
+    name: str, utterances: Iterable[Utterance], count: int, features: Features
 ) -> Generator[Future[Extracted], None, None]:
     """Yield each utterance's features, or error, in order.
 
@@ -311,7 +313,7 @@ def _extracted(
     waiting: deque[Future[Extracted]] = deque()
     with (
         ThreadPoolExecutor(threads) as pool,
-        tqdm(total=len(utterances), desc=f"features of {name}", unit="utt", disable=None) as progress,
+        tqdm(total=count, desc=f"features of {name}", unit="utt", disable=None) as progress,
     ):
         for utterance in utterances:
             waiting.append(pool.submit(_extract, utterance, features))

@@ -113,7 +113,8 @@ def sha256(path: Path) -> str:
         InputError: It cannot be read.
     """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -143,7 +144,8 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         AsrError: It cannot be written.
     """
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _flush_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ from asr.features.delta import Deltas
 from asr.features.fbank import Fbank
 from asr.features.mfcc import MFCC
 from asr.features.store import Store
-from asr.manifest import Utterance
+from asr.manifest import Utterance, View
 from asr.support import job
 
 RATE = 16_000
@@ -69,6 +69,12 @@ def test_a_store_contains_the_features_of_each_recording(folder, utterances, fea
     for i, matrix in enumerate(expected(utterances, features)):
         np.testing.assert_array_equal(kept[i], matrix)
         assert kept[i].dtype == np.float32 and kept.lengths[i] == len(matrix)
+
+
+def test_a_set_that_stays_in_its_file_has_the_store_of_one_in_memory(folder, utterances, small_shards):
+    expected = Store.open(folder, "train", View(range(5), utterances.__getitem__), MFCC())
+    kept = Store.open(folder, "train", utterances, frozen(MFCC()))
+    assert len(list(folder.iterdir())) == 3 and kept.digest == expected.digest
 
 
 def test_lengths_and_offsets_are_int64_counts_of_rows(folder, utterances):
@@ -408,7 +414,7 @@ def test_few_results_are_pending_at_a_time(utterances, monkeypatch):
                 yield utterance
 
     monkeypatch.setattr(store.os, "cpu_count", lambda: 1)
-    results = store._extracted("train", Watched(utterances * 20), MFCC())
+    results = store._extracted("train", Watched(utterances * 20), 20 * len(utterances), MFCC())
     for i in range(1, 100):
         next(results)
         assert len(begun) <= i + 4

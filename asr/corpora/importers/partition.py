@@ -150,7 +150,7 @@ def _chosen(utterances: Sequence[Utterance], want: str, name: str, tree: Tree) -
     """Return the utterances that a manifest, a folder or a list of speakers names."""
     path = Path(want)
     if path.suffix == ".jsonl" and path.is_file():
-        return manifest.read(path)
+        return list(manifest.read(path))
     folder = next((f.resolve() for f in (tree.root / want, path) if f.is_dir()), None)
     if folder:
         inside = [u for u in utterances if u.audio.resolve().is_relative_to(folder)]
