@@ -15,13 +15,13 @@ BIN    := .venv/bin
 EXTRAS := dev,onnx,plots,serve,synth
 
 device := $(if $(DEVICE),--device $(DEVICE))
-benches := $(if $(DEVICE),tests/bench/bench_train.py,$(sort $(wildcard tests/bench/bench_*.py)))
+benches := $(sort $(wildcard tests/bench/bench_*.py))
 sets   := $(foreach setting,$(SET),--set $(setting))
 runs   := $(if $(SEEDS),$(foreach seed,$(shell seq $(SEEDS)),$(RUN)-seed$(seed)))
 source := $(if $(SOURCE),--source $(SOURCE)) $(if $(PARTIAL),--partial)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate tune transcribe report box plot memory test browser check bench wheel torture fuzz results clean
+.PHONY: help setup train evaluate tune transcribe report box plot memory test browser check bench speed gpu wheel torture fuzz results clean
 
 help: ## list targets and variables
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,8 +97,14 @@ check: setup ## check formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: setup ## measure speed against other libraries (DEVICE=cuda: training on a GPU)
-	@for file in $(benches); do $(BIN)/python $$file $(device) || exit 1; done
+bench: setup ## measure speed beside other libraries, as one table and docs/speed.json (FULL=1: every table; on a GPU: make gpu)
+	@$(if $(FULL),for file in $(benches); do $(BIN)/python $$file || exit 1; done,$(BIN)/python tests/bench/table.py)
+
+speed: setup ## write docs/speed.json, which make bench measured, into README's table
+	@$(BIN)/python tests/bench/table.py --readme README.md
+
+gpu: setup ## test and measure everything that needs CUDA, and write docs/gpu.json
+	@$(BIN)/python tests/bench/gpu.py
 
 wheel: setup ## build the wheel and transcribe with it in an empty environment
 	@$(BIN)/python tests/bench/wheel.py

@@ -43,8 +43,8 @@ def in_turn(calls: list[Callable[[], object]], rounds: int) -> list[float]:
     return [1e3 * median(of_call) for of_call in times]
 
 
-def row(units: int, width: int, threads: int, rounds: int) -> None:
-    """Print one line of the table."""
+def times(units: int, width: int, threads: int, rounds: int) -> list[float]:
+    """Return our milliseconds and torch's."""
     torch.set_num_threads(threads)
     g = torch.Generator().manual_seed(0)
     log_probs = torch.randn(width, FRAMES, units, generator=g).log_softmax(-1).requires_grad_()
@@ -59,7 +59,12 @@ def row(units: int, width: int, threads: int, rounds: int) -> None:
         log_probs.grad = None
         F.ctc_loss(log_probs.transpose(0, 1), targets, lengths, counts, reduction="sum").backward()
 
-    here, there = in_turn([ours, peer], rounds)
+    return in_turn([ours, peer], rounds)
+
+
+def row(units: int, width: int, threads: int, rounds: int) -> None:
+    """Print one line of the table."""
+    here, there = times(units, width, threads, rounds)
     print(f"{units:4}{width:5}{threads:9}{here:9.2f}{there:9.2f}{there / here:8.1f}×", flush=True)
 
 

@@ -1,6 +1,6 @@
-"""Speed of training beside the plain PyTorch way, on utterances as long as TIMIT's.
+"""Speed of training beside the plain PyTorch way and torch's best, on utterances as long as TIMIT's.
 
-The peer is `plain.py`, which starts from the same weights. Both take their steps in turn, in one process, on as many
+The peers are in `plain.py` and start from the same weights. All take their steps in turn, in one process, on as many
 threads; times are medians. On CUDA also: whole epochs beside a `DataLoader`, 30 epochs over a set of TIMIT's size,
 bfloat16, and that cuDNN is what runs.
 
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from bench_ctc import in_turn, seconds
-from plain import Loop, loader
+from plain import Loop, Unpacked, loader
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
@@ -88,19 +88,49 @@ def stepper(ours: Learner, width: int) -> Callable[[Batch], object]:
     return lambda now: ours.step(now, Position(0, number := next(numbers), number, width))
 
 
-def step_row(size: Size, data: Dataset, device: torch.device, width: int, rounds: int) -> None:
-    """Print a step's time beside the peer's, on the same batches from all over the set's lengths."""
+class Steps(NamedTuple):
+    """Medians of a step.
+
+    Attributes:
+        ours: Milliseconds.
+        packed: The plain way's milliseconds.
+        unpacked: Milliseconds of torch's best route.
+        hours: Of speech that a second of ours learns from.
+        apart: The largest difference of the networks' log-probs.
+    """
+
+    ours: float
+    packed: float
+    unpacked: float
+    hours: float
+    apart: float
+
+
+def steps(size: Size, data: Dataset, device: torch.device, width: int, rounds: int) -> Steps:
+    """Return a step's time beside the peers', on the same batches from all over the set's lengths."""
     ours = learner(size, device)
-    loop = Loop(ours.model)
+    loops = [Loop(ours.model), Loop(ours.model, Unpacked)]
     plan = [rows for rows in batch.shuffled(data.lengths, width, 1, 1) if len(rows) == width][:rounds]
     batches = [data.batch(rows).to(device) for rows in plan]
-    apart = difference(ours.model, loop.model, batches[0])
-    mine, theirs, take = itertools.cycle(batches), itertools.cycle(batches), stepper(ours, width)
-    here, there = in_turn([lambda: take(next(mine)), lambda: loop.step(next(theirs))], rounds)
+    apart = max(difference(ours.model, loop.model, batches[0]) for loop in loops)
+    calls = [on_each(batches, take) for take in (stepper(ours, width), *(loop.step for loop in loops))]
+    here, packed, unpacked = in_turn(calls, rounds)
     hours = median(int(now.lengths.sum()) for now in batches) * SHIFT / 3600
+    return Steps(here, packed, unpacked, hours / here * 1e3, apart)
+
+
+def on_each(batches: list[Batch], take: Callable[[Batch], object]) -> Callable[[], object]:
+    """Return what takes a step on the next batch, over and over."""
+    again = itertools.cycle(batches)
+    return lambda: take(next(again))
+
+
+def step_row(size: Size, data: Dataset, device: torch.device, width: int, rounds: int) -> None:
+    """Print a step's time beside the peers'."""
+    ours, packed, unpacked, hours, apart = steps(size, data, device, width, rounds)
+    ratios = f"{packed / ours:7.1f}×{unpacked / ours:7.1f}×"
     print(
-        f"{size}  B={width:<3}{here:9.1f}{there:9.1f}{there / here:7.1f}×{hours / here * 1e3:9.2f} h/s  {apart:.0e}",
-        flush=True,
+        f"{size}  B={width:<3}{ours:9.1f}{packed:9.1f}{unpacked:9.1f}{ratios}{hours:9.2f} h/s  {apart:.0e}", flush=True
     )
 
 
@@ -212,7 +242,8 @@ def main() -> None:
     rounds = 1 if quick else 15
     with tempfile.TemporaryDirectory() as folder:
         work = [(size, corpus(Path(folder), count, size)) for size in ((TINY,) if quick else (SMALL, LARGE))]
-        print(f"{device}, {arguments.threads} threads\n{'a step (ms)':16}{'ours':>9}{'plain':>9}{'ratio':>8}")
+        print(f"{device}, {arguments.threads} threads")
+        print(f"{'a step (ms)':16}{'ours':>5}{'packed':>9}{'unpacked':>9}{'ratios':>16}")
         for size, data in work:
             for width in size.batches:
                 step_row(size, data, device, width, rounds if size.hidden < 100 else -(-rounds // 3))
