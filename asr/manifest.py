@@ -218,7 +218,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, int, str]]:
         with open(path, "rb") as file:
             if file.peek(3)[:3] == codecs.BOM_UTF8:
                 start = 3
-            for number, content in enumerate(text.encoded_lines(file), 1):
+            for number, content in enumerate(filter(None, text.encoded_lines(file)), 1):
                 line = content.decode().rstrip("\r\n")
                 if not line.strip():
                     blank = blank or (number, start, line)
