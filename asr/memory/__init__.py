@@ -5,7 +5,7 @@ table below. Its trials, one for each case and seed, run in processes of their o
 (`trials.py`); tables, page and pictures are made of what is stored (`overview.py`).
 """
 
-from asr.memory import adding, carousel, cliff, gradient_flow, markov
+from asr.memory import adding, carousel, cliff, delay_lines, gradient_flow, latch, markov, one_zero, timer
 from asr.memory.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -13,6 +13,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "carousel": carousel.EXPERIMENT,
     "cliff": cliff.EXPERIMENT,
     "hidden-markov": markov.EXPERIMENT,
+    "latch": latch.EXPERIMENT,
+    "timer": timer.EXPERIMENT,
+    "one-zero": one_zero.EXPERIMENT,
+    "delay-lines": delay_lines.EXPERIMENT,
     "adding": adding.SUM,
     "multiplying": adding.PRODUCT,
 }

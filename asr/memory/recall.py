@@ -58,6 +58,28 @@ class RecallNet(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, Layer)]
 
 
+class DelayNet(nn.Module):
+    """A line of the last frames, hidden units of tanh, and a linear output; before the first frame the line has 0.
+
+    Args:
+        window: Number of frames in the line.
+        hidden: Number of units.
+        seed: Of the initial weights.
+    """
+
+    def __init__(self, window: int, hidden: int, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(integer(seed, "weights"))
+            self.window, self.units, self.output = window, nn.Linear(window, hidden), nn.Linear(hidden, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the output at the last frame, (B, T, 1) → (B,)."""
+        line = F.pad(inputs[:, -self.window :, 0], (max(0, self.window - inputs.shape[1]), 0))
+        outputs: Tensor = self.output(torch.tanh(self.units(line)))
+        return outputs[:, 0]
+
+
 def draw(stream: np.random.Generator, size: int, lag: int) -> tuple[Tensor, Tensor]:
     """Return sequences (B, lag + 1, 1) and their signs (B,)."""
     signs = stream.choice([-1.0, 1.0], size)
