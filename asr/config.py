@@ -148,6 +148,7 @@ class Augment:
     auto: bool = False  # whether what is left at its default follows from the size of the data
     speeds: tuple[float, ...] = setting((1.0,), low=0.5, high=2.0)  # each utterance is used at each of them
     pause: float = setting(0.0, high=10)  # seconds of quiet before and after an utterance, at most; half have none
+    strangers: float = setting(0.0, high=1)  # share of the utterances normalized as if their speaker were unknown
     time_masks: int = setting(0, high=100)  # masked spans of frames in each utterance
     time_width: int = setting(25, low=1, high=100_000)  # frames masked at a time, at most
     time_share: float = setting(0.2, above=0, high=1)  # of an utterance masked at a time, at most

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,9 +196,20 @@ def test_one_speed_alone_and_an_unknown_speaker():
 def test_what_is_made_of_a_view_is_a_view_of_the_same():
     some = [utterance(id) for id in ("a", "a.b", "b")]
     view = View(range(3), some.__getitem__)
-    for made in (augment.at_speeds, lambda found, _: augment.with_pauses(found, 0.4)):
+    by_share = (lambda found, _: augment.with_pauses(found, 0.4), lambda found, _: augment.with_strangers(found, 0.5))
+    for made in (augment.at_speeds, *by_share):
         of_view = made(view, [0.9, 1.0, 1.1])
         assert isinstance(of_view, View) and list(of_view) == made(some, [0.9, 1.0, 1.1])
+
+
+def test_a_share_of_the_utterances_are_strangers_and_always_the_same_ones():
+    known = [utterance(str(i)) for i in range(1000)]
+    found = augment.with_strangers(known, 0.3)
+    assert [replace(u, speaker="s") for u in found] == [replace(u, speaker="s") for u in known]
+    strange = {u.id for u in found if not u.speaker}
+    assert 250 < len(strange) < 350
+    assert strange == {u.id for u in augment.with_strangers(known[::-1], 0.3) if not u.speaker}
+    assert augment.with_strangers(known, 0.0) == known
 
 
 def test_an_id_that_a_copy_would_take_is_refused():

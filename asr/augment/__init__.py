@@ -8,5 +8,6 @@ from asr.augment.batches import UNCHANGED, Augmentation
 from asr.augment.pauses import with_pauses
 from asr.augment.scenes import Scenes
 from asr.augment.speeds import at_speeds
+from asr.augment.strangers import with_strangers
 
-__all__ = ["UNCHANGED", "Augmentation", "Scenes", "at_speeds", "with_pauses"]
+__all__ = ["UNCHANGED", "Augmentation", "Scenes", "at_speeds", "with_pauses", "with_strangers"]

@@ -7,7 +7,7 @@ from asr.augment import Augmentation, Scenes
 from asr.config import Recipe
 from asr.features import spectrum
 
-OF_THE_SET = ("speeds", "pause")  # done before features are computed
+OF_THE_SET = ("speeds", "pause", "strangers")  # done before features are computed
 SCENERY = tuple(f.name for f in fields(Scenes) if f.name != "spectrum")
 
 

@@ -154,6 +154,7 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     path = corpus / "train.jsonl"
     utterances = augment.at_speeds(manifest.read(path), recipe.augment.speeds)
     utterances = augment.with_pauses(utterances, recipe.augment.pause)
+    utterances = augment.with_strangers(utterances, recipe.augment.strangers)
     store = dataset.stored(features, path, utterances)
     needed = Normaliser.needs_statistics(recipe.features.normalise, recipe.features.prior)
     statistics = store.total() if needed else None

@@ -31,6 +31,7 @@ HOURS = 5.0  # of speech, below which it is changed in every way that the recipe
 SMALL = Augment(
     speeds=(0.9, 1.0, 1.1),
     pause=0.4,
+    strangers=0.5,
     time_masks=2,
     time_width=15,
     frequency_masks=1,

@@ -65,10 +65,7 @@ def recipe(name: str, imported: Imported) -> str:
     lines += ["", "[features]", "deltas = 2 # the change of a spectrum differs less between speakers than the spectrum"]
     if normalized_by(imported.sets) == "speaker":
         lines += ['normalise = "speaker" # mean and variance over all recordings of a speaker; of a lone one, its own']
-        lines += ["prior = 100 # frames: a lone recording says a little about its speaker"]
-    else:
-        why = "frames: with more, a short recording keeps the level and the microphone it was made with"
-        lines += [f"prior = 10 # {why}"]
+    lines += ["prior = 10 # frames: with more, a short recording keeps the level and the microphone it was made with"]
     if imported.rate != RATE:
         lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
     lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]

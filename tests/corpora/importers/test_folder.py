@@ -336,7 +336,7 @@ def test_speakers_with_several_recordings_are_normalized_by_speaker(tmp_path, fi
     found = look(tmp_path, Wishes(pattern="{text}_{speaker}_{take}"))
     (tmp_path / "recipe.toml").write_text(imported.recipe("mine", found), encoding="utf-8")
     features = config.load(tmp_path / "recipe.toml").features
-    assert (features.normalise, features.prior) == ("speaker", 100)
+    assert (features.normalise, features.prior) == ("speaker", 10)
     assert "normalization: by speaker" in found.notes
 
 
