@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import subprocess
 from itertools import pairwise
@@ -273,6 +274,16 @@ def test_resampling_keeps_what_both_rates_have_and_nothing_else_as_soxr_does(rat
     inside = slice(200, min(len(found), len(expected)) - 200)
     assert np.abs(found - true(wanted))[inside].max() < 1e-3
     assert np.abs(expected - true(wanted))[inside].max() < 1e-3
+
+
+@needs_node
+@pytest.mark.parametrize("names", [page.PAGE, (*page.ENGINE, "worker"), ["capture"]], ids=["page", "worker", "capture"])
+def test_the_modules_are_one_script_without_imports_or_duplicate_names(names, tmp_path):
+    script = tmp_path / "script.mjs"
+    script.write_text(page.script_of(*names))
+    done = subprocess.run([NODE, "--check", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not re.search(r"^(import|export) ", script.read_text(), re.MULTILINE)
 
 
 @needs_node

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asr import engines
+from asr import box, engines
 from asr.bundle import Bundle
 from asr.errors import AsrError
 from asr.phones import DELETED, TO_39
@@ -28,8 +28,8 @@ HERE = Path(__file__).parent
 # The modules of the worker and of the page, each after those that it imports.
 ENGINE = "matrix fourier features frontends literature cells network greedy resample recognizer".split()
 PAGE = (
-    "alignment symbols formats wav decode microphone engine colors panel player transcript reference outputs live "
-    "theme page"
+    "alignment symbols formats wav decode microphone engine colors panel player "
+    "transcript recordings reference outputs live theme page"
 ).split()
 _LINKED = re.compile(r"^import [^;]*;\n|^export (?=async |class |const |function )", re.MULTILINE)
 _POLICY = (
@@ -67,9 +67,11 @@ def described(system: Bundle) -> dict[str, Any]:
         values.append(np.asarray(array, "<f4").ravel())
         start += array.size
     units, encoder = system.units, system.recipe.encoder
+    said = f"{len(units) - 1} {units.kind.rstrip('0123456789')}"
     return {
         "name": system.recipe.corpus.name,
-        "about": f"{encoder.layers} × {encoder.hidden} {encoder.cell}, {start:,} parameters",
+        "about": f"{said} · {encoder.layers} × {encoder.hidden} {encoder.cell} · {start:,} parameters · best path",
+        "note": _note(system),
         "metric": metric(units.kind),
         "units": {"kind": units.kind, "symbols": units.symbols, "drop": units.drop},
         "fold": TO_39 | {DELETED: ""} if re.fullmatch(r"phones\d+", units.kind) else None,
@@ -116,6 +118,14 @@ def write(system: Bundle, path: Path) -> int:
     text = made(system).html
     files.write_text(path, text)
     return len(text.encode())
+
+
+def _note(system: Bundle) -> str:
+    """Return how wrong a system is, as far as it is known."""
+    if "box" in system.facts:
+        return f"The system that comes with asr: {box.described(system)}."
+    rate = system.facts.get("dev")
+    return f"{metric(system.units.kind)} {100 * rate:.1f} % on its dev set." if rate is not None else ""
 
 
 def _hash(text: str) -> str:

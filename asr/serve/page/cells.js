@@ -70,14 +70,16 @@ function rnn(weight, hidden, { activation = "tanh", leak = [1] }) {
 const CELLS = { lstm, gru, rnn, ...LITERATURE };
 
 /**
- * Return a layer, which makes of vectors (T, F) its outputs (T, D H), D directions side by side, and its states `c`.
+ * Return a layer, which makes of vectors (T, F) its outputs (T, D H), D directions side by side, and the
+ * states `c` (T, D H) of cells that look at them from the layer above.
  * @param {(name: string) => Float64Array} weight - The layer's weights.
  */
 export function recurrent(weight, features, { cell, hidden, of_cell: settings }) {
   const sides = settings.direction === "forward" ? [""] : ["", "_reverse"];
   const cells = sides.map((side) => CELLS[cell]((name) => weight(name + side), hidden, settings));
   const { fed = hidden, shown = fed } = cells[0];
-  const [wide, remembered] = [sides.length * shown, sides.length * hidden];
+  const { deep } = cells[0];
+  const [wide, remembered] = [sides.length * shown, deep ? sides.length * hidden : 0];
   const run = (inputs, frames, below) => {
     const [outputs, states] = [new Float32Array(frames * wide), new Float32Array(frames * remembered)];
     cells.forEach(({ step }, side) => {
@@ -85,14 +87,14 @@ export function recurrent(weight, features, { cell, hidden, of_cell: settings })
       const x = new Float64Array(features);
       for (let i = 0; i < frames; i++) {
         const t = side ? frames - 1 - i : i; // the second direction walks backwards
-        const place = t * remembered + side * hidden;
+        const place = t * remembered + side * hidden; // of what it remembers
         x.set(inputs.subarray(t * features, (t + 1) * features));
         step(x, state, below && below.subarray(place, place + hidden));
         outputs.set(state.h.subarray(0, shown), t * wide + side * shown);
-        states.set(state.c, place);
+        if (deep) states.set(state.c, place);
       }
     });
     return { outputs, states };
   };
-  return { run, size: wide, deep: cells[0].deep };
+  return { run, size: wide };
 }

@@ -1,7 +1,7 @@
 /** Files → samples. */
 import { readWav } from "./wav.js";
 
-const HOURS = 1; // at most: the network's outputs of one take 120 MB
+const MINUTES = 30; // at most: a minute takes 20 MB while it is recognized
 
 /**
  * Return { samples, rate } of a file; WAV at its own rate, other formats as the browser decodes them, at `wanted` Hz.
@@ -11,7 +11,7 @@ export async function decode(file, wanted) {
   const bytes = await file.arrayBuffer();
   if (!bytes.byteLength) throw new Error("is empty; copy it again");
   const sound = readWav(bytes) || (await decodedByBrowser(bytes, wanted));
-  if (sound.samples.length > HOURS * 3600 * sound.rate) throw new Error("is longer than an hour; cut it, or use `asr transcribe`");
+  if (sound.samples.length > MINUTES * 60 * sound.rate) throw new Error(`is longer than ${MINUTES} minutes; cut it, or use asr transcribe`);
   return sound;
 }
 

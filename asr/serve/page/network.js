@@ -27,10 +27,10 @@ export class Network {
   /** Return { logProbs: Float32Array (T', V), frames: T' }. */
   run(features, count) {
     let { outputs: hidden, frames } = this.frontend.run(features, count);
-    let below = null; // what the cells of the layer below remember
-    for (const { run, size, norm, deep } of this.layers) {
+    let below = null; // what the layer below remembers
+    for (const { run, size, norm } of this.layers) {
       const { outputs, states } = run(hidden, frames, below);
-      [hidden, below] = [outputs, deep ? states : null];
+      [hidden, below] = [outputs, states];
       for (let t = 0; norm && t < frames; t++) layerNormalize(hidden.subarray(t * size, (t + 1) * size), ...norm);
     }
     const logProbs = new Float32Array(frames * this.units);

@@ -1,21 +1,21 @@
 /** The page: recordings come in by file, drop or microphone, one of them is shown. */
 import { decode } from "./decode.js";
 import { Engine } from "./engine.js";
+import { LiveView } from "./live.js";
 import { Microphone } from "./microphone.js";
 import { OutputsView } from "./outputs.js";
 import { Panel } from "./panel.js";
 import { Player } from "./player.js";
+import { RecordingsView } from "./recordings.js";
 import { ReferenceView } from "./reference.js";
 import { joinSymbols, wordsOf } from "./symbols.js";
-import { TranscriptView } from "./transcript.js";
 import { startTheme } from "./theme.js";
-import { LiveView } from "./live.js";
+import { TranscriptView } from "./transcript.js";
 
 const at = (id) => document.getElementById(id);
 const system = JSON.parse(at("system").textContent);
 const { kind } = system.units;
-const recordings = []; // { name, analysis, transcript, reference, took, error }
-let current = null;
+let current = null; // the recording that is shown: { name, analysis, transcript, reference }; others may have an error
 
 const say = (line) => { at("status").textContent = line; };
 const complain = (line) => { Object.assign(at("error"), { textContent: line, hidden: !line }); };
@@ -23,6 +23,7 @@ const clockOf = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFix
 
 const engine = new Engine(system);
 const panel = new Panel(at("panel"), system.units.symbols);
+const recordings = new RecordingsView(at("recordings"), select);
 const outputs = new OutputsView({ choice: at("formats"), preview: at("preview"), copy: at("copy"), save: at("save"), say });
 const reference = new ReferenceView({ box: at("reference"), rate: at("rate"), pairs: at("pairs"), system });
 const player = new Player((second, playing) => {
@@ -32,28 +33,28 @@ const player = new Player((second, playing) => {
   at("play").textContent = playing ? "Pause" : "Play";
   at("time").textContent = `${clockOf(second)} / ${clockOf(current.analysis.seconds)}`;
   at("panel").ariaValueNow = second.toFixed(2);
-  at("panel").ariaValueText = `${second.toFixed(2)} seconds`;
+  at("panel").ariaValueText = panel.read(second);
 });
 const transcriptView = new TranscriptView(at("transcript"), (second) => player.playFrom(second));
 
-/** Recognize what `open` returns, { samples, rate }, and show it. */
-async function add(name, open) {
+/** Recognize what `open` returns, { samples, rate }, and show it, or only list it. */
+async function add(name, open, shown = true) {
   const recording = { name, reference: "" };
-  recordings.push(recording);
-  list();
+  recordings.add(recording);
+  recordings.update(current);
   at("empty").hidden = true;
+  document.body.classList.add("filled");
   try {
     const { samples, rate } = await open();
-    const begin = performance.now();
     recording.analysis = await engine.analyze(samples, rate);
-    recording.took = (performance.now() - begin) / 1000;
     recording.transcript = transcriptOf(name, recording.analysis);
     say(`${name}: ${recording.transcript.text || "nothing recognized"}`);
-    select(recording);
+    if (shown) select(recording);
+    else recordings.update(current);
   } catch (error) {
     recording.error = `${name}: ${error.message}`;
     complain(recording.error);
-    list();
+    recordings.update(current);
   }
 }
 
@@ -67,11 +68,11 @@ function select(recording) {
   complain(recording.error || "");
   if (!recording.analysis) return;
   current = recording;
-  list();
-  const { analysis, transcript, took } = recording;
+  recordings.update(current);
+  const { analysis, transcript } = recording;
   at("result").hidden = false;
   at("title").textContent = recording.name;
-  at("facts").textContent = `${analysis.seconds.toFixed(2)} s, recognized in ${took.toFixed(2)} s`;
+  at("facts").textContent = `${analysis.seconds.toFixed(2)} s, recognized in ${analysis.took.toFixed(2)} s`;
   at("panel").ariaValueMin = "0";
   at("panel").ariaValueMax = analysis.seconds.toFixed(2);
   transcriptView.show(analysis.units, kind);
@@ -81,20 +82,10 @@ function select(recording) {
   outputs.show(transcript);
 }
 
-function list() {
-  at("recordings").replaceChildren(...recordings.map((recording) => {
-    const [button, name, state] = ["button", "span", "small"].map((tag) => document.createElement(tag));
-    name.textContent = recording.name;
-    state.textContent = recording.error ? "failed" : recording.analysis ? `${recording.analysis.seconds.toFixed(1)} s` : "…";
-    Object.assign(button, { type: "button", ariaCurrent: String(recording === current), onclick: () => select(recording) });
-    button.append(name, state);
-    const item = document.createElement("li");
-    item.append(button);
-    return item;
-  }));
-}
-
-const addFiles = (files) => [...files].forEach((file) => add(file.name, () => decode(file, system.features.rate)));
+/** Open files, and show the first of them. */
+const addFiles = (files) => [...files].forEach((file, index) => {
+  add(file.name, () => decode(file, system.features.rate), index === 0);
+});
 
 at("files").addEventListener("change", ({ target }) => {
   addFiles(target.files);
@@ -150,6 +141,7 @@ at("record").addEventListener("click", async () => {
 at("play").addEventListener("click", () => player.toggle());
 at("wider").addEventListener("click", () => panel.zoom(1.5));
 at("narrower").addEventListener("click", () => panel.zoom(1 / 1.5));
+at("panel").addEventListener("pointermove", ({ clientX }) => { at("readout").textContent = panel.read(panel.second(clientX)); });
 at("panel").addEventListener("click", ({ clientX }) => player.playFrom(panel.second(clientX)));
 at("panel").addEventListener("keydown", (event) => {
   const step = event.shiftKey ? 1 : 0.1;
@@ -165,5 +157,6 @@ at("panel").addEventListener("keydown", (event) => {
 
 at("name").textContent = system.name;
 at("about").textContent = system.about;
+at("note").textContent = system.note;
 startTheme(at("theme"), () => panel.later());
 document.documentElement.dataset.ready = "true"; // for tests

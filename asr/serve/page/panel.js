@@ -10,6 +10,8 @@ const PRESENT = 26; // a unit has a row if it was ever more probable than this, 
 const LEAST = 130; // pixels a second, so that symbols can be read
 const MOST = 1600;
 
+const nameOf = (symbols, id) => (id ? symbols[id].replace(" ", "␣") : "blank");
+
 /** Return the units that get a row, blank last. */
 function rowsOf({ posteriors }, symbols) {
   const peaks = new Uint8Array(symbols.length);
@@ -30,7 +32,7 @@ export class Panel {
     this.image = document.createElement("canvas");
     this.analysis = null;
     scroller.addEventListener("scroll", () => this.later());
-    new ResizeObserver(() => { if (this.analysis) this.zoom(1); }).observe(scroller);
+    new ResizeObserver(() => { if (this.analysis) this.zoom(); }).observe(scroller);
   }
 
   /** Show an analysis, all of it if its symbols can be read then. */
@@ -38,17 +40,19 @@ export class Panel {
     this.analysis = analysis;
     this.rows = rowsOf(analysis, this.symbols);
     this.rowHeight = Math.max(10, Math.min(16, 260 / this.rows.length));
-    this.scale = 0;
-    this.zoom(1);
+    [this.scale, this.zoomed] = [0, false];
+    this.zoom();
     this.scroller.scrollLeft = 0;
   }
 
-  /** Change how wide a second is, and keep in place what is in the middle. */
-  zoom(factor) {
+  /** Change how wide a second is, and keep in place what is in the middle; without a factor, fit what is there. */
+  zoom(factor = 1) {
+    this.zoomed ||= factor !== 1;
     const room = this.scroller.clientWidth;
     const middle = this.scale ? (this.scroller.scrollLeft + room / 2 - GUTTER) / this.scale : 0;
     const whole = Math.min((room - GUTTER - MARGIN) / this.analysis.seconds, MOST);
-    this.scale = Math.min(Math.max((this.scale || Math.max(whole, LEAST)) * factor, whole), MOST);
+    const before = this.zoomed ? this.scale : Math.max(whole, LEAST);
+    this.scale = Math.min(Math.max((before || whole) * factor, whole), MOST);
     this.extent.style.width = `${Math.max(room, GUTTER + MARGIN + this.analysis.seconds * this.scale)}px`;
     this.scroller.scrollLeft = middle * this.scale - room / 2 + GUTTER;
     this.later();
@@ -58,6 +62,16 @@ export class Panel {
   second(x) {
     const left = this.extent.getBoundingClientRect().left;
     return Math.min(Math.max((x - left - GUTTER) / this.scale, 0), this.analysis.seconds);
+  }
+
+  /** Return what is most probable at a second, as text. */
+  read(second) {
+    const { posteriors, frames, first, shift } = this.analysis;
+    const t = Math.min(Math.max(Math.floor((second - first) / shift), 0), frames - 1);
+    const row = [...posteriors.subarray(t * this.symbols.length, (t + 1) * this.symbols.length)];
+    const best = row.map((value, id) => [value, id]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+    const names = best.filter(([value]) => value > 2).map(([value, id]) => `${nameOf(this.symbols, id)} ${Math.round(value / 2.55)} %`);
+    return `${second.toFixed(2)} s: ${names.join(", ")}`;
   }
 
   /** Put the playhead somewhere, and scroll to it if `follow`. */
@@ -213,8 +227,7 @@ export class Panel {
     this.context.stroke();
     this.#cover(top, tall);
     this.rows.forEach((id, row) => {
-      const name = id ? this.symbols[id].replace(" ", "␣") : "blank";
-      this.#label(name, top + (row + 0.5) * this.rowHeight, Math.min(11, this.rowHeight), id ? "ink" : "muted");
+      this.#label(nameOf(this.symbols, id), top + (row + 0.5) * this.rowHeight, Math.min(11, this.rowHeight), id ? "ink" : "muted");
     });
   }
 
@@ -224,9 +237,9 @@ export class Panel {
     Object.assign(this.context, { font: "11px system-ui, sans-serif", textAlign: "center", textBaseline: "middle", fillStyle: css(this.paint.muted) });
     for (let tick = Math.ceil(this.from / step); tick * step <= this.to; tick++) {
       const x = this.#x(tick * step);
-      this.context.fillRect(x - 0.5, top, 1, 5);
-      this.context.fillText(`${Number((tick * step).toFixed(2))} s`, x, top + 14);
+      if (x >= GUTTER - 1) this.context.fillRect(x - 0.5, top, 1, 5);
+      const text = `${Number((tick * step).toFixed(2))} s`;
+      if (x >= GUTTER - 1) this.context.fillText(text, x, top + 14);
     }
-    this.#cover(top, tall);
   }
 }

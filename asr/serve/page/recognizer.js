@@ -70,7 +70,7 @@ class Spectrogram {
     this.frames = frames;
     this.bands = Math.min(BANDS, bins - 1);
     this.bins = bins;
-    this.decibels = new Float32Array(frames * this.bands);
+    this.decibels = new Uint8Array(frames * this.bands); // from −60 to 195, where full scale is 140
   }
 
   add(t, power) {
@@ -78,14 +78,14 @@ class Spectrogram {
     for (let band = 0; band < this.bands; band++) {
       let most = 0;
       for (let k = Math.floor(band * wide); k < (band + 1) * wide; k++) most = Math.max(most, power[k]);
-      this.decibels[t * this.bands + band] = 10 * Math.log10(most + 1e-3);
+      this.decibels[t * this.bands + band] = 60 + 10 * Math.log10(most + 1e-6);
     }
   }
 
   /** Return { data: Uint8Array (T, bands), bands, top }: 255 is the loudest, 0 all that is `RANGE` dB below it. */
   scaled(top) {
-    const loudest = this.decibels.reduce((a, b) => Math.max(a, b), -Infinity);
-    const data = Uint8Array.from(this.decibels, (value) => Math.max(0, 255 * (1 + (value - loudest) / RANGE)));
+    const loudest = this.decibels.reduce((a, b) => Math.max(a, b), 0);
+    const data = this.decibels.map((value) => Math.max(0, 255 * (1 + (value - loudest) / RANGE)));
     return { data, bands: this.bands, top };
   }
 }

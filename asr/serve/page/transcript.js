@@ -1,6 +1,8 @@
 /** The transcript as buttons, one a unit, in the color of its confidence; Tab reaches one, the arrow keys the others. */
 import { sureness } from "./colors.js";
 
+const BUTTONS = 5000; // buttons: a browser shows them all, but no longer at once
+
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 export class TranscriptView {
@@ -29,8 +31,9 @@ export class TranscriptView {
   show(units, kind) {
     this.units = units;
     this.box.classList.toggle("apart", kind !== "characters");
-    this.box.replaceChildren(...units.map((unit, index) => this.#button(unit, index)));
+    this.box.replaceChildren(...units.slice(0, BUTTONS).map((unit, index) => this.#button(unit, index)));
     if (!units.length) this.box.textContent = "nothing recognized";
+    if (units.length > BUTTONS) this.box.append(` … and ${units.length - BUTTONS} more: save the transcript to have them all`);
   }
 
   /** Mark the unit that is heard at a second. */
