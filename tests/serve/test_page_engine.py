@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from asr.features.normalise import NORMALISERS, Statistics
 from asr.formats import FORMATS, Transcript, joined
 from asr.frontends import FRONTENDS
 from asr.manifest import Segment
+from asr.phones import SILENCE
 from asr.recognize import Recognizer
 from asr.scoring.alignment import align
 from asr.serve import page
@@ -199,26 +199,37 @@ def test_a_reference_is_read_as_training_reads_it():
     assert run(script, given) == expected
 
 
+def spoken(generator, kind):
+    """Return a transcript whose symbols have the times of frames, some long, with pauses between some."""
+    units, frame = [], 0
+    for _ in range(400):
+        symbol = generator.choice([*'abc"', " ", "sil", "字" * 50, "x" * 90] if kind == "words" else 'abcd" ')
+        frame += generator.choice([1, 1, 1, 2, 60])
+        end = frame + generator.choice([1, 1, 4, 300 if kind == "words" else 5])
+        units.append(Segment(symbol, 0.0075 + 0.01 * frame, 0.0075 + 0.01 * end))
+        frame = end
+    if kind == "characters":  # a word without spaces, longer than a line
+        units += [Segment("e", 0.0075 + 0.01 * (frame + i), 0.0075 + 0.01 * (frame + i + 1)) for i in range(100)]
+    words = {"characters": tuple(joined(units)), "words": tuple(units)}.get(kind, ())
+    text = ("" if kind == "characters" else " ").join(unit.symbol for unit in units)
+    sure = tuple(generator.random() for _ in units)
+    return Transcript("a.wav", units[-1].end + 0.001, text, tuple(units), words, sure, score=-12.34567)
+
+
 @needs_node
 @pytest.mark.parametrize("kind", ["phones39", "characters", "words"])
 def test_what_is_saved_is_what_the_command_line_writes(kind):
-    generator = random.Random(1)
-    frames = sorted(generator.sample(range(2000), 120))  # over 20 seconds
-    times = [(0.0075 + 0.01 * first, min(0.0075 + 0.01 * end, 20.001)) for first, end in pairwise(frames)]
-    units = tuple(Segment(generator.choice('ab" '), *span) for span in times)
-    sure = tuple(generator.random() for _ in units)
-    text = ("" if kind == "characters" else " ").join(unit.symbol for unit in units)
-    words = {"characters": joined(units), "words": units}.get(kind, ())
-    transcript = Transcript("a.wav", 20.001, text, units, words, sure, score=-12.34567)
-    rows = [{**unit._asdict(), "confidence": own} for unit, own in zip(units, sure, strict=True)]
-    given = {"audio": "a.wav", "seconds": 20.001, "score": -12.34567, "units": rows}
+    transcript = spoken(random.Random(1), kind)
+    rows = [{**u._asdict(), "confidence": own} for u, own in zip(transcript.units, transcript.confidence, strict=True)]
+    given = {"audio": "a.wav", "seconds": transcript.seconds, "score": -12.34567, "units": rows}
+    given |= {"kind": kind, "silence": sorted(SILENCE)}
     script = (
-        page.script_of("symbols", "formats")
-        + f"""
-    import {{ readFileSync }} from "node:fs";
+        page.script_of("symbols", "subtitles", "formats")
+        + """
+    import { readFileSync } from "node:fs";
     const given = JSON.parse(readFileSync(0));
-    const text = joinSymbols(given.units.map(({{ symbol }}) => symbol), "{kind}");
-    const whole = {{ ...given, text, words: wordsOf(given.units, "{kind}") }};
+    const text = joinSymbols(given.units.map(({ symbol }) => symbol), given.kind);
+    const whole = { ...given, text, words: wordsOf(given.units, given.kind) };
     console.log(JSON.stringify(Object.entries(FORMATS).map(([name, format]) => [name, format(whole)])));"""
     )
     for name, text in run(script, given):

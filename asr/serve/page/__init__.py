@@ -20,7 +20,7 @@ import numpy as np
 from asr import box, engines
 from asr.bundle import Bundle
 from asr.errors import AsrError
-from asr.phones import DELETED, TO_39
+from asr.phones import DELETED, SILENCE, TO_39
 from asr.scoring.conventions import metric
 from asr.support import files
 
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 # The modules of the worker and of the page, each after those that it imports.
 ENGINE = "matrix fourier features frontends literature cells network greedy resample recognizer".split()
 PAGE = (
-    "alignment symbols formats wav decode microphone engine colors panel player "
+    "alignment symbols subtitles formats wav decode microphone engine colors panel player "
     "transcript recordings reference outputs live theme page"
 ).split()
 _LINKED = re.compile(r"^import [^;]*;\n|^export (?=async |class |const |function )", re.MULTILINE)
@@ -74,6 +74,7 @@ def described(system: Bundle) -> dict[str, Any]:
         "note": _note(system),
         "metric": metric(units.kind),
         "units": {"kind": units.kind, "symbols": units.symbols, "drop": units.drop},
+        "silence": sorted(SILENCE),
         "fold": TO_39 | {DELETED: ""} if re.fullmatch(r"phones\d+", units.kind) else None,
         "features": dict(system.features.settings),
         "normalizer": _normalizer(system),

@@ -1,6 +1,5 @@
-/** A transcript { audio, seconds, text, units, words, score } as text, in the formats and the words of `asr.formats`. */
-
-const CAPTION = 6; // seconds that one caption covers at most
+/** A transcript { audio, seconds, text, units, words, score, silence } as text, in the formats and the words of `asr.formats`. */
+import { captionsOf } from "./subtitles.js";
 
 const fixed = (value) => Number(value.toFixed(4));
 
@@ -11,17 +10,6 @@ function clock(seconds) {
   const all = rounded(1000 * seconds);
   const part = (unit, size, digits) => String(Math.floor(all / unit) % size).padStart(digits, "0");
   return `${part(3.6e6, 1e6, 2)}:${part(6e4, 60, 2)}:${part(1e3, 60, 2)},${part(1, 1000, 3)}`;
-}
-
-/** Join neighbors into captions; words where there are some, else units. */
-function captions({ words, units }) {
-  const found = [];
-  for (const { symbol, start, end } of (words.length ? words : units).filter((one) => one.symbol.trim())) {
-    const last = found.at(-1);
-    if (last && end - last.start <= CAPTION) Object.assign(last, { text: `${last.text} ${symbol}`, end });
-    else found.push({ text: symbol, start, end });
-  }
-  return found;
 }
 
 /** Fill the gaps between segments with empty ones: Praat wants a tier without holes. */
@@ -62,8 +50,8 @@ function json({ audio, seconds, text, score, units, words }) {
   return `${JSON.stringify(words.length ? { ...row, words: rows("word", bare) } : row, null, 2)}\n`;
 }
 
-const srt = (transcript) => captions(transcript)
-  .map(({ text, start, end }, index) => `${index + 1}\n${clock(start)} --> ${clock(end)}\n${text}\n`)
+const srt = (transcript) => captionsOf(transcript)
+  .map(({ lines, start, end }, index) => `${index + 1}\n${clock(start)} --> ${clock(end)}\n${lines.join("\n")}\n`)
   .join("\n");
 
 function textGrid({ seconds, units, words }) {

@@ -58,9 +58,10 @@ async function add(name, open, shown = true) {
   }
 }
 
-const transcriptOf = (audio, { seconds, units, score }) => (
-  { audio, seconds, text: joinSymbols(units.map(({ symbol }) => symbol), kind), units, words: wordsOf(units, kind), score }
-);
+function transcriptOf(audio, { seconds, units, score }) {
+  const text = joinSymbols(units.map(({ symbol }) => symbol), kind);
+  return { audio, seconds, text, units, words: wordsOf(units, kind), score, silence: system.silence };
+}
 
 /** Show a recording, or why it could not be recognized. */
 function select(recording) {
