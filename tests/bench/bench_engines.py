@@ -3,7 +3,7 @@
 Engines run in turn in one process, on utterances of 300 frames; times are medians of this process's CPU seconds, real-
 time factors those of 3 s of speech. Commands run in turn too, in wall and CPU seconds, with their peak memory.
 
-    python tests/bench/bench_engines.py [parity|commands|networks|recognizers|archives …] [--rounds N]
+    python tests/bench/bench_engines.py [commands|archives|networks|recognizers|parity …] [--rounds N]
 
 Wall seconds on a busy machine say nothing: there, run it with a higher priority (`sudo nice -n -20 …`).
 """
@@ -24,10 +24,10 @@ import soundfile
 
 from asr import box, bundle, config
 from asr.bundle import Bundle
-from asr.cells import CELLS
 from asr.decoders import Beam, Greedy
 from asr.engines import ENGINES, graph
 from asr.engines.architecture import side_by_side
+from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.session import session
 from asr.recognize import Recognizer
 
@@ -35,7 +35,7 @@ SECONDS, FRAMES, RATE = 3.0, 300, 16_000
 SIZES = {"2×40": (2, 40, "mfcc", 0), "3×250": (3, 250, "fbank", 2)}
 SHARPER = 8
 VARIANTS = [
-    *((cell, {}) for cell in CELLS),
+    *((cell, {}) for cell in NUMPY_CELLS),
     ("lstm", {"projection": 20}),
     ("lstm", {"direction": "forward"}),
     ("lstm-coupled", {"block": 2}),
@@ -199,11 +199,11 @@ def noise(path: Path) -> Path:
 
 
 PARTS: dict[str, Callable[[int], None]] = {
-    "parity": parity,
-    "commands": commands,
+    "commands": commands,  # before torch is imported here: a child begins with its parent's peak memory
+    "archives": archives,
     "networks": networks,
     "recognizers": recognizers,
-    "archives": archives,
+    "parity": parity,
 }
 
 
