@@ -1,6 +1,5 @@
 """The command that answers over HTTP."""
 
-import ipaddress
 import logging
 import os
 from importlib.util import find_spec
@@ -69,6 +68,8 @@ def _require_installed() -> None:
 
 def _require_safe(host: str, token: str) -> None:
     """Refuse to answer strangers who need no token."""
+    import ipaddress
+
     if token and (len(token) < SHORTEST or not token.isascii() or not token.isprintable() or " " in token):
         raise AsrError(f"--token: needs {SHORTEST} ASCII characters or more, without spaces; `openssl rand -hex 16`")
     try:

@@ -104,7 +104,8 @@ class Gate:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         host = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
-        if not host or host["name"] not in self._names:
+        # At an address instead of a name nobody else's page can be.
+        if not host or host["name"] not in (*self._names, _bracketed(scope["server"][0])):
             raise RefusedError(
                 421, "unknown_host", "this server does not answer to the name in Host; add it with --name"
             )
@@ -210,6 +211,11 @@ class _Answered:
         headers.append((b"content-length", b"%d" % len(body)))
         await self._send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
         await self._send({"type": f"{kind}.body", "body": body})
+
+
+def _bracketed(address: str) -> str:
+    """Return an address as URLs have it."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _sent_token(scope: Scope, headers: Headers) -> bytes:

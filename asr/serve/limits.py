@@ -22,7 +22,7 @@ class Limits:
         message: Bytes of a message of a live session.
     """
 
-    body: int = 100 * MIB
+    body: int = 128 * MIB  # an hour of WAV, 16 bits at 16 kHz
     bodies: int = 1024 * MIB
     seconds: float = 3600.0
     decoded: int = 1024 * MIB

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,14 @@ def test_the_system_is_listed(client):
     assert [one["id"] for one in row["data"]] == ["espeak"]
     assert client.get("/v1/models/espeak").json() == row["data"][0]
     assert client.get("/v1/models/other").status_code == 404
+
+
+def test_nothing_of_one_request_is_in_another(ask, audio, transcript):
+    """Two kinds of requests, many at a time."""
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(16_000), 16_000, format="WAV")
+    alone = ask(silence.getvalue()).json()["text"]
+    wanted = [(audio, "text", transcript.to("txt")), (silence.getvalue(), "text", f"{alone}\n")] * 8
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda one: ask(one[0], response_format=one[1]).text, wanted))
+    assert answers == [expected for *_, expected in wanted] and alone != transcript.text
