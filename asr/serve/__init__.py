@@ -6,6 +6,7 @@
     form.py         a multipart body → its checked fields
     application.py  the routes
     processes.py    the decoding processes as the server sees them: lent, timed, replaced
+    process.py      one of them
     decoding.py     the program of such a process: a recording in, an answer out
     answers.py      transcript → the answer in the format that was asked for
     analysis.py     what the page draws of a recording

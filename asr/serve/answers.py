@@ -8,6 +8,7 @@ Source: OpenAI, openapi.yaml, CreateTranscriptionResponseJson, …VerboseJson, T
 import json
 import math
 import zlib
+from bisect import bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from asr.decoders import dictionary
 from asr.errors import AsrError
 from asr.formats import Transcript, captions
 from asr.serve.refusal import RefusedError
+from asr.stream.sources import is_long
 from asr.units import BLANK
 
 if TYPE_CHECKING:
@@ -44,8 +46,11 @@ def answer(recognizer: "Recognizer", longest: Longest, job: Facts, receive: "Rec
         RefusedError: The recording cannot be recognized.
     """
     samples, rate = recording(receive, longest)
+    facts = {"seconds": len(samples) / rate}
+    if job["stream"] and is_long((samples, rate)):
+        yield from _long_events(recognizer, samples, rate, job)
+        return facts
     transcript = recognized(recognizer, samples, rate)
-    facts = {"seconds": transcript.seconds}
     if job["stream"]:
         yield from _events(recognizer, transcript, job)
     elif job["format"] == "json":
@@ -93,7 +98,7 @@ def _plain(recognizer: "Recognizer", transcript: Transcript, job: Facts) -> Fact
     row: Facts = {"text": transcript.text}
     if job["logprobs"]:
         row["logprobs"] = _log_probs(recognizer, transcript)
-    return row | {"usage": _usage(transcript)}
+    return row | {"usage": _usage(transcript.seconds)}
 
 
 def _verbose(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogProbs", job: Facts) -> Facts:
@@ -107,7 +112,7 @@ def _verbose(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogPr
         row["words"] = timed("word", transcript.segments)
     if "segment" in job["granularities"]:
         row["segments"] = list(_segments(recognizer, transcript, log_probs))
-    return row | {"usage": _usage(transcript)}
+    return row | {"usage": _usage(transcript.seconds)}
 
 
 def _segments(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogProbs") -> Iterator[Facts]:
@@ -121,8 +126,9 @@ def _segments(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogP
     still = np.logaddexp.reduce(log_probs[:, quiet].astype(np.float64), axis=1)
     middles = np.asarray(recognizer.seconds([frame + 0.5 for frame in range(len(log_probs))]))
     sure = transcript.confidence or [1.0] * len(transcript.units)
+    grouped = _by_caption(transcript, transcript.units)
     for number, (text, start, end) in enumerate(captions(transcript)):
-        own = [i for i, unit in enumerate(transcript.units) if start <= unit.start < end or unit.start == start]
+        own = grouped[number]
         frames = still[(middles >= start) & (middles < end)]
         said = text.encode()
         yield {
@@ -140,19 +146,42 @@ def _segments(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogP
 
 
 def _events(recognizer: "Recognizer", transcript: Transcript, job: Facts) -> Iterator[bytes]:
-    """Yield the text a caption at a time, as server-sent events."""
+    """Yield the text a caption at a time, as server-sent events, and then all of it."""
     tokens = _log_probs(recognizer, transcript) if job["logprobs"] else _texts(recognizer, transcript)
-    starts = [one.start for one in _tokens(transcript)[0]]
-    ends = [end for _, _, end in captions(transcript)]
-    begin = 0
-    for end in ends[:-1] + [math.inf] * bool(tokens):
-        stop = sum(start < end for start in starts)
-        if own := tokens[begin:stop]:
-            row: Facts = {"type": "transcript.text.delta", "delta": "".join(one["token"] for one in own)}
-            yield _event(row | ({"logprobs": own} if job["logprobs"] else {}))
-        begin = stop
-    done: Facts = {"type": "transcript.text.done", "text": transcript.text}
-    yield _event(done | ({"logprobs": tokens} if job["logprobs"] else {}) | {"usage": _usage(transcript)})
+    for group in _by_caption(transcript, _tokens(transcript)[0]):
+        if own := [tokens[i] for i in group]:
+            yield _delta(own, job)
+    yield _done(transcript.text, tokens, transcript.seconds, job)
+
+
+def _long_events(recognizer: "Recognizer", samples: Samples, rate: int, job: Facts) -> Iterator[bytes]:
+    """Yield the text of a long recording while it is recognized, from pause to pause, and then all of it."""
+    every: list[Facts] = []
+    make = _log_probs if job["logprobs"] else _texts
+    for passage in recognizer.passages((samples, rate)):
+        tokens = make(recognizer, passage.transcript, bool(every))
+        yield _delta(tokens, job)
+        every += tokens
+    yield _done("".join(one["token"] for one in every), every, len(samples) / rate, job)
+
+
+def _delta(tokens: list[Facts], job: Facts) -> bytes:
+    row: Facts = {"type": "transcript.text.delta", "delta": "".join(one["token"] for one in tokens)}
+    return _event(row | ({"logprobs": tokens} if job["logprobs"] else {}))
+
+
+def _done(text: str, tokens: list[Facts], seconds: float, job: Facts) -> bytes:
+    row: Facts = {"type": "transcript.text.done", "text": text}
+    return _event(row | ({"logprobs": tokens} if job["logprobs"] else {}) | {"usage": _usage(seconds)})
+
+
+def _by_caption(transcript: Transcript, segments: "Sequence[Segment]") -> list[list[int]]:
+    """Return which of the segments, by index, begin in each caption; none is missing."""
+    starts = [caption.start for caption in captions(transcript)] or [0.0]
+    groups: list[list[int]] = [[] for _ in starts]
+    for i, segment in enumerate(segments):
+        groups[max(0, bisect_right(starts, segment.start) - 1)].append(i)
+    return groups
 
 
 def _tokens(transcript: Transcript) -> "tuple[Sequence[Segment], Sequence[float]]":
@@ -162,20 +191,20 @@ def _tokens(transcript: Transcript) -> "tuple[Sequence[Segment], Sequence[float]
     return transcript.units, transcript.confidence
 
 
-def _texts(recognizer: "Recognizer", transcript: Transcript) -> list[Facts]:
-    """Return the tokens such that they join to the text."""
+def _texts(recognizer: "Recognizer", transcript: Transcript, continued: bool = False) -> list[Facts]:
+    """Return the tokens such that they join to the text, which may continue another one."""
     segments, _ = _tokens(transcript)
     space = "" if recognizer.bundle.units.kind == "characters" and not transcript.word_confidence else " "
-    return [{"token": space * (i > 0) + segment.symbol} for i, segment in enumerate(segments)]
+    return [{"token": space * (continued or i > 0) + segment.symbol} for i, segment in enumerate(segments)]
 
 
-def _log_probs(recognizer: "Recognizer", transcript: Transcript) -> list[Facts]:
+def _log_probs(recognizer: "Recognizer", transcript: Transcript, continued: bool = False) -> list[Facts]:
     """Return the tokens with the logarithm of their confidence.
 
     Raises:
         RefusedError: The decoder estimates none.
     """
-    texts, (segments, sure) = _texts(recognizer, transcript), _tokens(transcript)
+    texts, (segments, sure) = _texts(recognizer, transcript, continued), _tokens(transcript)
     if len(sure) < len(segments):
         raise RefusedError(
             400, "unsupported_value", "include[]: this system's decoder estimates no logprobs", "include[]"
@@ -201,8 +230,8 @@ def timed(name: str, segments: "Sequence[Segment]") -> list[Facts]:
     return [{name: one.symbol, "start": round(one.start, 4), "end": round(one.end, 4)} for one in segments]
 
 
-def _usage(transcript: Transcript) -> Facts:
-    return {"type": "duration", "seconds": math.ceil(transcript.seconds)}
+def _usage(seconds: float) -> Facts:
+    return {"type": "duration", "seconds": math.ceil(seconds)}
 
 
 def _line(row: Facts) -> bytes:

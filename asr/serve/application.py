@@ -26,7 +26,8 @@ from asr.serve.gate import Gate
 from asr.serve.limits import Limits
 from asr.serve.live_socket import LiveSession
 from asr.serve.offer import Offered
-from asr.serve.processes import EndedError, Processes
+from asr.serve.process import EndedError
+from asr.serve.processes import Processes
 from asr.serve.refusal import RefusedError, place
 
 LOG = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from asr import audio
 from asr.serve import wire
 from asr.serve.limits import Limits
-from asr.serve.processes import DecodingProcess
+from asr.serve.process import DecodingProcess
 from asr.serve.refusal import RefusedError
 
 PROTOCOL = "asr.live"

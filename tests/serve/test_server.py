@@ -67,7 +67,7 @@ def test_openais_client_reads_every_format(client, transcript):
     both = ["word", "segment"]
     verbose = create(model="espeak", file=WAV, response_format="verbose_json", timestamp_granularities=both)
     assert [word.word for word in verbose.words] == transcript.text.split()
-    assert verbose.segments[0].text == transcript.text and verbose.segments[0].no_speech_prob < 1e-6
+    assert " ".join(segment.text for segment in verbose.segments) == transcript.text
     assert verbose.duration == pytest.approx(transcript.seconds, abs=1e-4) and verbose.usage.seconds == 4
     type(verbose).model_validate(verbose.model_dump(), strict=True)
     logprobs = create(model="espeak", file=WAV, include=["logprobs"]).logprobs
