@@ -1,11 +1,12 @@
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from asr import config
+from asr import config, manifest
 from asr.manifest import Segment, Utterance
 from asr.units import Units
 
@@ -82,6 +83,32 @@ def test_all_cells_get_as_many_parameters(scripts):
         assert abs(script.bundle.build(made).model.parameter_count / 20_000 - 1) <= 0.02
     with pytest.raises(SystemExit, match="has no size within 2% of 300 parameters"):
         script.with_parameters(recipe, "lstm", 300)
+
+
+def test_the_frames_of_a_recording_vote_for_its_word(scripts):
+    _, script = scripts
+    log_probs = np.log(np.array([[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.8, 0.11, 0.09]]))
+    assert script.votes("u", log_probs, [2]) == (0, 1) and script.votes("u", log_probs, [1]) == (1, 1)
+
+
+@pytest.mark.parametrize("task", ["words", "frames", "ctc"])
+def test_a_small_study_runs_and_resumes(scripts, task, tmp_path, monkeypatch, toy, capsys):
+    _, script = scripts
+    for name in ("train", "dev", "test"):
+        some = manifest.read(toy / f"{name}.jsonl")[:8]
+        one = [replace(u, text=u.text[0], phones=(Segment("aa", 0.0, u.seconds),)) for u in some]
+        manifest.write(tmp_path / f"toy/{name}.jsonl", one)
+    units = 'kind = "phones39"' if task == "frames" else 'kind = "characters"\nalphabet = "abcd"'
+    (tmp_path / "r.toml").write_text(f'[corpus]\nname = "toy"\n[units]\n{units}\n[encoder]\nlayers = 1\nhidden = 24\n')
+    command = f"x {tmp_path}/r.toml {tmp_path}/out.json --task {task} --cell lstm --cell rnn --seeds 2 --rates 0.01"
+    command += f" --trials 1 --epochs 1 --batch 4 --data {tmp_path} --runs {tmp_path}/runs"
+    monkeypatch.setattr("sys.argv", command.split())
+    script.main()
+    once = (tmp_path / "out.json").read_text()
+    assert "over 2 seeds" in capsys.readouterr().out and len(script.json.loads(once)["trials"]) == 6
+    monkeypatch.setattr(script, "trained", None)  # nothing is left to train
+    script.main()
+    assert (tmp_path / "out.json").read_text() == once
 
 
 def test_a_frame_has_the_phone_in_its_middle(scripts):

@@ -49,7 +49,7 @@ def report(cells, trials, task):
             row += ["", "", ""]
         row += [f"{1e6 * statistics.mean(t['cpu_seconds'] / t['frames'] for t in own):.0f}"]
         lines.append("| " + " | ".join(map(str, row)) + " |")
-    return "\n".join([*lines, "", sentence(first, tests, corrected, len(common), task)])
+    return "\n".join([*lines, "", sentence(first, tests, corrected, len(common), task)] if tests else lines)
 
 
 def _interval(bounds):
@@ -98,8 +98,8 @@ def sentence(first, tests, corrected, number, task):
         known = corrected[cell] < LEVEL
         groups[("fewer" if found["mean"] < 0 else "more") + " errors than" if known else list(groups)[2]].append(cell)
     said = "; ".join(f"{what} {first}: {', '.join(some)}" for what, some in groups.items() if some)
-    what = "frames" if task == "frames" else "units"
+    what = "units" if task == "ctc" else task
     return (
-        f"In {what} of the test set's speakers, over {number} seeds, with equal numbers of parameters and a learning rate "
-        f"of its own for each cell: {said}. Other sizes, corpora and lengths of training may order them otherwise."
+        f"In {what} of the test set's speakers, over {number} seeds, with equal numbers of parameters and a learning "
+        f"rate of its own for each cell: {said}. Other sizes, corpora and lengths of training may order them otherwise."
     )

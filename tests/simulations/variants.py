@@ -4,11 +4,12 @@
     python tests/simulations/variants.py recipes/espeak.toml out.json --task frames --every 6 --epochs 6
     python tests/simulations/variants.py recipes/espeak.toml out.json --task ctc --cell lstm --cell gru --seeds 5
 
-`frames` is classification of frames by the phone that is said in their middle, as in the study; `ctc` is recognition,
-with greedy decoding. Each cell gets the hidden units with which the network has as many parameters as the recipe's own,
-within 2 %. Its learning rate is searched on dev with a seed of its own: the given rates, then steps beyond the best one
-while that is the highest or the lowest, up to `--trials`. Then each seed trains all cells with their rates. Nothing is
-chosen on test, and no epoch: the last one counts. Every trial is written at once; the same command resumes.
+`frames` is classification of frames by the phone that is said in their middle, as in the study; `words` that of
+recordings of one word each, many frames to one label; `ctc` is recognition, with greedy decoding. Each cell gets the
+hidden units with which the network has as many parameters as the recipe's own, within 2 %. Its learning rate is
+searched on dev with a seed of its own: the given rates, then steps beyond the best one while that is the highest or the
+lowest, up to `--trials`. Then each seed trains all cells with their rates. Nothing is chosen on test, and no epoch: the
+last one counts. Every trial is written at once; the same command resumes.
 
 A difference from the first cell counts if two tests agree after Holm's correction for the number of cells: a paired
 t-test over seeds, which share the order of the batches, and the paired bootstrap over speakers.
@@ -52,7 +53,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("out", type=Path, help="results, JSON")
-    parser.add_argument("--task", choices=("frames", "ctc"), default="frames")
+    parser.add_argument("--task", choices=("frames", "words", "ctc"), default="frames")
     parser.add_argument("--cell", action="append", help='"NAME key=value …"; repeatable; the first is compared with')
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rates", type=float, nargs="*", default=[3e-3, 1e-2, 3e-2])
@@ -199,6 +200,18 @@ class FrameLearner(Learner):
         return losses.sum(dim=1) / (wanted != NOWHERE).sum(dim=1)
 
 
+class WordLearner(Learner):
+    """A learner whose loss is the cross entropy of each recording's only word."""
+
+    def _losses(self, batch, position):
+        if long := [id for id, length in zip(batch.ids, batch.target_lengths.tolist(), strict=True) if length != 1]:
+            raise AsrError(f"--task words: {long[0]} is not of one word; use --task ctc")
+        log_probs, lengths = self._log_probs(batch, position)
+        inside = torch.arange(log_probs.shape[1]) < lengths[:, None]
+        votes = (log_probs * inside[:, :, None]).sum(dim=1) / lengths[:, None]
+        return F.nll_loss(votes[:, 1:].log_softmax(dim=1), batch.targets[:, 0] - 1, reduction="none")
+
+
 def labels(utterance, units, frames, shift, window):
     """Return the unit said in the middle of each frame, (T,), or `NOWHERE`."""
     middles = np.arange(frames) * shift + window / 2
@@ -227,6 +240,8 @@ def trained(recipe, corpus, arguments):
         changes = augmentation.of(recipe)
         run.learner = FrameLearner(system.model, settings, run.learner.steps, CPU, ALONE, changes)
         run.learner.labels = known
+    if arguments.task == "words":
+        run.learner = WordLearner(system.model, settings, run.learner.steps, CPU, ALONE, augmentation.of(recipe))
     begin = time.process_time()
     system.model.train()
     for epoch in range(settings.epochs):
@@ -234,7 +249,8 @@ def trained(recipe, corpus, arguments):
             number = epoch * len(run.plan(epoch)) + step
             run.learner.step(run.train.batch(rows), Position(epoch, step, number, len(rows)))
     seconds = time.process_time() - begin
-    of = framewise(system, known) if arguments.task == "frames" else recognition(system)
+    tasks = {"frames": lambda: framewise(known), "words": lambda: votes, "ctc": lambda: recognition(system)}
+    of = tasks[arguments.task]()
     row = {"parameters": system.model.parameter_count, "hidden": recipe.encoder.hidden, "cpu_seconds": seconds}
     frames = int(run.train.lengths.sum()) * settings.epochs
     scores = {name: scored(system, sets[name], utterances[name], of) for name in sets if name != "train"}
@@ -257,7 +273,12 @@ def scored(system, data, utterances, of):
     return dict(found)
 
 
-def framewise(system, known):
+def votes(id, log_probs, target):
+    """Return whether the word that the frames of a recording vote for is wrong, and 1."""
+    return int(log_probs.mean(axis=0)[1:].argmax() + 1 != target[0]), 1
+
+
+def framewise(known):
     """Return what counts an utterance's wrong frames, and its frames."""
 
     def of(id, log_probs, target):
