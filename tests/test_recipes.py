@@ -78,6 +78,8 @@ def test_networks_of_the_literature_have_the_published_numbers_of_weights(name):
     training = made.recipe.training
     assert training.weight_noise == (0.0 if name in ("timit-graves2006", "timit-3l-500h-tanh") else 0.075)
     assert bool(training.init) == bool(training.weight_noise)
+    first = config.load(RECIPES[0].parent / f"{name}.toml", ["training.init=", "training.weight_noise=0"]).training
+    assert (first.init, first.weight_noise) == ("", 0.0)
 
 
 def test_the_default_recipe_is_the_reference_system():
