@@ -394,3 +394,18 @@ def test_infinities_that_cancel_are_refused_without_a_warning(tmp_path):
     samples = np.zeros((100, 2), np.float32)
     samples[7] = np.inf, -np.inf
     refused(write(tmp_path / "inf.wav", samples, subtype="FLOAT"), "sample 7 is nan, not finite")
+
+
+@pytest.mark.parametrize("kind", ["mp3", "ogg", "flac", "joined.mp3", "joined.ogg", "joined.flac", "untagged.mp3"])
+def test_of_large_files_a_block_is_in_memory(tmp_path, monkeypatch, kind):
+    """They are read as small ones are."""
+    samples = np.random.default_rng(2).uniform(-0.5, 0.5, 60_000).astype(np.float32)
+    one, path = tmp_path / f"one.{kind.split('.')[-1]}", tmp_path / kind
+    soundfile.write(one, samples, 16_000)
+    data = without_tag(one.read_bytes()) if kind == "untagged.mp3" else one.read_bytes()
+    path.write_bytes(data * 2 if kind.startswith("joined") else data)
+    small = audio.read(path)[0]
+    monkeypatch.setattr(audio.containers, "LARGE", 1)
+    monkeypatch.setattr(audio.sections, "BLOCK", 256)
+    np.testing.assert_array_equal(audio.read(path)[0], small)
+    assert abs(len(small) - 60_000 * (1 + kind.startswith("joined"))) < 4000

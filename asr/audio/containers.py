@@ -7,13 +7,15 @@ import re
 from io import BytesIO, FileIO
 
 from asr.audio import mpeg
+from asr.audio.mpeg import Piece
+from asr.audio.sections import LARGE, Data, FileBytes, FilePart
 from asr.errors import InputError
 
 STREAMED = 0x7FFF_F000  # bytes; a WAV header gives at least this length if it was written before the length was known
 _FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # the mark, and the header of the block that comes first
 _HEADER = re.compile(rb"\xff[\xe0-\xff]")
 
-Opened = FileIO | BytesIO
+Opened = FileIO | BytesIO | FilePart
 
 
 def recordings(file: Opened) -> tuple[list[Opened], str]:
@@ -30,13 +32,13 @@ def recordings(file: Opened) -> tuple[list[Opened], str]:
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         return _wav(file)
     if head.startswith((b"OggS", b"fLaC", b"ID3")) or _HEADER.match(head):
-        data = file.read() or b""
-        file.seek(0)
+        data = FileBytes(file) if file.seek(0, 2) >= LARGE else _all(file)
         begin = mpeg.after_id3(data)
         kind = data[begin : begin + 4]
         split = _ogg if kind == b"OggS" else _flac if kind == b"fLaC" else mpeg.pieces
         found = split(data)
-        return ([BytesIO(piece) for piece in found], "") if len(found) > 1 or found[0] != data else ([file], "")
+        file.seek(0)
+        return ([file] if found == [Piece(b"", 0, len(data))] else [_file(data, piece) for piece in found]), ""
     return [file], ""
 
 
@@ -90,27 +92,46 @@ def _chunks(file: Opened, at: int, end: int) -> bool:
     return end <= at <= end + 1
 
 
-def _ogg(data: bytes) -> list[bytes]:
+def _all(file: Opened) -> bytes:
+    file.seek(0)
+    return file.read() or b""
+
+
+def _file(data: Data, piece: Piece) -> Opened:
+    """Return one of several recordings as a file."""
+    before, start, end = piece
+    return BytesIO(before + data[start:end]) if isinstance(data, bytes) else FilePart(before, data, start, end)
+
+
+def _between(starts: list[int], data: Data) -> list[Piece]:
+    return [Piece(b"", start, end) for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def _ogg(data: Data) -> list[Piece]:
     """Return the links of an Ogg chain; one begins where a first page follows one that is not. Source: RFC 3533, 4.
 
     Raises:
         InputError: A link does not end with a complete page that is marked as its last.
     """
-    starts, ends, at, flags = [0], list[bool](), data.find(b"OggS"), 2
+    starts, ends, at, flags = [0], list[bool](), data.find(b"OggS", 0), 2
     while 0 <= at <= len(data) - 27:
-        if data[at + 5] & 2 and not flags & 2:
+        head = data[at : at + 27]
+        if head[5] & 2 and not flags & 2:
             starts.append(at)
             ends.append(bool(flags & 4))
-        body = at + 27 + data[at + 26]
+        body = at + 27 + head[26]
         after = body + sum(data[at + 27 : body])
-        flags = data[at + 5] if after <= len(data) else 0
+        flags = head[5] if after <= len(data) else 0
         at = data.find(b"OggS", after)
     if not all([*ends, flags & 4]):
         raise InputError("contains only a part of its audio, the end is missing; copy it again")
-    return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+    return _between(starts, data)
 
 
-def _flac(data: bytes) -> list[bytes]:
+def _flac(data: Data) -> list[Piece]:
     """Return the FLAC files that were joined. Source: RFC 9639, 8."""
-    starts = [0, *[match.start() for match in _FLAC.finditer(data)][1:]]
-    return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+    starts, at = [0], data.find(b"fLaC", 0)
+    while (at := data.find(b"fLaC", at + 1)) >= 0:
+        if _FLAC.match(data[at : at + 8]):
+            starts.append(at)
+    return _between(starts, data)

@@ -63,11 +63,14 @@ class LongRecognition:
         Raises:
             InputError: The recording cannot be read, or is shorter than one window.
         """
+        from multiprocessing import parent_process
+
         from tqdm import tqdm
 
+        hidden = True if parent_process() else None  # of many processes, the first shows how many recordings are done
         system, first = self._system, self._system.normaliser.adapts and self._statistics is None
         total = round((2 if first else 1) * self._recorded.seconds)
-        with tqdm(total=total, desc=self._recorded.name, unit="s", leave=False, disable=None) as bar:
+        with tqdm(total=total, desc=self._recorded.name, unit="s", leave=False, disable=hidden) as bar:
             if first:
                 self._statistics = statistics(system, self._recorded, lambda seconds: bar.update(seconds - bar.n))
             before = bar.n
