@@ -176,7 +176,8 @@ def _blocks(file: Any, channel: int | None, limit: int | None) -> Iterator[Sampl
     while len(block := file.read(out=buffer if limit is None else buffer[: limit - count])):
         count += len(block)
         with np.errstate(invalid="ignore", over="ignore"):  # `blocks` refuses what is not finite
-            yield block @ mix if file.channels > 1 and channel is None else block[:, (channel or 1) - 1].copy()
+            one = block @ mix if file.channels > 1 and channel is None else block[:, (channel or 1) - 1].copy()
+        yield one  # outside, since the setting would be the caller's, too
 
 
 def _missing(head: bytes, held: int, stated: int, log: str) -> str:
