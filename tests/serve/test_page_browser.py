@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from browser import CONTRASTS, NARROW, WIDE, wait
 
-from asr import audio
+from asr import audio, bundle, config
 from asr.decoders import Greedy
 from asr.formats import FORMATS
 from asr.recognize import Recognizer
@@ -191,6 +191,17 @@ def test_a_saved_file_is_what_the_command_line_writes(name, show, chrome, recogn
         assert saved.read_text() == expected
 
 
+def test_a_copied_text_is_in_the_clipboard(show, recognizer):
+    chrome = show(ONE)
+    chrome.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+    chrome.find_element("id", "copy").click()
+    wait(chrome, "document.getElementById('status').textContent === 'copied as txt'")
+    copied = chrome.execute_async_script(
+        "navigator.clipboard.readText().then(arguments[0], (e) => arguments[0](`${e}`))"
+    )
+    assert copied.rstrip("\n") == recognizer.transcribe(ONE).text
+
+
 def test_a_click_into_the_picture_plays_from_there(show):
     from selenium.webdriver.common.action_chains import ActionChains
 
@@ -203,6 +214,22 @@ def test_a_click_into_the_picture_plays_from_there(show):
     assert wait(chrome, f"{now} >= {middle - 0.05}") and chrome.execute_script(f"return {now}") < middle + 1
     line = "document.getElementById('playhead').getBoundingClientRect().left"
     assert wait(chrome, f"{line} > {panel.location['x'] + panel.size['width'] / 2 - 5}")
+
+
+def test_characters_are_buttons_in_words(chrome, tmp_path):
+    """An untrained system that hears letters and spaces in everything."""
+    parts = {"units": {"kind": "characters", "alphabet": "ab "}, "encoder": {"hidden": 8, "layers": 1}}
+    system = bundle.build(config.parse(parts, "test"))
+    for value in system.model.state_dict().values():
+        value.mul_(8)
+    page.write(system, tmp_path / "page.html")
+    chrome.get((tmp_path / "page.html").as_uri())
+    chrome.find_element("id", "files").send_keys(str(ONE))
+    wait(chrome, f"{TITLE} === 'one.wav'")
+    expected = Recognizer(system, Greedy(), "cpu").transcribe(ONE)
+    words = chrome.execute_script("return [...document.querySelectorAll('#transcript span')].map((w) => w.textContent)")
+    assert "".join(words) == expected.text and len(expected.text.split()) > 1
+    assert [word for word in words if word.strip()] == expected.text.split()
 
 
 def test_everything_works_by_keyboard(show):

@@ -13,6 +13,10 @@ export class Engine {
       if (error) reject(new Error(error));
       else resolve(analysis);
     };
+    this.worker.onerror = ({ message }) => { // a fault of ours, or a browser that starts no worker
+      for (const [, reject] of this.waiting.values()) reject(new Error(`the recognizer failed: ${message || "it did not start"}`));
+      this.waiting.clear();
+    };
     this.worker.postMessage({ system });
   }
 

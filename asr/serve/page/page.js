@@ -44,6 +44,7 @@ async function add(name, open, shown = true) {
   recordings.update(current);
   at("empty").hidden = true;
   document.body.classList.add("filled");
+  say(`${name}: recognizing`);
   try {
     const { samples, rate } = await open();
     recording.analysis = await engine.analyze(samples, rate);

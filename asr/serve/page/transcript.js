@@ -18,7 +18,7 @@ export class TranscriptView {
       play(Number(target.dataset.start));
     });
     box.addEventListener("keydown", (event) => {
-      const buttons = [...box.children];
+      const { buttons } = this;
       const [here, last] = [buttons.indexOf(event.target), buttons.length - 1];
       const wanted = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[event.key];
       if (wanted === undefined || here < 0) return;
@@ -27,11 +27,12 @@ export class TranscriptView {
     });
   }
 
-  /** Show units; `kind` says whether they are written side by side. */
+  /** Show units; `kind` says whether they are characters, whose words are not to be broken. */
   show(units, kind) {
     this.units = units;
+    this.buttons = units.slice(0, BUTTONS).map((unit, index) => this.#button(unit, index));
     this.box.classList.toggle("apart", kind !== "characters");
-    this.box.replaceChildren(...units.slice(0, BUTTONS).map((unit, index) => this.#button(unit, index)));
+    this.box.replaceChildren(...(kind === "characters" ? this.#words() : this.buttons));
     if (!units.length) this.box.textContent = "nothing recognized";
     if (units.length > BUTTONS) this.box.append(` … and ${units.length - BUTTONS} more: save the transcript to have them all`);
   }
@@ -39,11 +40,24 @@ export class TranscriptView {
   /** Mark the unit that is heard at a second. */
   mark(second, playing) {
     const index = playing ? this.units.findLastIndex(({ start }) => start <= second + 0.01) : -1;
-    const now = this.box.children[index];
+    const now = this.buttons[index];
     if (now === this.now) return;
     this.now?.classList.remove("now");
     now?.classList.add("now");
     this.now = now;
+  }
+
+  /** Return the buttons of characters, those of a word in one element. */
+  #words() {
+    const words = [];
+    let open = false;
+    for (const button of this.buttons) {
+      const space = !button.textContent.trim();
+      if (space || !open) words.push(document.createElement("span"));
+      words.at(-1).append(button);
+      open = !space;
+    }
+    return words;
   }
 
   #button({ symbol, start, end, confidence }, index) {
