@@ -9,7 +9,6 @@
     process.py      one of them
     decoding.py     the program of such a process: a recording in, an answer out
     answers.py      transcript → the answer in the format that was asked for
-    analysis.py     what the page draws of a recording
     listening.py    audio that is being spoken → partial and final results
     live_socket.py  the WebSocket
     offer.py        what the API says of the system

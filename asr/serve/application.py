@@ -84,7 +84,6 @@ class Application:
     def _routes(self) -> list[BaseRoute]:
         return [
             Route("/v1/audio/transcriptions", self._transcriptions, methods=["POST"]),
-            Route("/v1/asr/analysis", self._analysis, methods=["POST"]),
             WebSocketRoute("/v1/asr/live", self._live),
             Route("/v1/models", self._models),
             Route("/v1/models/{model}", self._model),
@@ -116,12 +115,6 @@ class Application:
                 return await self._streamed(request, job, _chunks(form.file_of(sent)))
             body = await self._whole(request, job, _chunks(form.file_of(sent)))
         return Response(body, media_type=form.FORMATS[wanted.format])
-
-    async def _analysis(self, request: Request) -> Response:
-        self._processes.require_place()
-        async with form.received(request) as sent:
-            body = await self._whole(request, {"task": "analyze"}, _chunks(form.only_file(sent)))
-        return Response(body, media_type="application/json")
 
     async def _live(self, socket: WebSocket) -> None:
         async with self._processes.session() as start:

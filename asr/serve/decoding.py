@@ -78,7 +78,7 @@ def _tasks(settings: dict[str, Any]) -> dict[str, Any]:
     from asr.audio import Longest
     from asr.decoders.search import Search
     from asr.recognize import Recognizer
-    from asr.serve import analysis, answers, listening
+    from asr.serve import answers, listening
 
     system = bundle.load(Path(settings["bundle"]))
     search = Search.load(Path(settings["search"]))
@@ -87,7 +87,6 @@ def _tasks(settings: dict[str, Any]) -> dict[str, Any]:
     longest = Longest(settings["longest_seconds"], settings["longest_bytes"])
     return {
         "transcribe": partial(answers.answer, recognizer, longest),
-        "analyze": partial(analysis.answer, recognizer, longest),
         "live": partial(listening.answer, recognizer),
         "engine": lambda: engine,
     }

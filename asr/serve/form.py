@@ -96,18 +96,6 @@ def file_of(form: FormData) -> UploadFile:
     return file
 
 
-def only_file(form: FormData) -> UploadFile:
-    """Return the recording, of a form that has nothing else.
-
-    Raises:
-        RefusedError: It has, or there is none.
-    """
-    for name in form:
-        if name != "file":
-            raise RefusedError(400, "unknown_parameter", f"{name[:80]}: is not a field; send file alone", name[:80])
-    return file_of(form)
-
-
 def wanted(form: FormData, offered: Offered) -> Wanted:
     """Return the checked fields of a transcription.
 

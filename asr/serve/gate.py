@@ -6,7 +6,6 @@ answers (no CORS). The log has the route, the status, times and sizes, and nothi
 """
 
 import asyncio
-import base64
 import hmac
 import logging
 import re
@@ -22,7 +21,6 @@ from asr.serve.refusal import RefusedError, place
 
 LOG = logging.getLogger(__name__)
 OPEN = ("/healthz", "/readyz", "/")  # answered without a token
-PROTOCOL = "asr.token."  # before the token, base64url, among a WebSocket's subprotocols: browsers send no other header
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # the page brings its own
@@ -112,11 +110,7 @@ class Gate:
         for origin in origins:
             if origin.lower() not in (f"http://{host[0]}", f"https://{host[0]}"):
                 raise RefusedError(403, "foreign_origin", "pages of other sites may not use this server")
-        if (
-            self._token
-            and scope["path"] not in OPEN
-            and not hmac.compare_digest(_sent_token(scope, headers), self._token)
-        ):
+        if self._token and scope["path"] not in OPEN and not hmac.compare_digest(_sent_token(headers), self._token):
             raise RefusedError(401, "invalid_api_key", "send the server's token: Authorization: Bearer TOKEN")
 
     def _record(self, scope: Scope, answered: "_Answered", size: int, seconds: float) -> None:
@@ -218,16 +212,7 @@ def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _sent_token(scope: Scope, headers: Headers) -> bytes:
+def _sent_token(headers: Headers) -> bytes:
     """Return the token in a request's head, b"" if there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip().encode()
-    for protocol in scope.get("subprotocols", ()):
-        if protocol.startswith(PROTOCOL):
-            coded = protocol.removeprefix(PROTOCOL)
-            try:
-                return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4))
-            except ValueError:
-                return b""
-    return b""
+    return token.strip().encode() if scheme.lower() == "bearer" else b""

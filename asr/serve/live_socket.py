@@ -8,7 +8,6 @@
             {"type": "done", "seconds"}         after the end, or when the server is ended; then it closes
             {"type": "error", "error"}          instead; then it closes
 
-Where a token is needed, browsers send it as a subprotocol, beside "asr.live": "asr.token." and the token in base64url.
 Each session has a process, since it keeps what it heard; the process ends with it.
 """
 
@@ -26,7 +25,6 @@ from asr.serve.limits import Limits
 from asr.serve.process import DecodingProcess
 from asr.serve.refusal import RefusedError
 
-PROTOCOL = "asr.live"
 DONE, LEAVING, WRONG, FAILED, BUSY = 1000, 1012, 1008, 1011, 1013  # WebSocket's codes for closing
 
 
@@ -55,8 +53,7 @@ class LiveSession:
         Raises:
             RefusedError: It declares none, or one that is not supported.
         """
-        offered = PROTOCOL if PROTOCOL in self._socket.scope.get("subprotocols", ()) else None
-        await self._socket.accept(offered)
+        await self._socket.accept()
         message = await self._next()
         row = _row(message.get("text")) if message else {}
         rate = row.pop("rate", None)

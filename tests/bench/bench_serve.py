@@ -11,6 +11,7 @@ failed: a status above 499, a text that is not the command's, a server that ende
 import argparse
 import http.client
 import json
+import os
 import select
 import socket
 import subprocess
@@ -54,6 +55,12 @@ class Served(NamedTuple):
         """Return a connection to it."""
         return http.client.HTTPConnection("localhost", self.port, timeout=60)
 
+    def cpu(self) -> float:
+        """Return the CPU seconds that its processes have taken."""
+        stats = [Path(f"/proc/{pid}/stat").read_text() for pid in (self.process.pid, *_children(self.process.pid))]
+        ticks = sum(sum(map(int, one.rsplit(")", 1)[1].split()[11:13])) for one in stats)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def resources(self) -> tuple[float, int, int]:
         """Return the memory of all its processes in MiB, their number, and the server's open descriptors."""
         pids = [self.process.pid, *_children(self.process.pid)]
@@ -91,7 +98,7 @@ def server() -> Iterator[Served]:
 def latency(served: Served, seconds: float) -> int:
     """Print how long 3 s of speech take, of so many clients at a time; return how often it failed."""
     body = hostile.form(WAV.read_bytes())
-    print("clients | requests/s |  p50 |  p95 |  p99 ms | statuses")
+    print("clients | requests/s |  p50 |  p95 |  p99 ms | CPU ms each | statuses")
     failed = 0
     for count in CLIENTS:
         times, statuses = list[float](), Counter[int]()
@@ -105,11 +112,15 @@ def latency(served: Served, seconds: float) -> int:
                 times.append(time.monotonic() - begin)
                 statuses[status] += 1
 
-        begin = time.monotonic()
+        begin, before = time.monotonic(), served.cpu()
         _in_threads(work, count)
+        each = 1e3 * (served.cpu() - before) / len(times)
         p50, p95, p99 = 1e3 * np.percentile(times, (50, 95, 99))
         rate = len(times) / (time.monotonic() - begin)
-        print(f"{count:7} | {rate:10.1f} | {p50:4.0f} | {p95:4.0f} | {p99:7.0f} | {dict(statuses)}", flush=True)
+        print(
+            f"{count:7} | {rate:10.1f} | {p50:4.0f} | {p95:4.0f} | {p99:7.0f} | {each:11.1f} | {dict(statuses)}",
+            flush=True,
+        )
         failed += sum(times for status, times in statuses.items() if status != 200)
     return failed
 

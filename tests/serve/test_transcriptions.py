@@ -1,6 +1,5 @@
 """`POST /v1/audio/transcriptions` against the Recognizer itself."""
 
-import base64
 import io
 import json
 import math
@@ -155,35 +154,6 @@ def test_what_cannot_be_honored_is_refused_by_name(ask, audio, fields, status, p
 )
 def test_what_is_the_case_anyway_is_no_reason_to_refuse(ask, audio, fields):
     assert ask(audio, also=fields).status_code == 200
-
-
-def test_the_page_gets_what_it_draws(ask, audio, transcript, system):
-    row = ask(audio, "/v1/asr/analysis").json()
-    assert row["text"] == transcript.text and row["symbols"] == list(system.units.symbols)
-    assert [unit["symbol"] for unit in row["units"]] == [unit.symbol for unit in transcript.units]
-    assert [unit["confidence"] for unit in row["units"]] == pytest.approx(transcript.confidence, abs=1e-3)
-    assert (row["start"], row["shift"]) == (0.0075, 0.01)
-    posteriors = np.frombuffer(base64.b64decode(row["posteriors"]), np.uint8).reshape(-1, len(row["symbols"]))
-    expected = np.exp(Recognizer(system, Greedy(), "cpu").log_probs(WAV))
-    assert np.abs(posteriors / 255 - expected).max() < 0.5 / 255 + 1e-3
-    assert row["srt"] == transcript.to("srt") and row["textgrid"] == transcript.to("TextGrid")
-
-
-def test_what_the_page_draws_is_where_it_was_said(ask):
-    """A tone of 2 kHz at half of full scale in the second half of a second."""
-    time = np.arange(16_000) / 16_000
-    samples = 0.5 * np.sin(2 * np.pi * 2000 * time) * (time >= 0.5)
-    file = io.BytesIO()
-    soundfile.write(file, samples, 16_000, format="WAV")
-    row = ask(file.getvalue(), "/v1/asr/analysis").json()
-    drawn = row["spectrogram"]
-    shades = np.frombuffer(base64.b64decode(drawn["data"]), np.uint8).reshape(-1, drawn["bins"])
-    middle = shades[round(0.75 / drawn["shift"])]
-    assert (np.argmax(middle) + 1) * drawn["top_hz"] / drawn["bins"] == pytest.approx(2000, abs=100)
-    assert middle.max() > 240 and shades[round(0.25 / drawn["shift"])].max() == 0
-    wave = np.frombuffer(base64.b64decode(row["waveform"]["data"]), np.int8).reshape(-1, 2)
-    middle = round(0.75 / row["waveform"]["seconds_per_bin"])
-    assert abs(wave[: middle // 2]).max() == 0 and wave[middle].tolist() == pytest.approx([-64, 64], abs=2)
 
 
 def test_the_system_is_listed(client):
