@@ -172,9 +172,10 @@ def _path(source: Source) -> str:
 
 def _size(source: Source) -> int:
     """Return how many bytes of audio there are; 0 where it is not known."""
+    file: Any = source.audio if isinstance(source, Utterance) else getattr(source, "source", source)  # a channel's
     try:
-        return os.stat(_path(source)).st_size
-    except (OSError, ValueError):
+        return os.stat(file).st_size
+    except (OSError, TypeError, ValueError):
         return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from asr import archive, bundle, config
+from asr import archive, audio, bundle, config
 from asr.cli import main
 from asr.decoders import Beam, Search
 from asr.errors import AsrError, InputError
@@ -209,10 +209,11 @@ def test_processes_are_started_where_they_are_worth_it(place, tmp_path, monkeypa
     large = tmp_path / "large.wav"
     with open(large, "wb") as file:
         file.truncate(3 * archive.WORTH)
-    gone, few, many = ([archive.Task(str(path), "")] * count for path, count in (("gone", 9), (large, 1), (large, 9)))
+    sources = (str(tmp_path / "gone.wav"), 9), (str(large), 1), (str(large), 9), (audio.Channel(str(large), 1), 9)
+    gone, few, many, channels = ([archive.Task(source, "")] * count for source, count in sources)
 
     def count(tasks, device="cpu", engine="numpy"):
         return archive.processes(archive.Transcriber(place / "1", Search(), device, engine), tasks)
 
-    assert [count(tasks) for tasks in (gone, few, many, many[:2], [])] == [1, 1, 4, 2, 1]
+    assert [count(tasks) for tasks in (gone, few, many, many[:2], channels, [])] == [1, 1, 4, 2, 4, 1]
     assert count(many, device="cuda:0") == count(many, engine="torch") == 1
