@@ -259,7 +259,8 @@ def captions(transcript: Transcript) -> list[Segment]:
 
 
 def _captions(transcript: Transcript) -> Iterator[Caption]:
-    return captions_of(*([one for one in part if one.symbol.strip()] for part in (transcript.words, transcript.units)))
+    words, units = ([one for one in part if one.symbol.strip()] for part in (transcript.words, transcript.units))
+    return captions_of(words, units, transcript.seconds)
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -37,19 +37,21 @@ class Bit(NamedTuple):
     apart: bool  # whether there is a space before it
 
 
-def captions_of(words: Sequence[Segment], units: Sequence[Segment]) -> Iterator[Caption]:
+def captions_of(words: Sequence[Segment], units: Sequence[Segment], seconds: float) -> Iterator[Caption]:
     """Yield captions of words, or of units where there are no words; they do not overlap.
 
     Args:
         words: With their times.
         units: Likewise.
+        seconds: The recording's duration.
     """
     shown, groups = 0.0, _groups(_bits(words, units) if words else _bits(units, ()))
     group = next(groups, None)
     while group:
         after = next(groups, None)
         start, end = group[0].start, max(one.end for one in group)
-        end = min(max(end, start + SHORTEST), start + LONGEST, after[0].start if after else start + LONGEST)
+        free = after[0].start if after else max(seconds, end)
+        end = min(max(end, start + SHORTEST), start + LONGEST, free)
         start = max(start, shown)
         shown = max(end, start + LEAST)
         yield Caption(tuple(_lines(_text(group))), start, shown)

@@ -16,7 +16,8 @@ from asr.stream.cutter import Cut, Cutter
 from asr.stream.extractor import Extractor
 from asr.stream.passage import Passage, Scribe
 
-LEFT, HOP, RIGHT = 2.0, 0.1, 0.3  # seconds
+# Seconds. What each second to the right costs and gains: tests/simulations/contexts.py
+LEFT, HOP, RIGHT = 2.0, 0.1, 0.3
 WARM = 1.0  # seconds that are heard before the first frame is recognized, where nothing else tells how loud people are
 
 

@@ -16,7 +16,8 @@ from asr.stream import networks
 from asr.stream.cutter import Cut, Cutter
 from asr.stream.extractor import Extractor
 
-LEFT, HOP, RIGHT = 2.0, 30.0, 2.0  # seconds
+# Seconds. Which context leaves the text as it is: tests/simulations/contexts.py
+LEFT, HOP, RIGHT = 2.0, 30.0, 2.0
 
 Blocks = Iterator[tuple[Samples, int]]  # blocks of samples (S,), and their rate
 

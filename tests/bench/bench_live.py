@@ -19,43 +19,61 @@ RATE = 16_000
 BLOCK = 800  # samples
 
 
-def play(recognizer, samples):
-    """Return delays of units and of finals, and the CPU time of each block, all in seconds."""
-    stream = recognizer.stream(RATE)
-    begin, shown, units, finals, work = time.perf_counter(), {}, [], [], []
-    for at in range(0, len(samples), BLOCK):
-        time.sleep(max(0.0, begin + (at + BLOCK) / RATE - time.perf_counter()))
-        before = time.thread_time()
-        passages = stream.accept(samples[at : at + BLOCK])
-        work.append(time.thread_time() - before)
-        now = time.perf_counter() - begin
+class Screen:
+    """When units were shown, by one clock."""
+
+    def __init__(self):
+        self._first, self.units, self.finals = {}, [], []
+
+    def see(self, passages, now):
         for passage in passages:
             said = passage.transcript.units
-            for place, unit in enumerate(said):
-                shown.setdefault((passage.start, place, unit.symbol), now)
+            keys = [(passage.start, place, unit.symbol) for place, unit in enumerate(said)]
+            for key in keys:
+                self._first.setdefault(key, now)
             if passage.final:
-                units += [shown[passage.start, i, one.symbol] - (one.start + one.end) / 2 for i, one in enumerate(said)]
-                finals.append(now - said[-1].end)
-    return units, finals, work
+                self.units += [
+                    self._first[key] - (one.start + one.end) / 2 for key, one in zip(keys, said, strict=True)
+                ]
+                self.finals.append(now - said[-1].end)
+
+
+def play(recognizer, samples):
+    """Return what was seen by the clock, and by one that only this process's work moves on; and the work of a block."""
+    stream, screens, work, idle = recognizer.stream(RATE), (Screen(), Screen()), [], 0.0
+    begin = time.perf_counter()
+    for at in range(0, len(samples), BLOCK):
+        block = samples[at : at + BLOCK]
+        arrived = (at + len(block)) / RATE
+        time.sleep(max(0.0, begin + arrived - time.perf_counter()))
+        before = time.thread_time()
+        passages = stream.accept(block)
+        work.append(time.thread_time() - before)
+        idle = max(idle, arrived) + work[-1]
+        screens[0].see(passages, time.perf_counter() - begin)
+        screens[1].see(passages, idle)
+    return *screens, work
 
 
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     recognizer = asr.load(device="cpu")
     said = [one.samples()[0] for one in manifest.read("data/espeak/dev.jsonl")[::7]]
-    quiet = (1e-3 * np.random.default_rng(1).standard_normal(RATE)).astype(np.float32)  # a second between sentences
+    quiet = (1e-4 * np.random.default_rng(1).standard_normal(RATE)).astype(np.float32)  # as loud as theirs
     samples = np.concatenate([part for one in said for part in (one, quiet)])[: round(seconds * RATE)]
     for decoder in (asr.Greedy(), Beam(width=50)):
         recognizer.decoder = decoder.build(recognizer.bundle.units)
         recognizer.stream(RATE).accept(samples[: 2 * RATE])  # what is compiled is compiled now
-        for what, delays in zip(
-            ("units shown", "passages final", "CPU per block"), play(recognizer, samples), strict=True
-        ):
-            p50, p95 = np.quantile(delays, [0.5, 0.95])
-            print(
-                f"{decoder.name:7} {what:15} {1000 * p50:7.1f} ms p50  {1000 * p95:7.1f} ms p95  ({len(delays)})",
-                flush=True,
-            )
+        real, idle, work = play(recognizer, samples)
+        tell(f"{decoder.name}: CPU time of a block of {1000 * BLOCK // RATE} ms", work)
+        for clock, screen in (("", real), (", had the machine been idle", idle)):
+            tell(f"{decoder.name}: units shown{clock}", screen.units)
+            tell(f"{decoder.name}: passages final{clock}", screen.finals)
+
+
+def tell(what, delays):
+    p50, p95 = np.quantile(delays, [0.5, 0.95])
+    print(f"{what:55} {1000 * p50:7.1f} ms p50 {1000 * p95:7.1f} ms p95  ({len(delays)})", flush=True)
 
 
 if __name__ == "__main__":

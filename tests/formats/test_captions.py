@@ -86,6 +86,7 @@ def test_a_pause_ends_a_caption_and_silence_is_one():
 
 def test_a_caption_is_seen_for_a_second_unless_the_next_one_comes():
     assert parsed(said(("a", 5, 5.01), ("b", 5.6, 5.7))) == [(("a",), 5000, 5600), (("b",), 5600, 6600)]
+    assert parsed(said(("a", 59.5, 59.6))) == [(("a",), 59_500, 60_000)], "there is nothing to see after the end"
     assert SHORTEST == 1.0
 
 
