@@ -5,7 +5,23 @@ table below. Its trials, one for each case and seed, run in processes of their o
 (`trials.py`); tables, page and pictures are made of what is stored (`overview.py`).
 """
 
-from asr.memory import adding, carousel, cliff, delay_lines, gradient_flow, latch, markov, one_zero, timer
+from asr.memory import (
+    adding,
+    carousel,
+    cliff,
+    copying,
+    delay_lines,
+    first_symbol,
+    gradient_flow,
+    latch,
+    markov,
+    one_zero,
+    order,
+    reber,
+    spikes,
+    timer,
+    two_sequences,
+)
 from asr.memory.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -17,6 +33,13 @@ EXPERIMENTS: dict[str, Experiment] = {
     "timer": timer.EXPERIMENT,
     "one-zero": one_zero.EXPERIMENT,
     "delay-lines": delay_lines.EXPERIMENT,
+    "reber": reber.EMBEDDED,
+    "first-symbol": first_symbol.EXPERIMENT,
+    "two-sequences": two_sequences.EXPERIMENT,
     "adding": adding.SUM,
     "multiplying": adding.PRODUCT,
+    "order": order.EXPERIMENT,
+    "continual-reber": reber.CONTINUAL,
+    "spikes": spikes.EXPERIMENT,
+    "copying": copying.EXPERIMENT,
 }

@@ -26,6 +26,7 @@ def learn_until(
     passes: "Callable[[int, Array], bool]",
     budget: int,
     every: int = 100,
+    measure: "Callable[[Sequences, Array], Array] | None" = None,
 ) -> int | None:
     """Learn until a criterion is met, and return the number of sequences that were learned from; None if it is not.
 
@@ -37,13 +38,14 @@ def learn_until(
             last `RECENT` of them, infinite for those that have not been.
         budget: Give up after so many sequences.
         every: The criterion is looked at after every so many.
+        measure: Of sequences and outputs, the error of each; default: the largest absolute one.
     """
     from asr.memory.online import errors
 
-    recent = np.full(RECENT, inf)
+    measure, recent = measure or errors, np.full(RECENT, inf)
     for done in range(every, budget + 1, every):
         some = draw(every)
-        recent = np.concatenate([recent, errors(some, learner.learn(some, rate))])[-RECENT:]
+        recent = np.concatenate([recent, measure(some, learner.learn(some, rate))])[-RECENT:]
         if passes(done, recent):
             return done
     return None

@@ -217,6 +217,11 @@ class OnlineLearner:
         walk(self.shape, self.weights, self.state, self._step, *some, fresh, rate, outputs)
         return outputs
 
+    def reset(self) -> None:
+        """Forget everything but the weights."""
+        for values in self.state:
+            values[...] = 0.0
+
     def predict(self, some: Sequences, fresh: bool = True) -> Array:
         """Return the outputs of the steps with targets, (N, O); likewise, without learning."""
         return self.learn(some, 0.0, fresh)

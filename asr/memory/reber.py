@@ -1,0 +1,235 @@
+"""Reber's grammar, embedded and endless: task 1 of 1997, and what the forget gate was invented for.
+
+The grammar is an automaton; a string of the embedded one is B, then T or P, then a string of the grammar, then the same
+T or P again, then E: whoever predicts the last but one must remember the second. In the continual task such strings
+follow each other without a mark for the network; its state is reset only after a string that it predicted wrongly.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asr.memory import longlag
+from asr.memory.experiment import Case, Experiment, Observation, Settings, TableRow, Trial
+from asr.support.seeds import generator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from asr.memory.online import Sequences, Topology
+    from asr.memory.online_kernels import Array
+
+SYMBOLS = "BTPSXVE"
+# For each node: the symbols that may follow and the nodes that they lead to; the last node is the end.
+GRAMMAR: tuple[dict[str, int], ...] = (
+    {"B": 1},
+    {"T": 2, "P": 3},
+    {"S": 2, "X": 4},
+    {"T": 3, "V": 5},
+    {"X": 3, "S": 6},
+    {"P": 4, "V": 6},
+    {"E": 7},
+    {},
+)
+END = len(GRAMMAR) - 1
+POINTS = 60  # of a curve
+STRINGS = 256  # for training, and as many others for testing
+String = tuple[str, tuple[str, ...]]  # the symbols, and for each but the first all that could have been instead
+
+
+def embedded(randomness: np.random.Generator) -> String:
+    """Return a string of the embedded grammar, with all symbols that could be at each place but the first."""
+    outer = "TP"[randomness.integers(2)]
+    text, possible, node = "B" + outer, ["TP"], 0
+    while node != END:
+        following = GRAMMAR[node]
+        symbol = list(following)[randomness.integers(len(following))]
+        text, node = text + symbol, following[symbol]
+        possible.append("".join(following))
+    return text + outer + "E", (*possible, outer, "E")
+
+
+def joined(strings: Sequence[String]) -> "tuple[Sequences, Array]":
+    """Return strings as sequences with the next symbol as the target of each step, and which symbols were possible."""
+    from asr.memory.online import symbols
+
+    ids = [np.array([SYMBOLS.index(symbol) for symbol in text]) for text, _ in strings]
+    eye = np.eye(len(SYMBOLS))
+    sets = [[symbol in some for symbol in SYMBOLS] for _, possible in strings for some in possible]
+    some = symbols([one[:-1] for one in ids], [eye[one[1:]] for one in ids], len(SYMBOLS), everywhere=True)
+    return some, np.array(sets, float)
+
+
+def wrong(outputs: "Array", possible: "Array") -> "Array":
+    """Return at which steps the most active outputs are not those of the symbols that are possible next, (N,)."""
+    least = np.where(possible > 0, outputs, np.inf).min(axis=1)
+    most = np.where(possible > 0, -np.inf, outputs).max(axis=1)
+    return np.asarray(least <= most)
+
+
+def topology(blocks: int, size: int) -> "Topology":
+    """Return the network of 1997: only gates have biases."""
+    from asr.memory.online import Topology
+
+    return Topology(7, 7, blocks, size, biased=("gates",))
+
+
+def run(settings: Settings, seed: int) -> Observation:
+    """Return after how many strings all those of training and test are predicted."""
+    from asr.memory.online import OnlineLearner
+
+    drawing, order = generator(seed, "strings"), generator(seed, "order")
+    strings = [embedded(drawing) for _ in range(2 * STRINGS)]
+    everything, possible = joined(strings)
+    training = [joined([one])[0] for one in strings[:STRINGS]]
+    blocks, size = settings["blocks"], settings["size"]
+    biases = [-1.0 - block for block in range(blocks)]
+    learner = OnlineLearner(topology(blocks, size), generator(seed, "weights"), 0.2, output_bias=biases)
+
+    def source(count: int) -> "Sequences":
+        return chained([training[which] for which in order.integers(STRINGS, size=count)])
+
+    def passes(done: int, _: "Array") -> bool:
+        return not wrong(learner.predict(everything), possible).any()
+
+    return {"sequences": longlag.learn_until(learner, source, settings["rate"], passes, settings["budget"])}
+
+
+def chained(some: "Sequence[Sequences]") -> "Sequences":
+    """Return sequences one after the other."""
+    from asr.memory.online import Sequences
+
+    parts = [np.concatenate([getattr(one, name) for one in some]) for name in Sequences._fields[:-1]]
+    return Sequences(*parts, np.cumsum([len(one.active) for one in some]))
+
+
+def _case(blocks: int, size: int, rate: float, published: int, remark: str, quick: int = 0) -> Case:
+    settings = {"blocks": blocks, "size": size, "rate": rate, "budget": 100_000}
+    return Case(f"{blocks} × {size}, rate {rate}", settings, f"{published:,}, {remark}", quick, 10)
+
+
+_FIGURES = (
+    (4, 1, 0.1, 39_740, "100 %"),
+    (3, 2, 0.1, 21_730, "100 %"),
+    (3, 2, 0.2, 14_060, "97 %"),
+    (4, 1, 0.5, 9_500, "97 %"),
+    (3, 2, 0.5, 8_440, "100 %"),
+)
+_CASES = tuple(_case(*figure, quick=3 if figure[2] == 0.5 else 0) for figure in _FIGURES)
+PUBLISHED = {case.name: float(figure[3]) for case, figure in zip(_CASES, _FIGURES, strict=True)}
+
+EMBEDDED = Experiment(
+    title="Task 1: the embedded Reber grammar",
+    claim="LSTM learns to predict strings whose last but one symbol is their second; RTRL and Elman nets seldom do.",
+    source=longlag.SOURCE + "section 5.1.",
+    cases=_CASES,
+    run=run,
+    summary=partial(longlag.sequences_to_success, published=PUBLISHED),
+    picture=partial(longlag.picture, published=PUBLISHED),
+    size=(7.0, 3.0),
+)
+
+
+def stream(randomness: np.random.Generator, count: int) -> "tuple[Sequences, Array, Array]":
+    """Return an endless stream's next strings, which symbols were possible, and where the remembered symbol is due.
+
+    The last symbol of each string is followed by the B of the next.
+    """
+    strings = [embedded(randomness) for _ in range(count)]
+    following = [(text + "B", (*possible, "B")) for text, possible in strings]
+    some, possible = joined(following)
+    return some, possible, some.ends - 3
+
+
+def continual(settings: Settings, seed: int) -> Observation:
+    """Return how a stream is predicted after training on another.
+
+    Returns:
+        The shares of all symbols and of the remembered ones that are right, the steps to the first error, and the
+        share of remembered ones in the course of training.
+    """
+    from asr.memory.online import OnlineLearner, Topology
+
+    forget = settings["forget_gates"]
+    net = Topology(7, 7, 4, 2, "cells", forget_gates=forget, direct=True, biased=("gates", "outputs"))
+    biases = [-0.5 - 0.5 * block for block in range(4)]
+    learner = OnlineLearner(
+        net, generator(seed, "weights"), 0.2, biases, biases, [-bias for bias in biases] if forget else []
+    )
+    train, test = generator(seed, "train"), generator(seed, "test")
+    hits, rate = [], settings["rate"]
+    for number in range(settings["strings"]):
+        some, possible, due = stream(train, 1)
+        missed = wrong(learner.learn(some, rate, fresh=False), possible)
+        hits.append(not missed[due[0]])
+        if missed.any():
+            learner.reset()
+        if number % 100 == 99:
+            rate *= settings["decay"]
+    learner.reset()
+    some, possible, due = stream(test, settings["tested"])
+    missed = wrong(learner.predict(some, fresh=False), possible)
+    first = int(missed.argmax()) if missed.any() else len(missed)
+    return {
+        "right": 1 - float(missed.mean()),
+        "remembered": 1 - float(missed[due].mean()),
+        "steps": first,
+        "curve": [round(float(part.mean()), 4) for part in np.array_split(np.array(hits, float), POINTS)],
+    }
+
+
+def continual_summary(found: Sequence[Trial]) -> list[TableRow]:
+    """Return the table: shares of symbols that are predicted, and how many trials remember nearly always."""
+    rows = []
+    for case in dict.fromkeys(trial.case for trial in found):
+        observed = [trial.observed for trial in found if trial.case == case]
+        right, remembered = (100 * np.mean([one[key] for one in observed]) for key in ("right", "remembered"))
+        steps = max(one["steps"] for one in observed)
+        rows.append(
+            TableRow(
+                case.name,
+                f"remembered symbol {remembered:.1f} %, all symbols {right:.1f} %",
+                case.published,
+                sum(one["remembered"] > 0.99 for one in observed),
+                len(observed),
+                f"solved: over 99 % of the remembered symbols; at most {steps:,} steps to the first error",
+            )
+        )
+    return rows
+
+
+def continual_picture(axes: "Axes", found: Sequence[Trial]) -> None:
+    """Draw how often the remembered symbol is predicted in the course of training."""
+    colors = {True: "#0b6b66", False: "#a84300"}
+    for case in dict.fromkeys(trial.case for trial in found):
+        for number, trial in enumerate(trial for trial in found if trial.case == case):
+            strings = case.settings["strings"] / POINTS
+            curve = trial.observed["curve"]
+            axes.plot(
+                [strings * (1 + part) for part in range(len(curve))],
+                [100 * value for value in curve],
+                color=colors[case.settings["forget_gates"]],
+                alpha=0.7,
+                label=case.name if number == 0 else None,
+            )
+    axes.set_xlabel("strings of the stream")
+    axes.set_ylabel("remembered symbol predicted, %")
+    axes.legend(loc="best", fontsize="small")
+
+
+_CONTINUAL = {"rate": 0.5, "decay": 0.99, "strings": 60_000, "tested": 10_000}
+
+CONTINUAL = Experiment(
+    title="The continual Reber grammar, with and without forget gates",
+    claim="Without a reset from outside, the cell of 1997 does not learn what one with forget gates does.",
+    source='F. Gers, J. Schmidhuber and F. Cummins, "Learning to forget", Neural Computation 12(10), 2000, section 4.',
+    cases=(
+        Case("forget gates", _CONTINUAL | {"forget_gates": True}, "5 of 5 at 99.7 % (a public replication)", 3, 10),
+        Case("none (1997)", _CONTINUAL | {"forget_gates": False}, "5 of 5 at chance, 55 % (likewise)", 3, 10),
+    ),
+    run=continual,
+    summary=continual_summary,
+    picture=continual_picture,
+)
