@@ -69,8 +69,8 @@ def run(settings: Settings, seed: int) -> Observation:
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        curve.append(float(loss))
-        right = float((scores[:, -KEPT:].argmax(dim=2) == targets[:, -KEPT:]).float().mean())
+        curve.append(loss.item())
+        right = (scores[:, -KEPT:].argmax(dim=2) == targets[:, -KEPT:]).float().mean().item()
     parts = np.array_split(np.array(curve), POINTS)
     return {"curve": [round(float(part.mean()), 5) for part in parts], "right": right}
 
@@ -115,8 +115,8 @@ EXPERIMENT = Experiment(
     claim="An LSTM whose forget gates begin open copies what an Elman network forgets.",
     source='M. Arjovsky, A. Shah and Y. Bengio, "Unitary evolution recurrent neural networks", ICML 2016, section 4.1.',
     cases=(
-        _case("lstm", 20, 600, (1, 0), chrono=40),
-        _case("rnn", 20, 600, (1, 0)),
+        _case("lstm", 20, 1500, (1, 0), chrono=40),
+        _case("rnn", 20, 1500, (1, 0)),
         *(_case(cell, 100, 4000, (0, 5)) for cell in ("rnn", "lstm", "gru", "lstm-1997")),
         _case("lstm", 100, 4000, (0, 5), chrono=150),
     ),

@@ -2,7 +2,8 @@
 
 The grammar is an automaton; a string of the embedded one is B, then T or P, then a string of the grammar, then the same
 T or P again, then E: whoever predicts the last but one must remember the second. In the continual task such strings
-follow each other without a mark for the network; its state is reset only after a string that it predicted wrongly.
+follow each other without a mark for the network; its state is reset after a string that it predicted wrongly, as long
+as it learns, or never.
 """
 
 from collections.abc import Sequence
@@ -164,7 +165,7 @@ def continual(settings: Settings, seed: int) -> Observation:
         some, possible, due = stream(train, 1)
         missed = wrong(learner.learn(some, rate, fresh=False), possible)
         hits.append(not missed[due[0]])
-        if missed.any():
+        if missed.any() and settings["reset"]:
             learner.reset()
         if number % 100 == 99:
             rate *= settings["decay"]
@@ -202,7 +203,7 @@ def continual_summary(found: Sequence[Trial]) -> list[TableRow]:
 
 def continual_picture(axes: "Axes", found: Sequence[Trial]) -> None:
     """Draw how often the remembered symbol is predicted in the course of training."""
-    colors = {True: "#0b6b66", False: "#a84300"}
+    colors, lines = {True: "#0b6b66", False: "#a84300"}, {True: "-", False: ":"}
     for case in dict.fromkeys(trial.case for trial in found):
         for number, trial in enumerate(trial for trial in found if trial.case == case):
             strings = case.settings["strings"] / POINTS
@@ -210,6 +211,7 @@ def continual_picture(axes: "Axes", found: Sequence[Trial]) -> None:
             axes.plot(
                 [strings * (1 + part) for part in range(len(curve))],
                 [100 * value for value in curve],
+                lines[case.settings["reset"]],
                 color=colors[case.settings["forget_gates"]],
                 alpha=0.7,
                 label=case.name if number == 0 else None,
@@ -225,9 +227,16 @@ CONTINUAL = Experiment(
     title="The continual Reber grammar, with and without forget gates",
     claim="Without a reset from outside, the cell of 1997 does not learn what one with forget gates does.",
     source='F. Gers, J. Schmidhuber and F. Cummins, "Learning to forget", Neural Computation 12(10), 2000, section 4.',
-    cases=(
-        Case("forget gates", _CONTINUAL | {"forget_gates": True}, "5 of 5 at 99.7 % (a public replication)", 3, 10),
-        Case("none (1997)", _CONTINUAL | {"forget_gates": False}, "5 of 5 at chance, 55 % (likewise)", 3, 10),
+    cases=tuple(
+        Case(
+            f"{'forget gates' if forget else 'none (1997)'}, {'reset after errors' if reset else 'never reset'}",
+            _CONTINUAL | {"forget_gates": forget, "reset": reset},
+            ("5 of 5 at 99.7 %" if forget else "5 of 5 at chance, 55 %") + ", never reset (a public replication)",
+            2 if reset else 1,
+            10,
+        )
+        for reset in (True, False)
+        for forget in (True, False)
     ),
     run=continual,
     summary=continual_summary,
