@@ -66,7 +66,7 @@ def run(settings: Settings, seed: int) -> Observation:
         scores = output(cell(nn.functional.one_hot(inputs, CLASSES).float(), lengths))
         loss = nn.functional.cross_entropy(scores.reshape(-1, CLASSES), targets.reshape(-1))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         curve.append(loss.item())

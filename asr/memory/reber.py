@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from asr.memory.online import Sequences, Topology
-    from asr.memory.online_kernels import Array
+    from asr.memory.online_kernels import Array, Integers
 
 SYMBOLS = "BTPSXVE"
 # For each node: the symbols that may follow and the nodes that they lead to; the last node is the end.
@@ -102,8 +102,8 @@ def chained(some: "Sequence[Sequences]") -> "Sequences":
     """Return sequences one after the other."""
     from asr.memory.online import Sequences
 
-    parts = [np.concatenate([getattr(one, name) for one in some]) for name in Sequences._fields[:-1]]
-    return Sequences(*parts, np.cumsum([len(one.active) for one in some]))
+    active, value, target, targeted = (np.concatenate(parts) for parts in zip(*(one[:4] for one in some), strict=True))
+    return Sequences(active, value, target, targeted, np.cumsum([len(one.active) for one in some]))
 
 
 def _case(blocks: int, size: int, rate: float, published: int, remark: str, quick: int = 0) -> Case:
@@ -133,7 +133,7 @@ EMBEDDED = Experiment(
 )
 
 
-def stream(randomness: np.random.Generator, count: int) -> "tuple[Sequences, Array, Array]":
+def stream(randomness: np.random.Generator, count: int) -> "tuple[Sequences, Array, Integers]":
     """Return an endless stream's next strings, which symbols were possible, and where the remembered symbol is due.
 
     The last symbol of each string is followed by the B of the next.

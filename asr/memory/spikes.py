@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr.memory import longlag
-from asr.memory.experiment import Case, Experiment, Observation, Settings, Trial
+from asr.memory.experiment import Case, Experiment, Observation, Settings, TableRow, Trial
 from asr.support.seeds import generator
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _case(least: int, extra: int, peepholes: bool, forms: tuple[int, int]) -> Ca
     return Case(f"F = {least}, n = {extra}, {'peepholes' if peepholes else 'none'}", settings, "", *forms)
 
 
-def summary(found: Sequence[Trial]) -> list[longlag.TableRow]:
+def summary(found: Sequence[Trial]) -> list[TableRow]:
     """Return the table."""
     return longlag.sequences_to_success(found, {})
 
