@@ -27,7 +27,7 @@ class Limits:
     seconds: float = 3600.0
     decoded: int = 1024 * MIB
     queue: int = 128
-    timeout: float = 120.0
+    timeout: float = 300.0
     idle: float = 30.0
     connections: int = 512
     sessions: int = 8
