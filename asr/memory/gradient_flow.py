@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.memory import drawing
 from asr.memory.experiment import Case, Experiment, Observation, Settings, TableRow, Trial
@@ -22,6 +23,7 @@ from asr.memory.experiment import Case, Experiment, Observation, Settings, Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Values = npt.NDArray[np.float64]
 LAG, STEPS, HIDDEN = 50, 300, 16
 SOLVED = 0.99  # share of sequences that must be right
 ACROSS = "distance q from the loss, in frames"
@@ -50,19 +52,32 @@ def summary(trials: Sequence[Trial]) -> list[TableRow]:
     """Return for each cell what arrives half the lag back, and how many trained networks recalled the pulse."""
     rows = []
     for name, mine in groupby(trials, lambda trial: trial.case.name):
-        seen = [trial.observed for trial in mine]
+        some = list(mine)
+        seen = [trial.observed for trial in some]
         half = len(seen[0]["before"]) // 2
-        before, after = (float(np.median([one[key][half] for one in seen])) for key in ("before", "after"))
+        before, after = (curve(some, when)[half] for when in ("before", "after"))
         rows.append(
             TableRow(
                 name,
                 f"at q = {half}: {before:.0e} before, {after:.0e} after training",
+                some[0].case.published,
                 solved=sum(one["right"] >= SOLVED for one in seen),
                 trials=len(seen),
                 remark="never above Hochreiter's bound" if all(within_bound(one) for one in seen) else "",
             )
         )
     return rows
+
+
+def curve(trials: Sequence[Trial], when: str) -> Values:
+    """Return a cell's geometric mean over the seeds, by distance; "before" or "after" training.
+
+    Most modules of a clockwork network rest in most frames, so of that it is the largest of the last eight.
+    """
+    means: Values = np.exp(np.log(np.maximum([trial.observed[when] for trial in trials], 1e-300)).mean(axis=0))
+    if trials[0].case.settings["cell"] == "clockwork":
+        means = np.array([means[max(0, q - 7) : q + 1].max() for q in range(len(means))])
+    return means
 
 
 def within_bound(observed: Observation) -> bool:
@@ -94,19 +109,15 @@ def picture(axes: "Axes", trials: Sequence[Trial]) -> None:
 
 
 def _curves(panel: "Axes", trials: Sequence[Trial], when: str) -> None:
-    """Draw each cell's geometric mean over the seeds; the frame of the pulse, where gates open, is not shown."""
+    """Draw each cell's curve, without the frame of the pulse, where gates open."""
     panel.set_yscale("log")
     panel.set_ylim(1e-16, 1e2)
     panel.set_xlim(0, LAG - 1)
     ends = {}
     for name, mine in groupby(trials, lambda trial: trial.case.name):
-        curves = np.array([trial.observed[when] for trial in mine])
-        curve = np.exp(np.log(np.maximum(curves, 1e-300)).mean(axis=0))[:-1]
-        if name == "clockwork":  # most of its units rest in most frames
-            curve = np.array([curve[max(0, q - 7) : q + 1].max() for q in range(len(curve))])
-        color, dashes = STYLES[name]
-        panel.plot(curve, color=color, linestyle=dashes, linewidth=1.5)
-        ends[name] = (float(curve[-1]), color)
+        shown, (color, dashes) = curve(list(mine), when)[:-1], STYLES[name]
+        panel.plot(shown, color=color, linestyle=dashes, linewidth=1.5)
+        ends[name] = (float(shown[-1]), color)
     drawing.labels(panel, ends)
 
 

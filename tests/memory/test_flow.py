@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from asr.cells import CELLS
 from asr.memory import error_signal, gradient_flow, recall
 from asr.memory.recall import RecallNet
 
@@ -51,3 +52,7 @@ def test_a_trained_network_recalls():
     untrained = recall.right(net, 3, 1, 200)
     recall.train(net, (1, 3), 40, 1)
     assert untrained < 0.9 < recall.right(net, 3, 1, 200)
+
+
+def test_every_cell_of_the_table_is_shown():
+    assert {cell for cell, *_ in gradient_flow.CELLS_SHOWN.values()} == set(CELLS)
