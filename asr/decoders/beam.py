@@ -190,6 +190,7 @@ class BeamSearch:
         self.bonus, self.weight = bonus, weight
         self._workspaces = threading.local()
         self._fusion = _fuse(language, weight, bonus) if language and weight else None
+        self._plain: Fusion | None = None  # without a language model, made for the first log-probs
 
     def __call__(self, log_probs: LogProbs) -> list[Hypothesis]:
         """Return the best labellings, best first; one at least.
@@ -206,12 +207,33 @@ class BeamSearch:
         found = self._search(values, fusion)
         return [self._hypothesis(values, fusion, found, best) for best in range(min(self.nbest, len(found.score)))]
 
+    def labelling(self, log_probs: LogProbs) -> Hypothesis:
+        """Return the best labelling without its times and confidences, which cost as much again in a narrow beam.
+
+        Args:
+            log_probs: As for a call.
+
+        Raises:
+            AsrError: As for a call.
+        """
+        from asr.decoders import beam_kernels
+
+        values = _checked(log_probs)
+        fusion = self._fusion_for(values.shape[1])
+        found = self._search(values, fusion)
+        nodes = found.paths[0, 1 : 1 + int(found.lengths[0])]
+        ids = tuple(found.trie[nodes, beam_kernels.UNIT].tolist())
+        language = _language(fusion, ids) if self._fusion else 0.0
+        return Hypothesis(ids, float(found.score[0]), float(found.acoustic[0]), language)
+
     def _fusion_for(self, units: int) -> Fusion:
         """Return the language model's tables, checked against the number of units; all zeros without a model."""
         if self._fusion is None:
-            zeros = np.zeros((1, units))
-            gain = zeros + self.bonus
-            return Fusion(np.zeros((1, units), np.int32), zeros, np.zeros(1), gain, gain[0])
+            if self._plain is None or len(self._plain.reach) != units:
+                zeros = np.zeros((1, units))
+                gain = zeros + self.bonus
+                self._plain = Fusion(np.zeros((1, units), np.int32), zeros, np.zeros(1), gain, gain[0])
+            return self._plain
         known = len(self._fusion.reach)
         _require(known == units, f"language model: has {known} units, but the log-probs have {units}")
         return self._fusion
@@ -289,7 +311,7 @@ class BeamSearch:
             score=float(found.score[best]),
             acoustic=float(found.acoustic[best]),
             language=_language(fusion, ids) if self._fusion else 0.0,
-            frames=tuple((first, end) for first, end in spans.tolist()),
+            frames=tuple(zip(*spans.T.tolist(), strict=True)),
             confidence=tuple(np.minimum(votes, 1.0).tolist()),
         )
 

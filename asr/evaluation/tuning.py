@@ -1,8 +1,9 @@
 """Tuning: the weights of a search and the calibration of its confidences, chosen on dev only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from asr.evaluation.transcripts import by_units, by_words, confidences, words
 from asr.lm import Perplexity
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
-from asr.scoring import alignment, calibration
+from asr.scoring import alignment, calibration, conventions
 from asr.scoring.alignment import Alignment, ErrorCount
 from asr.support import files
 from asr.support.device import choose_device
@@ -143,11 +144,28 @@ def _best(dev: _Dev, search: Search) -> Search:
     grid = [replace(search, decoder=decoder) for decoder in trials(search.decoder)]
     if len(grid) == 1:
         return grid[0]
+    count = _counter(dev, search.decoder.scores_words)
     errors = [
-        alignment.total(_aligned(dev, trial, _decoded(dev, trial))).errors
+        sum(count(id, hypothesis) for id, hypothesis in _decoded(dev, trial, scored_only=True).items())
         for trial in tqdm(grid, desc="tune", unit="trial", leave=False, disable=None)
     ]
     return min(zip(errors, grid, strict=True), key=lambda row: (row[0], *_size(row[1].decoder)))[1]
+
+
+def _counter(dev: _Dev, in_words: bool) -> Callable[[str, Hypothesis], int]:
+    """Return what counts the errors of a hypothesis; most trials find what others have found, which is kept."""
+    standard = conventions.standard(dev.units.kind)
+    references: Mapping[str, Sequence[str]] = (
+        {utterance.id: words(utterance) for utterance in dev.utterances}
+        if in_words
+        else {id: standard(dev.units.names(ids)) for id, ids in zip(dev.data.ids, dev.data.targets, strict=True)}
+    )
+
+    @cache
+    def errors(id: str, ids: tuple[int, ...], said: tuple[str, ...]) -> int:
+        return alignment.align(references[id], said if in_words else standard(dev.units.names(ids))).count.errors
+
+    return lambda id, found: errors(id, () if in_words else found.ids, found.words)
 
 
 def _size(decoder: DecoderSettings) -> list[int]:
@@ -159,11 +177,18 @@ def _size(decoder: DecoderSettings) -> list[int]:
     ]
 
 
-def _decoded(dev: _Dev, search: Search) -> dict[str, Hypothesis]:
-    """Return each utterance's best hypothesis; the search releases the GIL, so threads share the work."""
+def _decoded(dev: _Dev, search: Search, scored_only: bool = False) -> dict[str, Hypothesis]:
+    """Return each utterance's best hypothesis; the search releases the GIL, so threads share the work.
+
+    Args:
+        dev: The set.
+        search: The decoder.
+        scored_only: Whether units and words suffice, without times and confidences.
+    """
     decoder = search.build(dev.units)
+    quick: Callable[[LogProbs], Hypothesis] | None = getattr(decoder, "labelling", None) if scored_only else None
     with ThreadPoolExecutor() as threads:
-        found = threads.map(lambda log_probs: decoder(log_probs)[0], dev.emissions.values())
+        found = threads.map(quick or (lambda log_probs: decoder(log_probs)[0]), dev.emissions.values())
         return dict(zip(dev.emissions, found, strict=True))
 
 

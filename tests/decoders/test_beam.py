@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,6 +168,14 @@ def test_with_a_language_model_too(seed, frames, units, weight, bonus):
     for h in found:
         assert h.language == pytest.approx(lm.of(h.ids) if weight else 0.0, abs=1e-9)
         assert h.score == pytest.approx(h.acoustic + weight * h.language + bonus * len(h.ids), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.integers(0, 40), st.integers(2, 9), st.floats(0.0, 2.0), st.integers(1, 6))
+def test_the_labelling_alone_is_that_of_the_first_hypothesis(seed, frames, units, weight, width):
+    g = np.random.default_rng(seed)
+    log_probs, search = emissions(g, frames, units), BeamSearch(width=width, language=language(g, units), weight=weight)
+    assert search.labelling(log_probs) == replace(search(log_probs)[0], frames=(), confidence=())
 
 
 @settings(deadline=None, max_examples=60)
