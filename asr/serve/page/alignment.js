@@ -1,4 +1,4 @@
-/** Error rates: a cheapest alignment of reference and hypothesis, the one of equals that rapidfuzz, and so asr, takes. */
+/** Error rates: a cheapest alignment of reference and hypothesis; of equals the one that rapidfuzz, so asr, takes. */
 
 const CELLS_MOST = 4e7; // of the table of costs, two bytes each
 
@@ -15,7 +15,8 @@ export function align(reference, hypothesis) {
   const equal = (symbol) => [symbol, symbol];
   const between = (symbols) => symbols.slice(head, symbols.length - tail);
   const start = reference.slice(0, head).map(equal);
-  return [...start, ...middle(between(reference), between(hypothesis)), ...reference.slice(-tail || Infinity).map(equal)];
+  const end = reference.slice(reference.length - tail).map(equal);
+  return [...start, ...middle(between(reference), between(hypothesis)), ...end];
 }
 
 /** The same where the first and the last symbols differ: back through the table, deletions before insertions. */

@@ -2,15 +2,18 @@
  * The cells' equations, by the name that the cell has in `asr.cells`: here those with torch's own parameters.
  *
  * A cell takes a direction's weights by name, its hidden units and its settings. It returns how many values it feeds
- * back, if not H, whether it looks at the layer below (`deep`), and a function that takes one step: (x, state, low) changes `state.h`, the output, and `state.c`,
- * what else it remembers; `low` is the `c` of the layer below in the same frame.
+ * back (`fed`) and how many of them are outputs (`shown`), if not H; whether it looks at the layer below (`deep`); and
+ * a function that takes one step: (x, state, low) changes `state.h`, the output, and `state.c`, what else it
+ * remembers; `low` is the `c` of the layer below in the same frame.
  */
 import { LITERATURE } from "./literature.js";
 import { product, sigmoid } from "./matrix.js";
 
+const added = (one, other) => one.map((value, i) => value + other[i]);
+
 function lstm(weight, hidden, { projection }) {
   const [W, U] = [weight("weight_ih_l0"), weight("weight_hh_l0")];
-  const b = weight("bias_ih_l0").map((value, i) => value + weight("bias_hh_l0")[i]);
+  const b = added(weight("bias_ih_l0"), weight("bias_hh_l0"));
   const R = projection ? weight("weight_hr_l0") : null;
   const sums = new Float64Array(4 * hidden);
   const whole = new Float64Array(hidden);
@@ -52,7 +55,7 @@ function gru(weight, hidden, { reset = "after" }) {
 /** Elman's cells; a leak smaller than 1 keeps a part of the output before. */
 function rnn(weight, hidden, { activation = "tanh", leak = [1] }) {
   const [W, U] = [weight("weight_ih_l0"), weight("weight_hh_l0")];
-  const b = weight("bias_ih_l0").map((value, i) => value + weight("bias_hh_l0")[i]);
+  const b = added(weight("bias_ih_l0"), weight("bias_hh_l0"));
   const sums = new Float64Array(hidden);
   const block = Math.ceil(hidden / leak.length); // outputs that share a leak
   const step = (x, { h }) => {

@@ -11,7 +11,9 @@ export async function decode(file, wanted) {
   const bytes = await file.arrayBuffer();
   if (!bytes.byteLength) throw new Error("is empty; copy it again");
   const sound = readWav(bytes) || (await decodedByBrowser(bytes, wanted));
-  if (sound.samples.length > MINUTES * 60 * sound.rate) throw new Error(`is longer than ${MINUTES} minutes; cut it, or use asr transcribe`);
+  if (sound.samples.length > MINUTES * 60 * sound.rate) {
+    throw new Error(`is longer than ${MINUTES} minutes; cut it, or use asr transcribe`);
+  }
   return sound;
 }
 

@@ -14,7 +14,8 @@ export class Engine {
       else resolve(analysis);
     };
     this.worker.onerror = ({ message }) => { // a fault of ours, or a browser that starts no worker
-      for (const [, reject] of this.waiting.values()) reject(new Error(`the recognizer failed: ${message || "it did not start"}`));
+      const fault = new Error(`the recognizer failed: ${message || "it did not start"}`);
+      for (const [, reject] of this.waiting.values()) reject(fault);
       this.waiting.clear();
     };
     this.worker.postMessage({ system });

@@ -74,7 +74,7 @@ export class Features {
     return { frames, ...withDeltas(features, frames, this.size, this.settings.deltas || 0) };
   }
 
-  /** Remove a frame's mean, emphasize high frequencies, apply the window; return the energy before all but the first. */
+  /** Remove a frame's mean, emphasize high frequencies, apply the window; return the energy after the first of these. */
   #windowed(frame, out) {
     const { preemphasis } = this.settings;
     const mean = frame.reduce((sum, sample) => sum + sample, 0) / frame.length;
@@ -117,8 +117,8 @@ function withDeltas(features, frames, size, order) {
 
 /**
  * Normalize feature vectors (T, F) in place: each coefficient to mean 0 and deviation 1.
- * @param {{kind: string, count: number, total: number[], squares: number[]}} normalizer - `count` frames of the training
- *   set, their sum and the sum of their squares: a prior, or with the kind `global` all that counts.
+ * @param {object} normalizer - Its kind, and `count` frames of the training set by their sum, `total`, and the sum of
+ *   their `squares`: a prior, or with the kind `global` all that counts.
  */
 export function normalize(features, size, { kind, count, total, squares }) {
   if (kind === "none") return features;

@@ -1,4 +1,7 @@
-/** A transcript { audio, seconds, text, units, words, score, silence } as text, in the formats and the words of `asr.formats`. */
+/**
+ * Formats, as `asr.formats` has them, of a transcript { audio, seconds, text, units, words, score, silence }: the last
+ * are the symbols that are none.
+ */
 import { captionsOf } from "./subtitles.js";
 
 const fixed = (value) => Number(value.toFixed(4));
@@ -56,7 +59,8 @@ const srt = (transcript) => captionsOf(transcript)
 
 function textGrid({ seconds, units, words }) {
   const tiers = [...(words.length ? [["words", words]] : []), ["units", units]];
-  const head = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", `xmax = ${seconds.toFixed(4)}`];
+  const kind = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""];
+  const head = [...kind, "xmin = 0", `xmax = ${seconds.toFixed(4)}`];
   const items = tiers.flatMap(([name, segments], index) => tier(name, segments, seconds, index + 1));
   return `${[...head, "tiers? <exists>", `size = ${tiers.length}`, "item []:", ...items].join("\n")}\n`;
 }

@@ -20,7 +20,8 @@ export class LiveView {
   hear(piece, rate) {
     this.seconds += piece.length / rate;
     this.levels = [...this.levels, piece.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0)].slice(-KEPT);
-    this.clock.textContent = `${Math.floor(this.seconds / 60)}:${String(Math.floor(this.seconds % 60)).padStart(2, "0")}`;
+    const part = String(Math.floor(this.seconds % 60)).padStart(2, "0");
+    this.clock.textContent = `${Math.floor(this.seconds / 60)}:${part}`;
     const { clientWidth: width, clientHeight: height } = this.picture;
     Object.assign(this.picture, { width, height });
     const context = this.picture.getContext("2d");

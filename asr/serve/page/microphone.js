@@ -28,7 +28,8 @@ export class Microphone {
     }
     this.context = new AudioContext();
     await this.context.audioWorklet.addModule(scriptUrl("capture"));
-    const capture = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    const mixed = { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" };
+    const capture = new AudioWorkletNode(this.context, "capture", mixed);
     capture.port.onmessage = ({ data }) => {
       this.pieces.push(data);
       this.heard(data);

@@ -24,7 +24,9 @@ const clockOf = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFix
 const engine = new Engine(system);
 const panel = new Panel(at("panel"), system.units.symbols);
 const recordings = new RecordingsView(at("recordings"), select);
-const outputs = new OutputsView({ choice: at("formats"), preview: at("preview"), copy: at("copy"), save: at("save"), say });
+const outputs = new OutputsView({
+  choice: at("formats"), preview: at("preview"), copy: at("copy"), save: at("save"), say,
+});
 const reference = new ReferenceView({ box: at("reference"), rate: at("rate"), pairs: at("pairs"), system });
 const player = new Player((second, playing) => {
   if (!current?.analysis) return;
@@ -143,7 +145,9 @@ at("record").addEventListener("click", async () => {
 at("play").addEventListener("click", () => player.toggle());
 at("wider").addEventListener("click", () => panel.zoom(1.5));
 at("narrower").addEventListener("click", () => panel.zoom(1 / 1.5));
-at("panel").addEventListener("pointermove", ({ clientX }) => { at("readout").textContent = panel.read(panel.second(clientX)); });
+at("panel").addEventListener("pointermove", ({ clientX }) => {
+  at("readout").textContent = panel.read(panel.second(clientX));
+});
 at("panel").addEventListener("click", ({ clientX }) => player.playFrom(panel.second(clientX)));
 at("panel").addEventListener("keydown", (event) => {
   const step = event.shiftKey ? 1 : 0.1;

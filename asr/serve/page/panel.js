@@ -28,7 +28,8 @@ export class Panel {
    */
   constructor(scroller, symbols) {
     [this.scroller, this.symbols] = [scroller, symbols];
-    [this.extent, this.canvas, this.playhead] = ["#extent", "#picture", "#playhead"].map((id) => scroller.querySelector(id));
+    const part = (id) => scroller.querySelector(id);
+    [this.extent, this.canvas, this.playhead] = [part("#extent"), part("#picture"), part("#playhead")];
     this.image = document.createElement("canvas");
     this.analysis = null;
     scroller.addEventListener("scroll", () => this.later());
@@ -69,8 +70,8 @@ export class Panel {
     const { posteriors, frames, first, shift } = this.analysis;
     const t = Math.min(Math.max(Math.floor((second - first) / shift), 0), frames - 1);
     const row = [...posteriors.subarray(t * this.symbols.length, (t + 1) * this.symbols.length)];
-    const best = row.map((value, id) => [value, id]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-    const names = best.filter(([value]) => value > 2).map(([value, id]) => `${nameOf(this.symbols, id)} ${Math.round(value / 2.55)} %`);
+    const best = [...row.keys()].sort((a, b) => row[b] - row[a]).slice(0, 3).filter((id) => row[id] > 2);
+    const names = best.map((id) => `${nameOf(this.symbols, id)} ${Math.round(row[id] / 2.55)} %`);
     return `${second.toFixed(2)} s: ${names.join(", ")}`;
   }
 
@@ -98,7 +99,8 @@ export class Panel {
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     this.context = this.canvas.getContext("2d");
     this.context.scale(density, density);
-    this.paint = Object.fromEntries(["ink", "muted", "line", "surface", "accent", "sure", "unsure"].map((name) => [name, color(name)]));
+    const names = ["ink", "muted", "line", "surface", "accent", "sure", "unsure"];
+    this.paint = Object.fromEntries(names.map((name) => [name, color(name)]));
     this.from = this.scroller.scrollLeft / this.scale;
     this.to = Math.min(this.analysis.seconds, this.from + (width - GUTTER) / this.scale);
     let top = 0;
@@ -110,7 +112,13 @@ export class Panel {
 
   #tracks() {
     const posteriors = this.rows.length * this.rowHeight;
-    return [[this.#wave, WAVE], [this.#spectrogram, SPECTRUM], [this.#units, SYMBOLS], [this.#posteriorgram, posteriors], [this.#axis, AXIS]];
+    return [
+      [this.#wave, WAVE],
+      [this.#spectrogram, SPECTRUM],
+      [this.#units, SYMBOLS],
+      [this.#posteriorgram, posteriors],
+      [this.#axis, AXIS],
+    ];
   }
 
   #height() {
@@ -130,9 +138,16 @@ export class Panel {
     return GUTTER + (second - this.from) * this.scale;
   }
 
+  /** Choose how text is written from here on. */
+  #pen(size, align, name) {
+    const font = `${size}px system-ui, sans-serif`;
+    const fillStyle = css(this.paint[name]);
+    Object.assign(this.context, { font, fillStyle, textAlign: align, textBaseline: "middle" });
+  }
+
   /** Write in the gutter, after what has scrolled beneath it was covered. */
   #label(text, y, size = 11, name = "muted") {
-    Object.assign(this.context, { font: `${size}px system-ui, sans-serif`, textAlign: "right", textBaseline: "middle", fillStyle: css(this.paint[name]) });
+    this.#pen(size, "right", name);
     this.context.fillText(text, GUTTER - 6, y);
   }
 
@@ -173,8 +188,9 @@ export class Panel {
     const words = new Uint32Array(pixels.data.buffer);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
+        const first = begin + column * step;
         let most = 0;
-        for (let t = begin + column * step; t < Math.min(begin + (column + 1) * step, end); t++) most = Math.max(most, data[t * wide + place(row)]);
+        for (let t = first; t < Math.min(first + step, end); t++) most = Math.max(most, data[t * wide + place(row)]);
         words[row * columns + column] = colors[most];
       }
     }
@@ -185,17 +201,19 @@ export class Panel {
 
   #spectrogram(top, tall) {
     const { data, bands, top: hertz } = this.analysis.spectrogram;
-    this.#table(data, bands, bands, (row) => bands - 1 - row, ramp(this.paint.surface, this.paint.ink, 1.6), top, tall);
+    const colors = ramp(this.paint.surface, this.paint.ink, 1.6);
+    this.#table(data, bands, bands, (row) => bands - 1 - row, colors, top, tall);
     this.#cover(top, tall);
     for (let kilo = 0; kilo <= hertz / 1000; kilo += 2) {
-      this.#label(`${kilo}${kilo ? " kHz" : ""}`, Math.min(Math.max(top + tall * (1 - (1000 * kilo) / hertz), top + 7), top + tall - 7));
+      const y = top + tall * (1 - (1000 * kilo) / hertz);
+      this.#label(`${kilo}${kilo ? " kHz" : ""}`, Math.min(Math.max(y, top + 7), top + tall - 7));
     }
   }
 
-  /** A bar where each unit was recognized, in the color of its confidence, and its symbol above; lower if there is no room. */
+  /** A bar where each unit was recognized, and its symbol above, in the color of its confidence, in one of two rows. */
   #units(top, tall) {
     const { units } = this.analysis;
-    Object.assign(this.context, { font: "13px system-ui, sans-serif", textAlign: "center", textBaseline: "middle" });
+    this.#pen(13, "center", "ink");
     const free = [-Infinity, -Infinity]; // where each row's last symbol ends
     for (const { symbol, start, end, confidence } of units) {
       if (end < this.from - 1 || start > this.to + 1) continue;
@@ -217,7 +235,8 @@ export class Panel {
   #posteriorgram(top, tall, width) {
     const [wide, rows] = [this.symbols.length, this.rows.length];
     this.context.imageSmoothingEnabled = false;
-    this.#table(this.analysis.posteriors, wide, rows, (row) => this.rows[row], ramp(this.paint.surface, this.paint.accent, 0.6), top, tall);
+    const colors = ramp(this.paint.surface, this.paint.accent, 0.6);
+    this.#table(this.analysis.posteriors, wide, rows, (row) => this.rows[row], colors, top, tall);
     this.context.strokeStyle = css(this.paint.line, 0.6);
     this.context.beginPath();
     for (let row = 0; row <= rows; row++) {
@@ -227,14 +246,15 @@ export class Panel {
     this.context.stroke();
     this.#cover(top, tall);
     this.rows.forEach((id, row) => {
-      this.#label(nameOf(this.symbols, id), top + (row + 0.5) * this.rowHeight, Math.min(11, this.rowHeight), id ? "ink" : "muted");
+      const y = top + (row + 0.5) * this.rowHeight;
+      this.#label(nameOf(this.symbols, id), y, Math.min(11, this.rowHeight), id ? "ink" : "muted");
     });
   }
 
   #axis(top, tall) {
     const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600];
     const step = steps.find((one) => one * this.scale >= 64) || 1200;
-    Object.assign(this.context, { font: "11px system-ui, sans-serif", textAlign: "center", textBaseline: "middle", fillStyle: css(this.paint.muted) });
+    this.#pen(11, "center", "muted");
     for (let tick = Math.ceil(this.from / step); tick * step <= this.to; tick++) {
       const x = this.#x(tick * step);
       if (x >= GUTTER - 1) this.context.fillRect(x - 0.5, top, 1, 5);

@@ -2,7 +2,7 @@
 import { writeWav } from "./wav.js";
 
 export class Player {
-  /** @param {(second: number, playing: boolean) => void} moved - Is told at every frame of the screen, and when it stops. */
+  /** @param {(second: number, playing: boolean) => void} moved - Is told at every frame of the screen. */
   constructor(moved) {
     this.audio = new Audio();
     this.moved = moved;

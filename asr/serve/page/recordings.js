@@ -22,7 +22,8 @@ export class RecordingsView {
   update(current) {
     for (const [recording, button] of this.buttons) {
       const { analysis, error } = recording;
-      button.querySelector("small").textContent = error ? "failed" : analysis ? `${analysis.seconds.toFixed(1)} s` : "…";
+      const done = analysis ? `${analysis.seconds.toFixed(1)} s` : "…";
+      button.querySelector("small").textContent = error ? "failed" : done;
       button.ariaCurrent = String(recording === current);
     }
   }

@@ -52,7 +52,8 @@ export class ReferenceView {
 function pairElement(pair) {
   const [reference, hypothesis] = pair.map((symbol) => (symbol === " " ? "␣" : symbol ?? "·"));
   const kind = kindOf(pair);
-  const item = element("li", "", element("span", reference), element("span", hypothesis), element("b", kind.toUpperCase()));
+  const rows = [element("span", reference), element("span", hypothesis), element("b", kind.toUpperCase())];
+  const item = element("li", "", ...rows);
   item.className = `pair ${kind}`;
   if (kind) item.title = `${NAMES[kind]}: ${reference} → ${hypothesis}`;
   return item;

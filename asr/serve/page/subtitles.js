@@ -11,7 +11,7 @@ const lengthOf = (text) => [...text].length; // in characters, of which JavaScri
  * Return [{ lines, start, end }] of words, or of units where there are no words; they do not overlap.
  * @param {string[]} silence - The symbols that are none.
  */
-export function captionsOf({ words, units, silence }) {
+export function captionsOf({ words, units, seconds, silence }) {
   const said = (segments) => segments.filter(({ symbol }) => symbol.trim());
   const bits = words.length ? bitsOf(said(words), said(units)) : bitsOf(said(units), []);
   const groups = grouped(bits, silence);
@@ -19,8 +19,8 @@ export function captionsOf({ words, units, silence }) {
   return groups.map((group, index) => {
     const begin = group[0].start;
     const last = Math.max(...group.map(({ end }) => end));
-    const next = groups[index + 1]?.[0].start ?? Infinity;
-    const end = Math.min(Math.max(last, begin + SHORTEST), begin + LONGEST, next);
+    const free = groups[index + 1]?.[0].start ?? Math.max(seconds, last);
+    const end = Math.min(Math.max(last, begin + SHORTEST), begin + LONGEST, free);
     const start = Math.max(begin, shown);
     shown = Math.max(end, start + LEAST_SEEN);
     return { lines: wrapped(joinedBits(group)), start, end: shown };
@@ -56,9 +56,10 @@ function piecesOf({ symbol, start, end }) {
   const characters = [...symbol];
   const count = Math.ceil(characters.length / LINE);
   const share = (end - start) / count;
-  return Array.from({ length: count }, (_, n) => (
-    { symbol: characters.slice(n * LINE, (n + 1) * LINE).join(""), start: start + n * share, end: start + (n + 1) * share }
-  ));
+  return Array.from({ length: count }, (_, n) => {
+    const piece = characters.slice(n * LINE, (n + 1) * LINE).join("");
+    return { symbol: piece, start: start + n * share, end: start + (n + 1) * share };
+  });
 }
 
 const joinedBits = (bits) => bits.map(({ text, apart }) => (apart ? ` ${text}` : text)).join("").trim();

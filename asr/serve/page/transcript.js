@@ -1,4 +1,4 @@
-/** The transcript as buttons, one a unit, in the color of its confidence; Tab reaches one, the arrow keys the others. */
+/** The transcript as buttons, in the colors of their confidence; Tab reaches one, the arrow keys the others. */
 import { sureness } from "./colors.js";
 
 const BUTTONS = 5000; // buttons: a browser shows them all, but no longer at once
@@ -34,7 +34,7 @@ export class TranscriptView {
     this.box.classList.toggle("apart", kind !== "characters");
     this.box.replaceChildren(...(kind === "characters" ? this.#words() : this.buttons));
     if (!units.length) this.box.textContent = "nothing recognized";
-    if (units.length > BUTTONS) this.box.append(` … and ${units.length - BUTTONS} more: save the transcript to have them all`);
+    if (units.length > BUTTONS) this.box.append(` … and ${units.length - BUTTONS} more, which a saved transcript has`);
   }
 
   /** Mark the unit that is heard at a second. */
