@@ -19,7 +19,7 @@ def memory(names: tuple[str, ...], full: bool, seeds: int | None, out: Path) -> 
     """
     from asr.errors import AsrError
     from asr.memory import EXPERIMENTS, overview, trials
-    from asr.support import files
+    from asr.support import files, text
 
     plan = trials.planned(names or tuple(EXPERIMENTS), full, seeds)
     if not plan:
@@ -28,7 +28,7 @@ def memory(names: tuple[str, ...], full: bool, seeds: int | None, out: Path) -> 
         run = trials.run(plan, out)
         page = overview.write(out)
     output.say(f"{run} of {len(plan)} trials run, the others were stored in {out}")
-    output.result((out / "memory.md").read_text(encoding="utf-8"), end="")
+    output.result(text.read(out / "memory.md"), end="")
     if page is None:
         output.say('the page needs matplotlib and jinja2; install them with `pip install "asr[plots]"`')
     output.say(f"wrote {page or out / 'memory.md'}")

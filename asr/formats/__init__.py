@@ -73,7 +73,7 @@ class Transcript:
 
         >>> print(Transcript("one.wav", 1.0, "hi", words=(Segment("hi", 0.25, 0.5),)).to("srt"))
         1
-        00:00:00,250 --> 00:00:00,500
+        00:00:00,250 --> 00:00:01,000
         hi
         <BLANKLINE>
 
