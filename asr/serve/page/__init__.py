@@ -23,6 +23,7 @@ from asr.errors import AsrError
 from asr.phones import DELETED, SILENCE, TO_39
 from asr.scoring.conventions import metric
 from asr.support import files
+from asr.support import text as texts
 
 HERE = Path(__file__).parent
 # The modules of the worker and of the page, each after those that it imports.
@@ -134,7 +135,7 @@ def _hash(text: str) -> str:
 
 
 def _text(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    return texts.read(HERE / name)
 
 
 def _normalizer(system: Bundle) -> dict[str, Any]:
