@@ -47,20 +47,29 @@ def summary(trials: Sequence[Trial]) -> list[TableRow]:
 
 
 def picture(axes: "Axes", trials: Sequence[Trial]) -> None:
-    """Draw how often each network learned it, over the lag."""
-    for shift, (name, (_, color)) in enumerate(NETS.items()):
-        found: dict[int, list[bool]] = {}
+    """Draw the share of sequences that are right, over the lag: the mean over the seeds, and the range."""
+    for name, (settings, color) in NETS.items():
+        found: dict[int, list[float]] = {}
         for trial in trials:
             if trial.case.name.startswith(f"{name}, lag"):
-                found.setdefault(trial.case.settings["lag"], []).append(trial.observed["right"] >= SOLVED)
-        counts = [(sum(some), len(some)) for some in found.values()]
-        drawing.rates(axes, [lag * 1.04 ** (shift - 1) for lag in found], counts, color, name)
+                found.setdefault(trial.case.settings["lag"], []).append(100 * trial.observed["right"])
+        means = [sum(some) / len(some) for some in found.values()]
+        ranges = [
+            [mean - min(some) for mean, some in zip(means, found.values(), strict=True)],
+            [max(some) - mean for mean, some in zip(means, found.values(), strict=True)],
+        ]
+        axes.errorbar(list(found), means, ranges, color=color, label=name, marker="o", markersize=4, capsize=3)
+        if window := settings.get("window"):
+            axes.axvline(float(str(window)), color=color, linestyle=":", linewidth=1.2)
+            axes.text(float(str(window)) * 1.03, 92, "the line\nends", color=color, fontsize=8)
+    axes.axhline(50, color=drawing.GREY, linestyle=":", linewidth=1)
+    axes.text(5, 51, "chance", color=drawing.GREY, fontsize=8)
     axes.set_xscale("log")
     axes.set_xticks(LAGS, [str(lag) for lag in LAGS])
     axes.minorticks_off()
-    axes.set_ylim(-3, 103)
-    axes.legend(fontsize=8, loc="lower left")
-    drawing.titled(axes, "", "lag, in frames", "networks that learned it, in %")
+    axes.set_ylim(40, 103)
+    axes.legend(fontsize=8, loc="center right")
+    drawing.titled(axes, "", "lag, in frames", "sequences whose pulse is recalled, in %")
 
 
 LAGS = (5, 10, 20, 40, 80, 160)
