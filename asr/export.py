@@ -8,6 +8,7 @@ of a model of its type `wenet_ctc`.
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ from asr.units import BLANK
 
 LENGTHS = (300, 127, 64, 33, 17, 9, 8, 7, 6, 5, 4, 3, 2, 1)  # frames of the utterances that are compared
 TOLERANCE = 1e-4  # largest difference of a log-prob; float32 makes 1e-5
+SHERPA = {
+    "rate": 16000,
+    "window": 0.025,
+    "shift": 0.01,
+    "low": 20.0,
+    "high": 7600.0,
+    "preemphasis": 0.97,
+    "energy": False,
+}
 BLANK_TOKEN = "<blk>"  # as sherpa-onnx and icefall call it
 
 Matrix = npt.NDArray[np.float32]
@@ -106,6 +116,23 @@ def metadata(system: Bundle) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()}
 
 
+def for_sherpa(system: Bundle) -> str:
+    """Return what sherpa-onnx will make of a system's model in one line: how its features differ from the system's.
+
+    As `wenet_ctc`, it takes one recording at a time, adds noise of one 16-bit step, and centers the first frame at 5 ms
+    rather than at 12.5 ms; the times that it prints are right.
+    """
+    settings = dict(system.features.settings)
+    if "model_type" not in metadata(system):
+        return f"sherpa-onnx cannot read it: it computes filter banks without Δ, not {settings['kind']}"
+    unlike = [
+        f"features.{key} = {value}, not {settings[key]}" for key, value in SHERPA.items() if settings[key] != value
+    ]
+    if unlike:
+        return f"sherpa-onnx will use {' and '.join(unlike)}; train with its value for the same results"
+    return f"sherpa-onnx reads it as wenet_ctc with feature_dim={settings['mels']}"
+
+
 def _compared(system: Bundle, path: Path, model: bytes) -> Exported:
     """Return how a model differs from our own network on random features of many lengths at once."""
     generator = seeds.generator(system.recipe.training.seed, "export")
@@ -135,5 +162,9 @@ def _quantized(model: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         before.write_bytes(model)
-        quantize_dynamic(before, after)
+        logging.disable(logging.WARNING)  # its advice is for graphs with convolutions to fuse
+        try:
+            quantize_dynamic(before, after)
+        finally:
+            logging.disable(logging.NOTSET)
         return after.read_bytes()

@@ -71,6 +71,21 @@ def test_beside_it_are_tokens_and_in_it_is_how_features_are_made(tmp_path):
     assert "model_type" not in export.metadata(made(tmp_path / "a.safetensors"))
 
 
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"kind": "fbank", "mels": 80, "high": 7600.0}, "sherpa-onnx reads it as wenet_ctc with feature_dim=80"),
+        ({"kind": "fbank"}, "sherpa-onnx will use features.high = 7600.0, not 0.0; train with its value"),
+        ({"kind": "fbank", "deltas": 1}, "sherpa-onnx cannot read it: it computes filter banks without Δ, not "),
+        ({}, "sherpa-onnx cannot read it: it computes filter banks without Δ, not mfcc"),
+    ],
+    ids=str,
+)
+def test_what_sherpa_onnx_makes_of_it_is_said(features, said):
+    parts = {"units": {"kind": "characters", "alphabet": "ab"}, "encoder": {"hidden": 4}, "features": features}
+    assert export.for_sherpa(bundle.build(config.parse(parts, "test"))).startswith(said)
+
+
 def test_a_graph_that_does_not_agree_is_not_written(tmp_path, monkeypatch):
     system = made(tmp_path / "best.safetensors")
     monkeypatch.setattr(export, "TOLERANCE", 0.0)

@@ -38,6 +38,7 @@ def export(system: Path, model: Path, int8: bool, data: Path) -> None:
 
     output.result(export.write(loaded, model, int8))
     output.say(f"{model.with_name('tokens.txt')}: {len(loaded.units)} units")
+    output.say(f"{model}: {export.for_sherpa(loaded)}")
     if int8:
         _rates(loaded, data / loaded.recipe.corpus.folder)
 
