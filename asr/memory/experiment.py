@@ -11,7 +11,7 @@ Settings = Mapping[str, Any]  # what JSON can write
 Observation = dict[str, Any]  # likewise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # an entry of a table, which is itself only
 class Case:
     """One condition of an experiment, measured with several seeds.
 

@@ -61,7 +61,7 @@ def _experiment(name: str, found: list[Trial]) -> dict[str, Any]:
         "claim": experiment.claim,
         "source": experiment.source,
         "seconds": round(sum(trial.seconds for trial in found), 1),
-        "rows": [_shown(row) for row in rows(name, found)],
+        "rows": [shown(row) for row in rows(name, found)],
         "trials": [
             {"case": trial.case.name, "seed": trial.seed, "seconds": trial.seconds, "observed": trial.observed}
             for trial in found
@@ -77,7 +77,8 @@ def rows(name: str, found: list[Trial]) -> list[TableRow]:
     return [*experiment.summary(found), *absent]
 
 
-def _shown(row: TableRow) -> Shown:
+def shown(row: TableRow) -> Shown:
+    """Return a row as the tables show it, with the interval of its rate."""
     solved = ""
     if row.solved is not None and row.trials:
         low, high = wilson(row.solved, row.trials)
@@ -94,7 +95,7 @@ def markdown(summary: Results) -> str:
     lines = [
         "# What recurrent networks remember",
         "",
-        f"Written by `{summary['command']}` at {summary['commit']}, {summary['date']}, {summary['machine']}; times are",
+        f"Written by `{summary['command']}` from all stored trials, at {summary['commit']}, {summary['date']}, {summary['machine']}; times are",
         "processor time. *Solved* counts the trials that met the source's criterion, with Wilson's 95 % interval.",
     ]
     for name, one in summary["experiments"].items():

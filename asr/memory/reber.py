@@ -36,6 +36,7 @@ GRAMMAR: tuple[dict[str, int], ...] = (
 )
 END = len(GRAMMAR) - 1
 POINTS = 60  # of a curve
+SOLVED = 0.99  # share of the remembered symbols, on a stream of 10,000 strings
 STRINGS = 256  # for training, and as many others for testing
 String = tuple[str, tuple[str, ...]]  # the symbols, and for each but the first all that could have been instead
 
@@ -182,20 +183,22 @@ def continual(settings: Settings, seed: int) -> Observation:
 
 
 def continual_summary(found: Sequence[Trial]) -> list[TableRow]:
-    """Return the table: shares of symbols that are predicted, and how many trials remember nearly always."""
+    """Return the table: shares of symbols that are predicted, and how many trials remember over 99 %."""
     rows = []
     for case in dict.fromkeys(trial.case for trial in found):
         observed = [trial.observed for trial in found if trial.case == case]
         right, remembered = (100 * np.mean([one[key] for one in observed]) for key in ("right", "remembered"))
         steps = max(one["steps"] for one in observed)
+        solved = sum(one["remembered"] > SOLVED for one in observed)
+        expected = case.settings["forget_gates"] == bool(solved)
         rows.append(
             TableRow(
                 case.name,
                 f"remembered symbol {remembered:.1f} %, all symbols {right:.1f} %",
                 case.published,
-                sum(one["remembered"] > 0.99 for one in observed),
+                solved,
                 len(observed),
-                f"solved: over 99 % of the remembered symbols; at most {steps:,} steps to the first error",
+                f"{'' if expected else 'does not reproduce; '}at most {steps:,} steps to the first error",
             )
         )
     return rows
@@ -223,6 +226,13 @@ def continual_picture(axes: "Axes", found: Sequence[Trial]) -> None:
 
 _CONTINUAL = {"rate": 0.5, "decay": 0.99, "strings": 60_000, "tested": 10_000}
 
+_SAID = {  # by forget gates and resets; the figures are those of a public replication
+    (True, True): "solved",
+    (False, True): "not solved",
+    (True, False): "5 of 5 at 99.7 %",
+    (False, False): "5 of 5 at chance, 55 %",
+}
+
 CONTINUAL = Experiment(
     title="The continual Reber grammar, with and without forget gates",
     claim="Without a reset from outside, the cell of 1997 does not learn what one with forget gates does.",
@@ -231,7 +241,7 @@ CONTINUAL = Experiment(
         Case(
             f"{'forget gates' if forget else 'none (1997)'}, {'reset after errors' if reset else 'never reset'}",
             _CONTINUAL | {"forget_gates": forget, "reset": reset},
-            ("5 of 5 at 99.7 %" if forget else "5 of 5 at chance, 55 %") + ", never reset (a public replication)",
+            _SAID[forget, reset],
             2 if reset else 1,
             10,
         )
