@@ -95,8 +95,9 @@ def markdown(summary: Results) -> str:
     lines = [
         "# What recurrent networks remember",
         "",
-        f"Written by `{summary['command']}` from all stored trials, at {summary['commit']}, {summary['date']}, {summary['machine']}; times are",
-        "processor time. *Solved* counts the trials that met the source's criterion, with Wilson's 95 % interval.",
+        f"Written by `{summary['command']}` from all stored trials, at {summary['commit']}, {summary['date']},",
+        f"{summary['machine']}; times are processor time. *Solved* counts the trials that met the source's criterion,",
+        "with Wilson's 95 % interval.",
     ]
     for name, one in summary["experiments"].items():
         lines += ["", f"## {one['title']} (`asr memory {name}`, {_minutes(one['seconds'])})", ""]
