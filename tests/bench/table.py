@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -146,13 +147,13 @@ def commands(rounds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         wav = bench_engines.noise(Path(name, "one.wav"))
         samples = soundfile.read(wav, dtype="float32")[0]
-        ours = _command(bench_engines, few, *bench_engines.TRANSCRIBE, str(wav))
+        ours = _command(few, *bench_engines.TRANSCRIBE, str(wav))
         torch = [sys.executable, "-c", bench_engines.WITH_TORCH, *bench_engines.TRANSCRIBE[3:], str(wav)]
-        theirs = _command(bench_engines, few, *torch)
+        theirs = _command(few, *torch)
     yield Row("`asr transcribe` of 3 s, cold: CPU time", "s", ours[0], "the same with torch", theirs[0])
     yield Row("`asr transcribe` of 3 s, cold: memory", "MiB", ours[1], "the same with torch", theirs[1])
-    start = _command(bench_engines, few, sys.executable, "-m", "asr", "--help")
-    imported = _command(bench_engines, few, sys.executable, "-c", "import torch")
+    start = _command(few, sys.executable, "-m", "asr", "--help")
+    imported = _command(few, sys.executable, "-c", "import torch")
     yield Row("`asr --help`: CPU time", "s", start[0], "`import torch`", imported[0])
     recognizers = [Recognizer(bundle.load(box.FILE), Greedy(), "cpu", engine) for engine in ("numpy", "torch")]
     calls = [partial(one.transcribe, (samples, bench_engines.RATE)) for one in recognizers]
@@ -160,10 +161,26 @@ def commands(rounds: int) -> Iterator[Row]:
     yield Row("3 s of samples to text, warm, greedy: CPU time", "ms", here, "the same with torch", there)
 
 
-def _command(bench: Any, rounds: int, *arguments: str) -> tuple[float, float]:
+# Linux counts the memory that a process had before it became another program, that is, of the one that started it; so
+# a small one starts it.
+STARTER = """import os, sys
+if not (child := os.fork()):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+_, status, used = os.wait4(child, 0)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))"""
+
+
+def _command(rounds: int, *arguments: str) -> tuple[float, float]:
     """Return a command's median CPU seconds and peak memory in MiB; it is run once before."""
-    rows = [bench._command(list(arguments)) for _ in range(rounds + 1)][1:]
-    return median(cpu for _, cpu, _ in rows), median(memory for *_, memory in rows) / 1024
+    rows = []
+    for _ in range(rounds + 1):
+        starter = [sys.executable, "-I", "-S", "-c", STARTER, *arguments]
+        done = subprocess.run(starter, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        rows.append([float(value) for value in done.stdout.split()])
+    seconds, kibibytes = (median(column) for column in zip(*rows[1:], strict=True))
+    return seconds, kibibytes / 1024
 
 
 def first(rounds: int) -> Iterator[Row]:
