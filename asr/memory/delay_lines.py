@@ -53,6 +53,8 @@ def picture(axes: "Axes", trials: Sequence[Trial]) -> None:
         for trial in trials:
             if trial.case.name.startswith(f"{name}, lag"):
                 found.setdefault(trial.case.settings["lag"], []).append(100 * trial.observed["right"])
+        if not found:
+            continue
         means = [sum(some) / len(some) for some in found.values()]
         ranges = [
             [mean - min(some) for mean, some in zip(means, found.values(), strict=True)],

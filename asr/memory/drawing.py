@@ -50,8 +50,11 @@ def labels(axes: "Axes", ends: Mapping[str, tuple[float, str]], least: float = 0
 
 
 def rates(axes: "Axes", xs: Sequence[float], counts: Sequence[tuple[int, int]], color: str, label: str) -> None:
-    """Draw success rates in percent with their Wilson intervals."""
+    """Draw success rates in percent with their Wilson intervals; nothing, if there are none."""
     from asr.memory.intervals import wilson
+
+    if not counts:
+        return
 
     shares = [100 * solved / trials for solved, trials in counts]
     limits = [wilson(solved, trials) for solved, trials in counts]
