@@ -259,8 +259,14 @@ def captions(transcript: Transcript) -> list[Segment]:
 
 
 def _captions(transcript: Transcript) -> Iterator[Caption]:
-    words, units = ([one for one in part if one.symbol.strip()] for part in (transcript.words, transcript.units))
+    words, units = (filter(_visible, part) for part in (transcript.words, transcript.units))
+    if not transcript.words:
+        words, units = units, words  # there are none
     return captions_of(words, units, transcript.seconds)
+
+
+def _visible(segment: Segment) -> bool:
+    return bool(segment.symbol.strip())
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -37,15 +37,15 @@ class Bit(NamedTuple):
     apart: bool  # whether there is a space before it
 
 
-def captions_of(words: Sequence[Segment], units: Sequence[Segment], seconds: float) -> Iterator[Caption]:
-    """Yield captions of words, or of units where there are no words; they do not overlap.
+def captions_of(words: Iterable[Segment], units: Iterable[Segment], seconds: float) -> Iterator[Caption]:
+    """Yield captions of words; they do not overlap.
 
     Args:
-        words: With their times.
-        units: Likewise.
+        words: With their times; phones where there are no words.
+        units: With theirs; words that are too long are divided between these, if they are characters.
         seconds: The recording's duration.
     """
-    shown, groups = 0.0, _groups(_bits(words, units) if words else _bits(units, ()))
+    shown, groups = 0.0, _groups(_bits(words, units))
     group = next(groups, None)
     while group:
         after = next(groups, None)
@@ -58,7 +58,7 @@ def captions_of(words: Sequence[Segment], units: Sequence[Segment], seconds: flo
         group = after
 
 
-def _bits(words: Sequence[Segment], units: Iterable[Segment]) -> Iterator[Bit]:
+def _bits(words: Iterable[Segment], units: Iterable[Segment]) -> Iterator[Bit]:
     """Yield words; those that are too long, as of a language that does not separate them, by their characters."""
     left = iter(units)
     for word in words:

@@ -64,7 +64,7 @@ def unescaped(line):
 @pytest.mark.parametrize("kind", ["words", "units", "characters"])
 def test_captions_are_short_do_not_overlap_and_contain_everything(kind):
     generator = np.random.default_rng(5)
-    for _ in range(20):
+    for _ in range(8):
         transcript = spoken(generator, kind)
         found, before = parsed(transcript), 0
         for lines, start, end in found:
