@@ -54,7 +54,7 @@ def run(settings: Settings, seed: int) -> Observation:
 
     least, extra = settings["least"], settings["extra"]
     net = Topology(1, 1, 1, 1, "cells", forget_gates=True, peepholes=settings["peepholes"], squash=0.0)
-    learner = OnlineLearner(net, generator(seed, "weights"), 0.1, [0.0], [2.0], [-2.0])
+    learner = OnlineLearner(net, generator(seed, "weights"), 0.1, [0.0], [2.0], [5.0])
     fresh = generator(seed, "test")
 
     def passes(_: int, recent: "Array") -> bool:
