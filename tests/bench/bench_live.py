@@ -8,6 +8,7 @@ has it at its place. A passage counts as said when its last unit is. Blocks are 
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ import asr
 from asr import manifest
 from asr.decoders import Beam
 
+DEV = Path("data/espeak/dev.jsonl")
 RATE = 16_000
 BLOCK = 800  # samples
 
@@ -57,8 +59,11 @@ def play(recognizer, samples):
 
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    if not DEV.exists():
+        print(f"{DEV}: missing; `asr prepare espeak` makes it")
+        return
     recognizer = asr.load(device="cpu")
-    said = [one.samples()[0] for one in manifest.read("data/espeak/dev.jsonl")[::7]]
+    said = [one.samples()[0] for one in manifest.read(DEV)[::7]]
     quiet = (1e-4 * np.random.default_rng(1).standard_normal(RATE)).astype(np.float32)  # as loud as theirs
     samples = np.concatenate([part for one in said for part in (one, quiet)])[: round(seconds * RATE)]
     for decoder in (asr.Greedy(), Beam(width=50)):
