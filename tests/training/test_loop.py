@@ -187,7 +187,7 @@ def test_the_best_epoch_has_the_lowest_error_rate_and_among_equals_the_lowest_lo
     [
         ({"precision": "bfloat16"}, "training.precision = 'bfloat16': needs CUDA; use float32 on cpu"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam': choose from adamw, sgd; did you mean 'adamw'"),
-        ({"schedule": "halve"}, "unknown schedule 'halve': choose from halving, one-cycle"),
+        ({"schedule": "halve"}, "unknown schedule 'halve': choose from constant, halving, one-cycle"),
     ],
     ids=str,
 )
