@@ -127,6 +127,15 @@ def test_what_cannot_be_exported_is_one_line(tmp_path):
     assert done.returncode == 2
 
 
+@pytest.mark.parametrize("name", ["model", "README.md"])
+def test_a_name_that_does_not_say_what_to_write_is_refused(tmp_path, name):
+    made(tmp_path / "best.safetensors")
+    (tmp_path / name).write_text("precious")
+    error = CliRunner().invoke(cli, ["export", str(tmp_path), str(tmp_path / name)]).exception
+    assert str(error).startswith(f"{tmp_path / name}: ends neither in .onnx nor in .html")
+    assert (tmp_path / name).read_text() == "precious"
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(AsrError, match=r"onnxruntime is not installed; run `pip install 'asr\[onnx\]'`"):

@@ -34,6 +34,8 @@ def export(system: Path, model: Path, int8: bool, data: Path) -> None:
     if model.suffix.lower() in (".html", ".htm"):
         _page(loaded, model, int8)
         return
+    if model.suffix.lower() != ".onnx":
+        raise AsrError(f"{model}: ends neither in .onnx nor in .html, of which one says what to write; rename it")
     from asr import export
 
     output.result(export.write(loaded, model, int8))

@@ -15,10 +15,15 @@ from asr.errors import AsrError, InputError
 if TYPE_CHECKING:
     from asr.stream import Passage, Stream
 
-ALONE = "is live audio and comes alone, without files, shares or channels; omit the rest"
 BLOCK = 0.05  # seconds that are read at once, at most
 FORMATS = (None, "txt", "jsonl")
 CLEAR = "\r\x1b[K"
+
+
+def alone(microphone: bool) -> str:
+    """Return what is wrong where live audio comes with something else."""
+    remedy = "omit the rest" if microphone else "pass -, which is standard input, and omit the rest"
+    return f"is live audio and comes alone, without files, shares or channels; {remedy}"
 
 
 def transcribe(

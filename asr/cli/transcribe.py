@@ -67,13 +67,12 @@ def transcribe(
     kind, split = _format(kind, as_json, out), channels == "split"
     if microphone or rate is not None:
         if [*sources, *["-"] * microphone] != ["-"] or out or resume or speakers or shard or split:
-            raise AsrError(f"--{'microphone' if microphone else 'rate'}: {live.ALONE}")
+            raise AsrError(f"--{'microphone' if microphone else 'rate'}: {live.alone(microphone)}")
         live.transcribe(system, device, search, rate, kind, microphone)
         return
     if not sources:
         raise click.UsageError("Missing argument 'FILE… | DIR | MANIFEST.jsonl | -'")
-    if speakers and split:
-        raise AsrError(f"--speakers {speakers}: one channel is one speaker with --channels split; omit one of both")
+    _require_speakers(speakers, split)
     if resume and (not out or "-" in sources):
         raise AsrError("--resume: needs --output-dir and recordings that can be read again; pass both, or omit it")
     rank, size = _share(shard, shared=bool(out))
@@ -118,6 +117,14 @@ def _format(kind: str | None, as_json: bool, out: Path | None) -> str | None:
     return "jsonl" if as_json else kind or ("txt" if out else None)
 
 
+def _require_speakers(pattern: str | None, split: bool) -> None:
+    """Refuse a pattern that says nothing, or has nothing to say."""
+    if pattern == "":
+        raise AsrError("--speakers '': names nobody; pass '*' if one person speaks in all, or omit it")
+    if pattern and split:
+        raise AsrError(f"--speakers {pattern}: one channel is one speaker with --channels split; omit one of the two")
+
+
 def _said(results: "Iterable[str | AsrError | None]") -> int:
     """Print texts and errors, and return how many errors there were; None is a text that was written to its file."""
     failed = 0
@@ -145,7 +152,7 @@ def _share(shard: str | None, shared: bool) -> tuple[int, int]:
     if not 1 <= rank <= size:
         raise AsrError(f"--shard {shard}: must be I/N with I from 1 to N, such as 1/4")
     if world.size > 1:
-        raise AsrError(f"--shard {shard}: torchrun shares the recordings among its processes; use only one of both")
+        raise AsrError(f"--shard {shard}: torchrun shares the recordings among its processes; use only one of the two")
     return rank - 1, size
 
 

@@ -219,7 +219,10 @@ async def _http(request: Request, error: Exception) -> Response:
     """Answer what Starlette refuses."""
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
-    messages = {404: "there is nothing at this path; the API is at /v1/audio/transcriptions"}
+    messages = {
+        404: "there is nothing at this path; the API is at /v1/audio/transcriptions",
+        405: f"{request.method}: is not a method of this path; use {(error.headers or {}).get('Allow', 'another')}",
+    }
     message = messages.get(error.status_code, f"{error.detail}")
     return await _refused(
         request, RefusedError(error.status_code, codes.get(error.status_code, "bad_request"), message)

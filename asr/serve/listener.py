@@ -104,6 +104,6 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise AsrError(
-            f"asr serve: cannot listen at {host} port {port} ({error.strerror or error}); choose another"
+            f"--host {host} --port {port}: cannot listen there ({error.strerror or error}); choose another"
         ) from error
     return bound

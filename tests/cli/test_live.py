@@ -99,15 +99,19 @@ def test_without_a_microphone_one_line_says_so(monkeypatch, capsys, module, mess
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--rate", "16000", "one.wav"], "asr: --rate: is live audio and comes alone"),
+        (
+            ["--rate", "16000", "one.wav"],
+            "asr: --rate: is live audio and comes alone, without files, shares or channels; pass -, which is standard",
+        ),
         (["--microphone", "-"], "asr: --microphone: is live audio and comes alone"),
         (["--rate", "16000", "-", "--output-dir", "out"], "asr: --rate: is live audio and comes alone"),
         (["--rate", "16000", "-", "--format", "srt"], "asr: --format srt: is for whole recordings"),
         (["--rate", "10", "-"], "asr: -: rate is 10 Hz; 4000 to 384000 Hz are supported"),
         (["--channels", "split", "no.jsonl"], "asr: no.jsonl: "),
         (["--channels", "split", "--speakers", "*", "a.wav"], "asr: --speakers *: one channel is one speaker"),
+        (["--speakers", "", "a.wav"], "asr: --speakers '': names nobody; pass '*'"),
     ],
-    ids=["file", "both", "folder", "format", "rate", "manifest", "speakers"],
+    ids=["file", "both", "folder", "format", "rate", "manifest", "speakers", "nobody"],
 )
 def test_options_that_do_not_go_together_are_refused(monkeypatch, capsys, words, message):
     status, out, err = run(monkeypatch, capsys, *words)

@@ -86,8 +86,11 @@ def test_all_bodies_together_are_bounded():
         (["--host", "example.org"], "--host example.org: others than this machine can reach it"),
         (["--token", "short"], "--token: needs 16 ASCII characters or more"),
         (["--token", "with a space in the token"], "--token: needs 16 ASCII characters or more"),
+        (["--name", "http://speech.lan"], "--name http://speech.lan: is not a host's name; pass it without scheme"),
+        (["--name", "speech.lan:8000"], "--name speech.lan:8000: is not a host's name"),
+        (["--name", ""], "--name : is not a host's name"),
     ],
-    ids=["any", "name", "short", "space"],
+    ids=["any", "name", "short", "space", "scheme", "port", "empty"],
 )
 def test_what_is_not_safe_is_not_started(monkeypatch, arguments, message):
     monkeypatch.delenv("ASR_TOKEN", raising=False)
@@ -97,4 +100,8 @@ def test_what_is_not_safe_is_not_started(monkeypatch, arguments, message):
 def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(command, "PACKAGES", ("json", "no_such_package"))
     error = CliRunner().invoke(command.serve, []).exception
-    assert str(error) == "asr serve: no_such_package is not installed; pip install 'asr[serve]'"
+    assert str(error) == "no_such_package: is not installed; pip install 'asr[serve]'"
+
+
+def test_names_and_addresses_are_what_clients_may_send_as_host():
+    command._require_names(("speech.lan", "Speech-1", "192.168.0.7", "::1", "[fe80::1]"))
