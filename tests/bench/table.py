@@ -25,6 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- speed: made by `make speed` -->", "<!-- /speed -->"
 ROUNDS = 15
+DETAIL = re.compile(r"1 thread|2×40, (16|64)|searches|width \d+$|help|first")  # what README leaves out
 
 
 @dataclass(frozen=True)
@@ -222,14 +223,16 @@ def _short(value: float) -> str:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return README's table of some results: one line for what has several peers."""
+    """Return README's table of some results: one line for what has several peers; what is `DETAIL` is left out."""
     merged: dict[tuple[str, str], list[Row]] = {}
     for row in (Row(**one) for one in result["rows"]):
         merged.setdefault((row.what, row.unit), []).append(row)
     lines = ["| what | asr | against | factor |", "|---|---|---|---|"]
     for (what, unit), rows in merged.items():
+        if DETAIL.search(what):
+            continue
         peers = " / ".join(row.peer for row in rows if row.peer)
-        factors = " / ".join(f"{row.factor:.2g}" for row in rows if row.peer)
+        factors = " / ".join(_short(float(f"{row.factor:.2g}")) for row in rows if row.peer)
         lines.append(f"| {what} | {_short(rows[0].ours)} {unit} | {peers} | {factors} |")
     machine = re.sub(r"^cpu \((.*?), (\d+ cores).*", r"\1, \2", result["machine"])
     head = f"Measured on {result['date']} at commit {result['commit']} ({machine}), CPU only; `make bench` repeats it."

@@ -25,6 +25,7 @@ def test_what_is_measured_is_written_into_readme_as_often_as_one_likes(table, mo
         yield table.Row("a step", "ms", 2.0, "other", 3.0)
         yield table.Row("features", "× real time", 4000.0, "slow", 1000.0, more=True)
         yield table.Row("alone", "s", 0.1234)
+        yield table.Row("64 searches", "s", 0.5)
 
     monkeypatch.setitem(table.PARTS, "ctc", two)
     out, readme = tmp_path / "speed.json", tmp_path / "README.md"
@@ -38,6 +39,7 @@ def test_what_is_measured_is_written_into_readme_as_often_as_one_likes(table, mo
     assert text.startswith(f"before\n{table.BEGIN}\nMeasured on {json.loads(out.read_text())['date']} at commit ")
     assert text.endswith(f"{table.END}\nafter\n") and text.count("| a step | 2 ms | one / other | 15 / 1.5 |") == 1
     assert "| features | 4,000 × real time | slow | 4 |" in text and "| alone | 0.123 s |  |  |" in text
+    assert "searches" in printed and "searches" not in text
 
 
 def test_a_readme_without_marks_and_a_missing_file_are_named(table, monkeypatch, tmp_path):
