@@ -88,7 +88,8 @@ def pair(request, tmp_path_factory):
 
 
 def test_every_cell_and_front_end_has_equations_in_numpy():
-    assert list(NUMPY_CELLS) == list(CELLS) and list(NUMPY_FRONTENDS) == list(FRONTENDS) == list(ONNX_FRONTENDS)
+    assert NUMPY_CELLS.keys() == CELLS.keys()
+    assert NUMPY_FRONTENDS.keys() == FRONTENDS.keys() == ONNX_FRONTENDS.keys()
 
 
 def test_a_cell_that_has_none_yet_runs_in_torch(monkeypatch):
