@@ -228,7 +228,9 @@ class TranscriptFolder:
             ) from error
 
 
-def made_with(file: Path, search: Search, kind: str, sources: Sequence[str]) -> dict[str, Any]:
+def made_with(
+    file: Path, search: Search, kind: str, sources: Sequence[str], speakers: str | None = None
+) -> dict[str, Any]:
     """Return what transcripts are made with, for JSON: all that changes them, and the sources as they were named.
 
     Raises:
@@ -245,6 +247,7 @@ def made_with(file: Path, search: Search, kind: str, sources: Sequence[str]) -> 
         "calibration": search.calibration,
         "format": kind,
         "sources": sources,
+        "speakers": speakers,
     }
     return dict(json.loads(json.dumps(made)))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,16 @@ def test_settings_of_the_same_decoder_are_compared(tmp_path, place):
     for row, said in zip(rows[1:], ("width = 25, not 7", "nbest = 1, not 2"), strict=True):
         with pytest.raises(AsrError, match=said):
             archive.TranscriptFolder(tmp_path, row).begin(strict=True)
+
+
+@pytest.mark.parametrize(("before", "now"), [(None, "*"), ("*", None)], ids=["added", "left out"])
+def test_who_speaks_is_compared(tmp_path, place, before, now):
+    rows = [
+        archive.made_with(place / "1/best.safetensors", Search(Beam()), "txt", ["in"], who) for who in (before, now)
+    ]
+    archive.TranscriptFolder(tmp_path, rows[0]).begin(strict=True)
+    with pytest.raises(AsrError, match=rf"speakers = {re.escape(str(before))}, not {re.escape(str(now))}"):
+        archive.TranscriptFolder(tmp_path, rows[1]).begin(strict=True)
 
 
 def test_a_record_that_cannot_be_read_is_named(tmp_path):

@@ -89,7 +89,6 @@ def _channels(source: "Source", place: Path, id: str) -> "list[tuple[Source, Pat
         InputError: It is an utterance of a manifest.
     """
     from asr import audio
-    from asr.manifest import Utterance
 
     if isinstance(source, Utterance | tuple | audio.Channel):
         raise InputError("--channels split: is for recordings, and a manifest's are mixed; pass their files")

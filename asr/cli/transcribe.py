@@ -94,14 +94,8 @@ def transcribe(
     tasks = [archive.Task(one.source, one.id, out and out / f"{one.below}.{kind}") for one in found[rank::size]]
     total = len(tasks) + failed
     if out:
-        tasks = _left(
-            archive.TranscriptFolder(
-                out, archive.made_with(file, decoding, kind or "", [*sources, *filter(None, [speakers])])
-            ),
-            tasks,
-            resume,
-            size,
-        )
+        made = archive.made_with(file, decoding, kind or "", sources, speakers)
+        tasks = _left(archive.TranscriptFolder(out, made), tasks, resume, size)
     with parallel.group(on) if not out and not shard else nullcontext(parallel.ALONE) as group:
         results = archive.transcripts(transcriber, tasks[group.rank :: group.size])
         failed += _said(_watched(archive.written(tasks, results), len(tasks)) if out else _gathered(results, group))

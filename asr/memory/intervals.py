@@ -30,10 +30,10 @@ def mean(values: Sequence[float]) -> tuple[float, float, float]:
     """Return the mean of numbers and its 95 % interval by Student's t; NaN where a single one has none.
 
     Raises:
-        ValueError: There are no numbers.
+        ValueError: `values` is empty.
     """
     if not len(values):
-        raise ValueError("the mean of no numbers")
+        raise ValueError("the mean of nothing is undefined")
     center = float(np.mean(values))
     if len(values) < 2:
         return center, float("nan"), float("nan")
