@@ -3,46 +3,39 @@
 import math
 import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio, batch, box, ctc, engines
+from asr import batch, box, ctc, engines
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
 from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
 from asr.engines import Engine
 from asr.engines.architecture import side_by_side
-from asr.errors import AsrError, AsrWarning, InputError, choose
+from asr.errors import AsrError, AsrWarning, choose
 from asr.features.framing import Matrix
 from asr.features.normalise import Statistics
 from asr.formats import Transcript
-from asr.manifest import Segment, Utterance
-from asr.stream import long
+from asr.manifest import Segment
+from asr.reader import Long, Read, Reader, Whole, named
 from asr.stream.cutter import Cut
 from asr.stream.live import Stream
 from asr.stream.long import LongRecognition, Recorded
 from asr.stream.passage import Passage, Scribe
-from asr.stream.sources import Source, is_long, recorded, sampled
+from asr.stream.sources import Source, recorded
 from asr.support.device import choose_device
 from asr.support.parallel import ALONE, ProcessGroup
 
 if TYPE_CHECKING:
     import torch
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
-
-AHEAD = 64  # recordings that are read before it is their turn
-FRAMES = 30_000  # of a batch, padding included: five minutes of speech
 
 
 def _warn(line: str) -> None:
@@ -74,35 +67,6 @@ def load(
     file, system = box.opened(Path(path) if path else None, _warn)
     search = Search(decoder) if decoder else Search.recorded(file, _warn)
     return Recognizer(system, search.build(system.units), device)
-
-
-class _Recording(NamedTuple):
-    """A recording as the network takes it.
-
-    Attributes:
-        name: Its path, for transcripts and messages.
-        seconds: Its duration.
-        features: (T, F), normalized.
-    """
-
-    name: str
-    seconds: float
-    features: Matrix
-
-
-class _Long(NamedTuple):
-    """A recording that is read when its turn comes, block by block.
-
-    Attributes:
-        recorded: How it is read.
-        statistics: Of its speaker, where they are known.
-    """
-
-    recorded: Recorded
-    statistics: Statistics | None
-
-
-_Read = _Recording | _Long | AsrError
 
 
 class Recognizer:
@@ -143,7 +107,7 @@ class Recognizer:
         self.bundle, self.decoder, self.device = bundle, decoder, choose_device(device)
         self.engine = engine or engines.choose(bundle, self.device)
         self._engine = choose(engines.ENGINES, self.engine, "engine")(bundle, self.device)
-        self._scribe = Scribe(bundle)
+        self._reader, self._scribe = Reader(bundle), Scribe(bundle)
 
     def transcribe(self, source: Source) -> Transcript:
         """Return what is said in a recording.
@@ -207,7 +171,7 @@ class Recognizer:
         if speakers is None and self.bundle.normaliser.kind == "speaker":
             sources = list(sources)
             known = self.speakers(sources)
-        for recordings in _batches(_ahead(lambda source: self._read(source, known), sources), self._engine.batch):
+        for recordings in self._reader.batches(sources, known, self._engine.batch):
             for result in self._recognized(recordings):
                 if isinstance(result, AsrError) and not return_exceptions:
                     raise result
@@ -247,7 +211,7 @@ class Recognizer:
         Raises:
             InputError: The recording cannot be read, or is shorter than one window.
         """
-        recording = self._whole(source)
+        recording = self._reader.whole(source)
         return _run(self._engine, [recording.features])[0]
 
     def align(self, source: Source, transcript: str | Sequence[str]) -> list[Segment]:
@@ -266,7 +230,7 @@ class Recognizer:
             InputError: The recording cannot be read, a symbol is not a unit, or the recording is too short for the
                 transcript.
         """
-        recording = self._whole(source)
+        recording = self._reader.whole(source)
         try:
             symbols = self._symbols(transcript)
             if not symbols:
@@ -274,7 +238,7 @@ class Recognizer:
             log_probs, ids = _run(self._engine, [recording.features])[0], self.bundle.units.ids(symbols)
             inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
-            raise _named(recording.name, error) from error
+            raise named(recording.name, error) from error
         borders = [0.0, *self._scribe.inside(inner, recording.seconds), recording.seconds]
         return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
 
@@ -340,75 +304,32 @@ class Recognizer:
         """
         return [(start, end) for start, end in (self._scribe.inside(span, duration) for span in frames)]
 
-    def _whole(self, source: Source) -> _Recording:
-        """Return a recording with its features, whatever its length.
-
-        Raises:
-            InputError: There are none.
-        """
-        name, samples, rate = sampled(source)
-        try:
-            features = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
-            return _Recording(name, len(samples) / rate, self.bundle.normaliser(features))
-        except AsrError as error:
-            raise _named(name, error) from error
-
-    def _read(self, source: Source, statistics: Mapping[str, Statistics]) -> _Read:
-        """Return a recording with its features, or how it is read if it is long, or why it cannot be."""
-        own = statistics.get(_speaker(source)) if isinstance(source, Utterance) else None
-        try:
-            if is_long(source):
-                return _Long(recorded(source), own)
-            name, samples, rate = sampled(source)
-        except AsrError as error:
-            return error
-        try:
-            features = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
-            return _Recording(name, len(samples) / rate, self.bundle.normaliser(features, own))
-        except AsrError as error:
-            return _named(name, error)
-
     def speakers(self, sources: Sequence[Source]) -> dict[str, Statistics]:
         """Return the feature statistics of every speaker among a manifest's utterances.
 
         Features are computed here once, and once more when they are recognized: an hour of them takes 2 s, while all of
         a large set may not fit in memory. Utterances that cannot be read are omitted.
         """
+        return self._reader.speakers(sources)
 
-        def of(utterance: Utterance) -> tuple[str, Statistics] | None:
-            try:
-                if is_long(utterance):
-                    return _speaker(utterance), long.statistics(self.bundle, recorded(utterance))
-                _, samples, rate = sampled(utterance)
-                matrix = self.bundle.features(audio.resample(samples, rate, self.bundle.features.rate))
-            except AsrError:
-                return None
-            return _speaker(utterance), Statistics.of(matrix)
-
-        found: dict[str, Statistics] = {}
-        utterances = (source for source in sources if isinstance(source, Utterance))
-        for speaker, own in filter(None, _ahead(of, utterances)):
-            found[speaker] = found[speaker] + own if speaker in found else own
-        return found
-
-    def _recognized(self, recordings: Sequence[_Read]) -> Iterator[Transcript | AsrError]:
+    def _recognized(self, recordings: Sequence[Read]) -> Iterator[Transcript | AsrError]:
         """Yield a batch's transcripts, and the errors that are in it."""
-        readable = [recording for recording in recordings if isinstance(recording, _Recording)]
+        readable = [recording for recording in recordings if isinstance(recording, Whole)]
         log_probs = iter(_run(self._engine, [recording.features for recording in readable]))
         for recording in recordings:
             if isinstance(recording, AsrError):
                 yield recording
-            elif isinstance(recording, _Long):
+            elif isinstance(recording, Long):
                 yield self._transcribed(*recording)
             else:
                 yield self._transcript(recording, next(log_probs))
 
-    def _transcript(self, recording: _Recording, log_probs: LogProbs) -> Transcript | AsrError:
+    def _transcript(self, recording: Whole, log_probs: LogProbs) -> Transcript | AsrError:
         """Return what is said in a recording."""
         try:
             hypotheses = self.decoder(log_probs)
         except AsrError as error:
-            return _named(recording.name, error)
+            return named(recording.name, error)
         best, *others = (self._scribe.transcript(recording.name, recording.seconds, one) for one in hypotheses)
         return replace(best, alternatives=tuple(others))
 
@@ -427,7 +348,7 @@ class Recognizer:
             try:
                 hypotheses = self.decoder(cut.log_probs)
             except AsrError as error:
-                raise _named(recognition.name, error) from error
+                raise named(recognition.name, error) from error
             yield cut, hypotheses
 
     def _symbols(self, transcript: str | Sequence[str]) -> list[str]:
@@ -445,45 +366,3 @@ def _run(engine: Engine, inputs: Sequence[Matrix]) -> list[LogProbs]:
         return []
     log_probs, counts = engine(*side_by_side(inputs))
     return [own[:count] for own, count in zip(log_probs, counts.tolist(), strict=True)]
-
-
-def _speaker(utterance: Utterance) -> str:
-    """Return whose an utterance is; who is unknown shares a voice with nobody."""
-    return utterance.speaker or utterance.id
-
-
-def _named(name: str, error: AsrError) -> AsrError:
-    """Return an error with the name of the recording in front."""
-    named = InputError(f"{name}: {error}")
-    named.__cause__ = error
-    return named
-
-
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item], count: int = AHEAD) -> Iterator[Result]:
-    """Yield the result of work on each item, in order, computed in another thread up to `count` ahead."""
-    waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(1)
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _batches(recordings: Iterable[_Read], size: int) -> Iterator[list[_Read]]:
-    """Yield neighbors in lists of at most `size`, and of at most `FRAMES` frames, padding included."""
-    together: list[_Read] = []
-    longest = 0
-    for recording in recordings:
-        frames = len(recording.features) if isinstance(recording, _Recording) else 0
-        if together and (len(together) == size or max(longest, frames) * (len(together) + 1) > FRAMES):
-            yield together
-            together, longest = [], 0
-        together.append(recording)
-        longest = max(longest, frames)
-    if together:
-        yield together

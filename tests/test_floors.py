@@ -19,6 +19,7 @@ FLOORS = [
     {"batch", "engines"},
     {"bundle"},
     {"box", "dataset", "export", "stream"},
+    {"reader"},
     {"recognize"},
     {"archive", "evaluation"},
     {"report", "training"},

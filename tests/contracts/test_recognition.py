@@ -74,7 +74,7 @@ def test_features_of_a_manifest_are_those_of_its_dataset_to_the_bit(system, test
     statistics = recognizer.speakers(utterances) if loaded.normaliser.kind == "speaker" else {}
     for row, utterance in enumerate(utterances):
         expected = dataset.batch([row]).features[0].numpy()
-        np.testing.assert_array_equal(recognizer._read(utterance, statistics).features, expected)
+        np.testing.assert_array_equal(recognizer._reader.read(utterance, statistics).features, expected)
     assert batch.too_short(dataset) == []
 
 
