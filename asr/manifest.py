@@ -14,14 +14,15 @@ import os
 import sys
 import weakref
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asr.errors import InputError
 from asr.support import text
 from asr.support.files import write_json_lines
+from asr.support.views import View
 
 if TYPE_CHECKING:
     from asr.audio import Samples
@@ -84,46 +85,6 @@ class Utterance:
         return samples, rate
 
 
-class View(Sequence[Utterance]):
-    """Utterances that are made on access, so that many take no memory; a slice is a view, too.
-
-    Args:
-        indices: The argument of `make` for each.
-        make: Returns one of them.
-    """
-
-    def __init__(self, indices: Sequence[int], make: Callable[[int], Utterance]) -> None:
-        self._indices, self._make = indices, make
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __iter__(self) -> Iterator[Utterance]:
-        return map(self._make, self._indices)
-
-    @overload
-    def __getitem__(self, index: int, /) -> Utterance: ...
-    @overload
-    def __getitem__(self, index: slice, /) -> "View": ...
-    def __getitem__(self, index: int | slice, /) -> "Utterance | View":
-        if isinstance(index, slice):
-            return View(self._indices[index], self._make)
-        return self._make(self._indices[index])
-
-
-def derived(
-    utterances: Sequence[Utterance], indices: Sequence[int], make: Callable[[int], Utterance]
-) -> Sequence[Utterance]:
-    """Return what `make` makes of each index: on access if the utterances it is made of are a view, too, else at once.
-
-    Args:
-        utterances: What they are made of.
-        indices: The argument of `make` for each.
-        make: Returns one of them.
-    """
-    return View(indices, make) if isinstance(utterances, View) else [make(index) for index in indices]
-
-
 def read(path: str | os.PathLike[str]) -> Sequence[Utterance]:
     """Return the utterances of a manifest, sorted by id, with audio paths that can be opened from here.
 
@@ -163,7 +124,7 @@ def _view(path: Path) -> Sequence[Utterance]:
     return view if ascending else _in_order(view, path)
 
 
-def _in_order(view: View, path: Path) -> View:
+def _in_order(view: View[Utterance], path: Path) -> View[Utterance]:
     """Return a view sorted by id, which `write` would have made; what it sorts is in memory only here."""
     ids = [utterance.id for utterance in view]
     order = sorted(range(len(view)), key=ids.__getitem__)  # stable: of two equal ids, the later line comes second

@@ -15,7 +15,8 @@ from asr.features.delta import Deltas
 from asr.features.fbank import Fbank, mel
 from asr.features.mfcc import MFCC
 from asr.features.normalise import Normaliser, Statistics
-from asr.manifest import Segment, Utterance, View
+from asr.manifest import Segment, Utterance
+from asr.support.views import View
 
 KEY = (1 << 63) - 1  # the largest that seeds give
 LENGTHS = torch.tensor([300, 120, 7, 1])

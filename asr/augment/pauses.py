@@ -7,8 +7,9 @@ the statistics that an utterance is normalized by. The quiet is that of asr/audi
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asr.manifest import Segment, Utterance, derived
+from asr.manifest import Segment, Utterance
 from asr.support import seeds
+from asr.support.views import derived
 
 
 def with_pauses(utterances: Sequence[Utterance], longest: float) -> Sequence[Utterance]:

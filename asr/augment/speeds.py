@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from asr.errors import InputError
-from asr.manifest import Segment, Utterance, derived
+from asr.manifest import Segment, Utterance
+from asr.support.views import derived
 
 
 def at_speeds(utterances: Sequence[Utterance], speeds: Sequence[float]) -> Sequence[Utterance]:

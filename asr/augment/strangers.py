@@ -7,8 +7,9 @@ saw such features fails on them, above all in another room; so some of the train
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asr.manifest import Utterance, derived
+from asr.manifest import Utterance
 from asr.support import seeds
+from asr.support.views import derived
 
 
 def with_strangers(utterances: Sequence[Utterance], share: float) -> Sequence[Utterance]:

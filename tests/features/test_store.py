@@ -17,8 +17,9 @@ from asr.features.delta import Deltas
 from asr.features.fbank import Fbank
 from asr.features.mfcc import MFCC
 from asr.features.store import Store
-from asr.manifest import Utterance, View
+from asr.manifest import Utterance
 from asr.support import job
+from asr.support.views import View
 
 RATE = 16_000
 
