@@ -46,6 +46,7 @@ TO_39 |= {to_48: to_39 for to_48, to_39 in _FOLDED.values()}
 PHONES_61: tuple[str, ...] = tuple(sorted([*_SAME.split(), *_FOLDED, DELETED]))
 PHONES_48: tuple[str, ...] = tuple(sorted(set(TO_48.values())))
 PHONES_39: tuple[str, ...] = tuple(sorted(set(TO_39.values())))
+_TABLES = {48: TO_48 | {phone: phone for phone in PHONES_48}, 39: TO_39}
 
 # The 39 in the groups of TIMIT's documentation (PHONCODE.DOC), from the lips inwards; vowels from front to back, within
 # that from high to low, diphthongs last. Tables and figures list phones in this order.
@@ -72,5 +73,5 @@ def fold(symbols: Iterable[str], to: int) -> list[str]:
     """
     if to == 61:
         return list(symbols)
-    table = {48: TO_48 | {p: p for p in PHONES_48}, 39: TO_39}[to]
+    table = _TABLES[to]
     return [table[symbol] for symbol in symbols if symbol != DELETED]

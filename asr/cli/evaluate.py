@@ -30,7 +30,7 @@ def evaluate(
     **search: Any,  # noqa: ANN401
 ) -> None:
     """Score a run's best system, or a bundle; write NAME.json and NAME.utterances.jsonl beside it."""
-    from asr import bundle, report
+    from asr import bundle
     from asr.evaluation import measurement as evaluation
     from asr.support.device import choose_device
 
@@ -49,8 +49,6 @@ def evaluate(
                 output.result(f"{path.stem:<4} {result}" + (f" ({found.remark})" if found.remark else ""))
                 others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])
                 output.say(f"{path.stem:<4} {', '.join(others)}")
-            if output.SPEAKS:
-                report.reliability(where.with_name(f"{where.name}.json"))
             if trn and output.SPEAKS:
                 evaluation.write_trn(found, where)
             if found.borders:

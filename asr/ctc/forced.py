@@ -77,7 +77,8 @@ def align(log_probs: Any, ids: Sequence[int]) -> list[Span]:  # noqa: ANN401 (wh
     states = np.full(2 * len(ids) + 1, BLANK)
     states[1::2] = ids
     scores = np.ascontiguousarray(log_probs[:, states], np.float64)  # (T, 2 L + 1)
-    path = best_path(scores, states)
+    path = np.empty(len(scores), np.int64)
+    best_path(scores, states, np.empty(len(states)), np.empty(scores.shape, np.int8), path)
     if path[0] < 0:
         raise InputError("the transcript has probability 0; a log-probability is -inf or NaN")
     said = np.arange(1, len(states), 2)

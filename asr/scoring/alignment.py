@@ -7,6 +7,7 @@ missing hypothesis counts as deletions, an extra one is an error.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 
 import numpy as np
@@ -74,7 +75,7 @@ class Alignment:
         """The reference's symbols."""
         return tuple(r for r, _ in self.pairs if r is not None)
 
-    @property
+    @cached_property
     def count(self) -> ErrorCount:
         """The alignment's errors."""
         hits = sum(r == h or (h is None and r in self.free) for r, h in self.pairs)
@@ -135,7 +136,8 @@ def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -
 
     It stores about √N of N rows and recomputes the others on its way back: an hour's table would take 10 GB.
     """
-    symbols = np.array([*hypothesis, ""], dtype=object)[:-1]
+    number = {symbol: index for index, symbol in enumerate(hypothesis)}  # NumPy compares numbers faster
+    symbols = np.array([number[symbol] for symbol in hypothesis], np.int64)
     columns = np.arange(len(symbols) + 1)
     step = math.isqrt(len(reference)) + 1
 
@@ -145,7 +147,7 @@ def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -
         for symbol in reference[begin : begin + step]:
             above = found[-1]
             row = above + (symbol not in free)  # deleted
-            row[1:] = np.minimum(row[1:], above[:-1] + (symbols != symbol))
+            row[1:] = np.minimum(row[1:], above[:-1] + (symbols != number.get(symbol, -1)))
             found.append(np.minimum.accumulate(row - columns) + columns)  # insertions: each step to the right costs 1
         return found
 
@@ -155,10 +157,10 @@ def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -
     pairs: list[tuple[str | None, str | None]] = []
     i, j = len(reference), len(symbols)
     for begin in reversed(range(0, len(reference), step)):
-        costs = rows(begin, kept[begin // step])
+        costs = [row.tolist() for row in rows(begin, kept[begin // step])]
         while i > begin:
             now, above = costs[i - begin], costs[i - begin - 1]
-            if j and now[j] == above[j - 1] + (symbols[j - 1] != reference[i - 1]):
+            if j and now[j] == above[j - 1] + (hypothesis[j - 1] != reference[i - 1]):
                 i, j = i - 1, j - 1
                 pairs.append((reference[i], hypothesis[j]))
             elif now[j] == above[j] + (reference[i - 1] not in free):

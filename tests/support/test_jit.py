@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from numba.core import caching
+from numba.core.cpu import CPUContext
 
 from asr.support import jit
 from asr.support.jit import compiled, compiled_with
@@ -32,6 +33,15 @@ def test_a_cache_that_names_a_type_that_is_gone_is_emptied_and_the_function_comp
         patch.setattr(caching.IndexDataCacheFile, "flush", lambda self: emptied.append(self))
         assert compiled(_half)(84) == 42
     assert emptied
+
+
+def test_what_is_on_disk_is_loaded_without_the_modules_that_numba_compiles_with(monkeypatch):
+    def refresh(_):
+        raise AssertionError("imports them")
+
+    assert compiled(_twice)(21) == 42
+    monkeypatch.setattr(CPUContext, "refresh", refresh)
+    assert compiled(_twice)(21) == 42
 
 
 def test_without_numbas_compiler_class_functions_are_compiled_all_the_same(monkeypatch):
