@@ -1,10 +1,11 @@
 """Tuning: the weights of a search and the calibration of its confidences, chosen on dev only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
+from math import inf
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +14,7 @@ from asr import bundle, dataset, engines, lm, manifest
 from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import DecoderSettings, Greedy, Hypothesis
-from asr.decoders.hypothesis import LogProbs
+from asr.decoders.hypothesis import Decoder, LogProbs
 from asr.decoders.search import FILE, Search
 from asr.errors import AsrError
 from asr.evaluation import provenance
@@ -27,6 +28,8 @@ from asr.support import files
 from asr.support.device import choose_device
 from asr.support.settings import declared
 from asr.units import Units
+
+TOGETHER = 16  # utterances that are decoded between two looks at the errors so far
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def run(
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
     best = _best(dev, search)
     best = replace(best, tuned_on=files.sha256(path), tuned_for=files.sha256(system))
-    hypotheses = _decoded(dev, best)
+    with ThreadPoolExecutor() as threads:
+        hypotheses = _decoded(dev, best.build(dev.units), list(emissions), threads)
     aligned = _aligned(dev, best, hypotheses)
     sure, right = confidences(dev.units, aligned, hypotheses, best.decoder.scores_words)
     best = replace(best, calibration=calibration.fit(sure, right))
@@ -140,16 +144,43 @@ def trials(decoder: DecoderSettings) -> list[DecoderSettings]:
 
 
 def _best(dev: _Dev, search: Search) -> Search:
-    """Return the search with the settings with the fewest errors; of equals, the smallest settings."""
+    """Return the search with the settings with the fewest errors; of equals, the smallest settings.
+
+    Errors only grow from utterance to utterance, so a trial that has more than the best one had in all is given up: the
+    result is that of complete trials. It comes early if the middle of the grid is tried first, and if each trial begins
+    with the utterances that greedy decoding recognizes worst.
+    """
     grid = [replace(search, decoder=decoder) for decoder in trials(search.decoder)]
     if len(grid) == 1:
         return grid[0]
-    count = _counter(dev, search.decoder.scores_words)
-    errors = [
-        sum(count(id, hypothesis) for id, hypothesis in _decoded(dev, trial, scored_only=True).items())
-        for trial in tqdm(grid, desc="tune", unit="trial", leave=False, disable=None)
-    ]
-    return min(zip(errors, grid, strict=True), key=lambda row: (row[0], *_size(row[1].decoder)))[1]
+    count, ids = _counter(dev, search.decoder.scores_words), _hardest_first(dev)
+    order = sorted(range(len(grid)), key=lambda index: _from_middle(grid[index].decoder))
+    best: tuple[float, ...] = (inf,)
+    with ThreadPoolExecutor() as threads:
+        for index in tqdm(order, desc="tune", unit="trial", leave=False, disable=None):
+            decoder, errors = grid[index].decoder.build(dev.units), 0
+            rest = (*_size(grid[index].decoder), index)
+            for start in range(0, len(ids), TOGETHER):
+                found = _decoded(dev, decoder, ids[start : start + TOGETHER], threads, scored_only=True)
+                errors += sum(count(id, hypothesis) for id, hypothesis in found.items())
+                if (errors, *rest) > best:
+                    break
+            else:
+                best = (errors, *rest)
+    return grid[int(best[-1])]
+
+
+def _hardest_first(dev: _Dev) -> list[str]:
+    """Return the utterances' ids, those with most errors in greedy decoding first."""
+    count, greedy = _counter(dev, in_words=False), Greedy()
+    errors = {id: count(id, greedy(log_probs)[0]) for id, log_probs in dev.emissions.items()}
+    return sorted(errors, key=lambda id: -errors[id])
+
+
+def _from_middle(decoder: DecoderSettings) -> int:
+    """Return how far all tunable settings are from the middle of the values to try."""
+    tunable = decoder.tunable().items()
+    return sum(abs(2 * values.index(getattr(decoder, name)) - len(values) + 1) for name, values in tunable)
 
 
 def _counter(dev: _Dev, in_words: bool) -> Callable[[str, Hypothesis], int]:
@@ -177,19 +208,21 @@ def _size(decoder: DecoderSettings) -> list[int]:
     ]
 
 
-def _decoded(dev: _Dev, search: Search, scored_only: bool = False) -> dict[str, Hypothesis]:
-    """Return each utterance's best hypothesis; the search releases the GIL, so threads share the work.
+def _decoded(
+    dev: _Dev, decoder: Decoder, ids: Sequence[str], threads: Executor, scored_only: bool = False
+) -> dict[str, Hypothesis]:
+    """Return utterances' best hypotheses; the search releases the GIL, so threads share the work.
 
     Args:
         dev: The set.
-        search: The decoder.
+        decoder: Of its units.
+        ids: The utterances.
+        threads: Who works.
         scored_only: Whether units and words suffice, without times and confidences.
     """
-    decoder = search.build(dev.units)
     quick: Callable[[LogProbs], Hypothesis] | None = getattr(decoder, "labelling", None) if scored_only else None
-    with ThreadPoolExecutor() as threads:
-        found = threads.map(quick or (lambda log_probs: decoder(log_probs)[0]), dev.emissions.values())
-        return dict(zip(dev.emissions, found, strict=True))
+    found = threads.map(quick or (lambda log_probs: decoder(log_probs)[0]), [dev.emissions[id] for id in ids])
+    return dict(zip(ids, found, strict=True))
 
 
 def _aligned(dev: _Dev, search: Search, hypotheses: Mapping[str, Hypothesis]) -> dict[str, Alignment]:

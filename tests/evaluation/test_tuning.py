@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,6 +138,21 @@ def test_every_decoder_of_the_table_is_tuned_over_the_values_that_it_declares(ha
     tuned = tuning.run(system, toy, Search(settings), 0, CPU)
     assert Search.load(system.parent / "decoder.json") == tuned.search
     assert all(getattr(tuned.search.decoder, key) in tried for key, tried in values.items())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_trials_that_are_given_up_early_change_no_choice(seed, monkeypatch):
+    monkeypatch.setattr(tuning, "TOGETHER", 3)
+    g = np.random.default_rng(seed)
+    emissions = {str(i): np.log(g.dirichlet(np.full(5, 0.5), 12)) for i in range(20)}
+    targets = [tuple(g.integers(1, 5, g.integers(4 + seed)).tolist()) for _ in emissions]
+    dev = tuning._Dev(UNITS, SimpleNamespace(ids=list(emissions), targets=targets), [], emissions)
+    count, grid = tuning._counter(dev, False), tuning.trials(Beam(width=4))
+    found = [trial.build(UNITS) for trial in grid]
+    errors = [sum(count(id, search(log_probs)[0]) for id, log_probs in emissions.items()) for search in found]
+    best = min(range(len(grid)), key=lambda index: (errors[index], *tuning._size(grid[index])))
+    assert len(set(errors)) > 3
+    assert tuning._best(dev, Search(Beam(width=4))).decoder == grid[best]
 
 
 def test_alignment_finds_tones_where_they_are(toy, tmp_path):
