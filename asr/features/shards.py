@@ -83,6 +83,20 @@ class Shard:
             what = f"{self._path}: was truncated while in use ({size} bytes instead of {self._size})"
             raise InputError(f"{what}; run the command again to recompute its features")
 
+    def expect(self, start: int, stop: int) -> None:
+        """Have rows read from disk that are about to be used, and no others.
+
+        At a page that is not in memory, systems read what surrounds it, too: up to several megabytes, of which an
+        utterance is a few kilobytes.
+
+        Args:
+            start: The first row.
+            stop: One past the last.
+        """
+        width = 4 * self.frames.shape[1]
+        first = start * width // mmap.PAGESIZE * mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_WILLNEED, first, stop * width - first)
+
     def _array(self, kind: str, start: int, count: int) -> npt.NDArray[Any]:
         return np.frombuffer(self._map, kind, count, start)
 

@@ -125,8 +125,9 @@ class Store:
 
     def __getitem__(self, index: int, /) -> Matrix:
         piece = self._piece(self.offsets[index])
-        start = self.offsets[index] - self._start(piece)
-        return self._frames(int(piece))[start : start + self.lengths[index]]
+        start = int(self.offsets[index] - self._start(piece))
+        stop = start + int(self.lengths[index])
+        return self._frames(int(piece), [(start, stop)])[start:stop]
 
     def take(self, rows: Ints) -> Matrix:
         """Return some utterances' features (B, T, F), where T is the longest; shorter ones repeat their last frame.
@@ -141,13 +142,14 @@ class Store:
         times = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)  # (B, T)
         pieces = self._piece(self.offsets[rows])
         used = np.unique(pieces)
-        index = (self.offsets[rows] - self._start(pieces))[:, None] + times
+        starts = self.offsets[rows] - self._start(pieces)
+        spans, index = np.stack([starts, starts + lengths], axis=1), starts[:, None] + times
         if len(used) == 1:
-            return self._frames(int(used[0])).take(index, axis=0)
+            return self._frames(int(used[0]), spans.tolist()).take(index, axis=0)
         features = np.empty((*index.shape, self.dimension), np.float32)
         for piece in used:
             mine = pieces == piece
-            features[mine] = self._frames(int(piece)).take(index[mine], axis=0)
+            features[mine] = self._frames(int(piece), spans[mine].tolist()).take(index[mine], axis=0)
         return features
 
     def pieces(self, rows: int) -> Iterator[Matrix]:
@@ -192,11 +194,15 @@ class Store:
     def _start(self, pieces: Ints) -> Ints:
         return np.concatenate([[0], self._ends])[pieces]
 
-    def _frames(self, piece: int) -> Matrix:
+    def _frames(self, piece: int, spans: Iterable[tuple[int, int]] = ()) -> Matrix:
+        """Return a piece's frames, of which some spans are about to be used."""
         if self.frames is not None:
             return self.frames
-        self._parts[piece].check()
-        return self._parts[piece].frames
+        part = self._parts[piece]
+        part.check()
+        for start, stop in spans:
+            part.expect(start, stop)
+        return part.frames
 
 
 def memory_limit() -> int:

@@ -78,6 +78,17 @@ def test_a_set_that_stays_in_its_file_has_the_store_of_one_in_memory(folder, utt
     assert len(list(folder.iterdir())) == 3 and kept.digest == expected.digest
 
 
+def test_of_a_mapped_store_only_the_wanted_rows_are_read(folder, utterances, small_shards, monkeypatch):
+    """Systems read megabytes around a page that is missing, unless they are told before what is wanted."""
+    wanted = []
+    monkeypatch.setattr(shards.Shard, "expect", lambda shard, start, stop: wanted.append(stop - start))
+    kept = Store.open(folder, "train", utterances, MFCC(), limit=0)
+    kept.take(np.array([4, 0, 2]))
+    assert sorted(wanted) == [25, 33, 48]
+    kept[3]
+    assert wanted[3:] == [129]
+
+
 def test_lengths_and_offsets_are_int64_counts_of_rows(folder, utterances):
     kept = Store.open(folder, "train", utterances, MFCC())
     assert kept.lengths.dtype == kept.offsets.dtype == np.int64
