@@ -109,11 +109,11 @@ gpu: setup ## test and measure everything that needs CUDA, and write docs/gpu.js
 wheel: setup ## build the wheel and transcribe with it in an empty environment
 	@$(BIN)/python tests/bench/wheel.py
 
-torture: setup ## kill, interrupt and starve trainings, and check that nothing is lost (ten minutes)
-	@$(BIN)/python tests/bench/torture.py
+torture: setup ## kill and starve trainings, preparations and servers, and check that nothing is lost (half an hour)
+	@$(BIN)/python tests/torture
 
-fuzz: setup ## feed damaged recordings, manifests, bundles and other files to what reads them (a minute)
-	@$(BIN)/python tests/bench/fuzz.py
+fuzz: setup ## feed damaged recordings, other files and requests to what reads them (ten minutes)
+	@$(BIN)/python tests/fuzz
 
 results: setup ## copy the results in runs/ to recipes/results and update the table in recipes/README.md
 	@$(BIN)/asr table

@@ -221,7 +221,7 @@ class TranscriptFolder:
         if not path.exists():
             return None
         try:
-            return dict(json.loads(text.decode(path.read_bytes())))
+            return dict(text.parsed(path.read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"{path}: is not a record of what transcripts were made with ({error}); delete it"

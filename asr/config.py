@@ -212,7 +212,7 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
     except FileNotFoundError:
         near = sorted(p.stem for p in path.parent.glob("*.toml"))
         raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'pass a .toml file'}") from None
-    except (OSError, ValueError) as error:  # not UTF-8, not TOML, or an integer of more digits than Python reads
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, or a number of too many digits
         raise AsrError(f"{path}: not a recipe ({error}); recipes are TOML") from error
     recipe = parse(table, str(path))
     for override in overrides:
@@ -314,7 +314,7 @@ def _override(recipe: Recipe, override: str) -> Recipe:
         raise AsrError(f"{where}: is not of the form section.key=value; for example encoder.hidden=250")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text.strip()  # so that `encoder.cell=lstm` needs no quotes through make and the shell
     entry, dot, own = key.partition(".")
     return _fill(recipe, {section: {entry: {own: value} if dot else value}}, where, "")

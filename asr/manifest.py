@@ -8,7 +8,6 @@ The utterances of a large manifest stay in its file. What is in memory is where 
 """
 
 import codecs
-import json
 import math
 import os
 import sys
@@ -247,7 +246,7 @@ def _relative(audio: Path, folder: Path) -> str:
 
 def _parse(line: str, where: str, folder: Path) -> Utterance:
     try:
-        row = json.loads(line)
+        row = text.parsed(line)
         utterance = Utterance(
             id=_text(row, "id"),
             audio=folder / _text(row, "audio"),
@@ -259,7 +258,7 @@ def _parse(line: str, where: str, folder: Path) -> Utterance:
             speed=float(row.get("speed", 1.0)),
             start=float(row["start"]) if row.get("start") is not None else None,
         )
-    except (TypeError, KeyError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where}: not an utterance ({reason}); needs id, audio, seconds") from error
     if not (math.isfinite(utterance.seconds) and utterance.seconds > 0):

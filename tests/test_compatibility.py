@@ -68,3 +68,14 @@ def test_old_results_are_reported_and_compared_with_new_ones(old):
 def test_an_old_finished_run_is_recognized_as_finished(old):
     done = asr("train", "toy.toml", "--out", "toy", "--device", "cpu")
     assert "already trained" in done.stderr
+
+
+def test_an_old_bundle_transcribes_aligns_and_is_exported(old, version):
+    """To the text of the result that its own version wrote."""
+    for run in RUNS[version]:
+        rows = [json.loads(line) for line in (old / run / "test.utterances.jsonl").read_text().splitlines()]
+        said = asr("transcribe", "--bundle", run, "--device", "cpu", "--json", "data/toy/test.jsonl").stdout
+        found = [[unit["unit"] for unit in json.loads(line)["units"]] for line in said.splitlines()]
+        assert found == [[symbol for symbol, *_ in row["units"]] for row in sorted(rows, key=lambda row: row["id"])]
+        asr("align", "--bundle", run, "--device", "cpu", "data/toy/test/00.wav", "ab")
+    asr("summary", "toy")

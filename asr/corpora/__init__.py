@@ -4,7 +4,6 @@ One file per corpus: its docstring states its origin and licence, its entry of t
 settings is a dataclass of them; a recipe gives them in [corpus]. The manifests are checked and written here.
 """
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ from asr.corpora.protocol import Sets, shared_speakers, tokens
 from asr.errors import AsrError, InputError, choose, first_few
 from asr.manifest import Utterance
 from asr.support.files import sha256, write_json
-from asr.support.text import decode
+from asr.support.text import parsed
 
 SETS = ("train", "dev", "test")
 
@@ -224,7 +223,7 @@ def _is_prepared(out: Path, stamp: dict[str, Any], partial: bool, paths: dict[st
 def _read_stamp(out: Path) -> dict[str, Any]:
     path = out / "corpus.json"
     try:
-        corpus: dict[str, Any] = json.loads(decode(path.read_bytes()))
-    except (OSError, ValueError) as error:
+        corpus: dict[str, Any] = dict(parsed(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run `asr prepare` first") from error
     return corpus

@@ -5,7 +5,6 @@ folder, and is expected from then on.
 """
 
 import hashlib
-import json
 import os
 import stat
 import sys
@@ -22,7 +21,7 @@ from urllib.parse import urlsplit
 
 from asr.errors import InputError
 from asr.support.files import folder, locked, write_json
-from asr.support.text import decode
+from asr.support.text import decode, parsed
 
 SCHEMES = ("https",)
 LARGEST = 40 << 30  # bytes of an archive whose size is not known
@@ -205,7 +204,7 @@ def _require_https(url: str) -> None:
 
 def _verify(archive: Archive, part: Path, record: Path) -> None:
     """Compare a file with its known or recorded checksum, and record that of an unknown one."""
-    known = json.loads(decode(record.read_bytes())) if record.is_file() else {}
+    known = _recorded(record)
     expected = archive.checksum or known.get(archive.url, {}).get("checksum", "")
     algorithm = expected.partition(":")[0] or "sha256"
     with open(part, "rb") as file:
@@ -220,6 +219,20 @@ def _verify(archive: Archive, part: Path, record: Path) -> None:
     if not expected:
         print(f"{archive.url}: no checksum is known; {size} bytes, {found} recorded in {record}", file=sys.stderr)
         write_json(record, known | {archive.url: {"size": size, "checksum": found}})
+
+
+def _recorded(record: Path) -> dict[str, dict[str, str]]:
+    """Return the facts of the archives that were downloaded before, by address.
+
+    Raises:
+        InputError: The file that contains them is damaged.
+    """
+    try:
+        return {url: dict(facts) for url, facts in dict(parsed(record.read_bytes())).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{record}: is not a record of downloads ({error}); delete it") from error
 
 
 @contextmanager

@@ -16,7 +16,6 @@ h#`) exercises its reader, folding and scoring. Of the 61 phones `ax-h eng epi h
 sounds. An error rate on it shows that a system works, not how well it recognizes people.
 """
 
-import json
 import shutil
 import sys
 from collections.abc import Mapping
@@ -38,7 +37,7 @@ from asr.errors import AsrError
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
 from asr.support.settings import File, setting
-from asr.support.text import decode
+from asr.support.text import parsed
 from asr.support.workers import work
 
 VERSION = 1  # of the tree: raise it if the same seed results in another one
@@ -161,7 +160,7 @@ def checksum(root: Path) -> str:
 
 def _made(stamp: Path) -> object:
     try:
-        return json.loads(decode(stamp.read_bytes()))["made"]
+        return parsed(stamp.read_bytes())["made"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

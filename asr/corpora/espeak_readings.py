@@ -25,7 +25,7 @@ from asr.errors import AsrError, InputError
 from asr.manifest import Segment, Utterance
 from asr.support.files import folder, write_json
 from asr.support.seeds import generator
-from asr.support.text import decode
+from asr.support.text import parsed
 from asr.support.workers import work
 
 VERSION = 1  # of the recordings: raise it if the same readings result in others
@@ -166,7 +166,7 @@ def _made(
 ) -> dict[str, list[Utterance]] | None:
     """Return the recordings that a stamp vouches for; None where they are others, or one is missing."""
     try:
-        if json.loads(decode(stamp.read_bytes())) != made:
+        if parsed(stamp.read_bytes()) != made:
             return None
         found = {name: list(manifest.read(out / f"{name}.jsonl")) for name in sets}
     except (OSError, ValueError):

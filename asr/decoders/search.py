@@ -3,7 +3,6 @@
 `asr tune` records it beside the bundle, in decoder.json.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -99,7 +98,7 @@ class Search:
             InputError: It cannot be read, or is not such a file.
         """
         try:
-            row: dict[str, Any] = upgraded(json.loads(text.decode(path.read_bytes())))
+            row: dict[str, Any] = upgraded(text.parsed(path.read_bytes()))
             entry = entry_of(row.pop("decoder"))
             calibration = Calibration(*(float(number) for number in row.pop("calibration")))
             own = {one.name: row.pop(one.name) for one in fields(cls) if one.name in row}

@@ -1,6 +1,5 @@
 """Reading a run's records, of its epochs and its results; and summarizing the results of several seeds."""
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +60,8 @@ def read(path: Path) -> Row:
     from asr.decoders.search import upgraded
 
     try:
-        row = json.loads(text.decode(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
+        row = text.parsed(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
     wrong = _wrong(row, RESULT) or next((key for one in row["conventions"] if (key := _wrong(one, CONVENTION))), "")
     wrong = wrong or _wrong(row["search"], {"decoder": TEXT})
@@ -162,8 +161,8 @@ def epochs(folder: Path) -> list[Row]:
 def _lines(path: Path, kinds: Mapping[str, Any], remedy: str) -> list[Row]:
     """Return a file's objects, one per line."""
     try:
-        rows = [json.loads(line) for line in text.split(text.decode(path.read_bytes())) if line]
-    except (OSError, ValueError, RecursionError) as error:
+        rows = [text.parsed(line) for line in text.split(text.decode(path.read_bytes())) if line]
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for number, row in enumerate(rows, 1):
         if wrong := _wrong(row, kinds):

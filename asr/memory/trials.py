@@ -65,11 +65,11 @@ def stored(out: Path, name: str, case: str, seed: int) -> Trial | None:
     if not path.exists():
         return None
     try:
-        row = json.loads(text.read(path, "trial"))
+        row = text.parsed(text.read(path, "trial"))
         if row["settings"] != json.loads(json.dumps(dict(today.settings))):
             return None
-        return Trial(today, seed, row["observed"], row["seconds"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        return Trial(today, seed, dict(row["observed"]), float(row["seconds"]))
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: is not a trial ({type(error).__name__}: {error}); delete it") from error
 
 

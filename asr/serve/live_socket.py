@@ -24,6 +24,7 @@ from asr.serve import wire
 from asr.serve.limits import Limits
 from asr.serve.process import DecodingProcess
 from asr.serve.refusal import RefusedError
+from asr.support.text import parsed
 
 DONE, LEAVING, WRONG, FAILED, BUSY = 1000, 1012, 1008, 1011, 1013  # WebSocket's codes for closing
 
@@ -140,7 +141,7 @@ class LiveSession:
 def _row(text: str | None) -> dict[str, Any]:
     """Return a message's object, {} if it is none."""
     try:
-        row = json.loads(text or "")
-    except (ValueError, RecursionError):
+        row = parsed(text or "")
+    except ValueError:
         return {}
     return row if isinstance(row, dict) else {}

@@ -8,6 +8,8 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.support.text import one_line
+
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -28,6 +30,9 @@ class RefusedError(Exception):
     message: str
     param: str | None = None
     retry_after: int = 0
+
+    def __post_init__(self) -> None:
+        self.message = one_line(self.message)  # a client's names of fields are in it
 
     def body(self) -> bytes:
         """Return the response's body."""

@@ -17,6 +17,7 @@ import safetensors.numpy
 
 from asr.errors import AsrError, BundleError
 from asr.support import files
+from asr.support.text import parsed
 
 Array = npt.NDArray[Any]
 
@@ -73,8 +74,8 @@ def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Array]]:
     if metadata.get("sha256") != _digest(named, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")
     try:
-        header: dict[str, Any] = dict(json.loads(metadata["header"]))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        header: dict[str, Any] = dict(parsed(metadata["header"]))
+    except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path}: its header is damaged ({error}); copy it again or train again") from error
     return header, {name: _array(**one) for name, one in found.items()}
 
@@ -87,7 +88,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
         if unknown := [one["dtype"] for one in found.values() if one["dtype"] not in _TYPES]:
             raise ValueError(f"unknown type {unknown[0]}")
         size = int.from_bytes(raw[:8], "little")
-        return dict(json.loads(raw[8 : 8 + size]).get("__metadata__") or {}), found
+        return dict(parsed(raw[8 : 8 + size]).get("__metadata__") or {}), found
     except FileNotFoundError:
         raise BundleError(f"{path}: no such bundle; train first, or pass the path of a .safetensors file") from None
     except (OSError, ValueError, safetensors.SafetensorError) as error:

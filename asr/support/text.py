@@ -5,10 +5,12 @@ and nowhere else: U+2028, U+0085 and form feeds, at which `str.splitlines` break
 """
 
 import codecs
+import json
 import os
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 from asr.errors import InputError
 
@@ -57,6 +59,18 @@ def decode(content: bytes) -> str:
         UnicodeDecodeError: They are not UTF-8, or not UTF-16 where a byte-order mark says so.
     """
     return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+
+
+def parsed(content: str | bytes) -> Any:  # noqa: ANN401
+    """Return what JSON says, in the encodings that `decode` knows.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(content if isinstance(content, str) else decode(content))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def one_line(text: str) -> str:

@@ -8,12 +8,16 @@ import base64
 import io
 import json
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
-import fuzz
 import numpy as np
 import soundfile
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))
+import damage
 
 Rng = np.random.Generator
 BOUNDARY = b"asr-bench"
@@ -43,7 +47,7 @@ def request(
 @cache
 def sound() -> dict[str, bytes]:
     """Return half a second in each codec."""
-    return dict(fuzz.recordings())
+    return dict(damage.recordings())
 
 
 @cache
@@ -60,7 +64,7 @@ def damaged_audio(rng: Rng) -> bytes:
     """A recording in which bytes are flipped, cut out, repeated or replaced."""
     names = list(sound())
     first, second = (sound()[names[rng.integers(len(names))]] for _ in range(2))
-    return request(form(fuzz.mutated(first, second, rng)))
+    return request(form(damage.mutated(first, second, rng)))
 
 
 def noise(rng: Rng) -> bytes:

@@ -1,16 +1,17 @@
 """Feed damaged files to everything that reads one: a result must come of it, or one line that says what is wrong.
 
-    python tests/bench/fuzz.py                          # all kinds, in about a minute on two cores
-    python tests/bench/fuzz.py audio --times 10000
-    python tests/bench/fuzz.py bundle --case 17         # once more, with its traceback; --keep saves the file
+    python tests/fuzz                          # all kinds, in about a minute on two cores
+    python tests/fuzz audio --times 10000
+    python tests/fuzz bundle --case 17         # once more, with its traceback; --keep saves the file
 
 Each case follows from (seed, kind, number): a sound file of that kind in which bytes are flipped, cut out, repeated,
-replaced by the extreme numbers of its format, or taken from another file. Any exception but an `AsrError`, a message of
-several lines, a signal and more than `LIMIT` seconds are failures. Damaged audio that is read must be finite.
+replaced by the extreme numbers of its format, or taken from another file, or a value of its JSON is another. Any
+exception but an `AsrError`, a message of several lines, a signal and more than `LIMIT` seconds are failures. Damaged
+audio that is read must be finite; raw samples have the same text wherever they are cut. A server must answer every
+request with a status below 500, and a sound one after it as ever.
 """
 
 import argparse
-import importlib.util
 import multiprocessing
 import os
 import resource
@@ -20,58 +21,21 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
+import exchanges
 import numpy as np
-import soundfile
+from files import KINDS as FILES
 from tqdm import tqdm
 
-from asr import audio, bundle, config, lm, manifest
-from asr.corpora.importers.folder import Wishes, look
-from asr.decoders import dictionary
 from asr.errors import AsrError, choose
-from asr.scoring import trn
 
-TESTS = Path(__file__).parents[1]
-GOLDEN = TESTS / "golden" / "0.1.0"
 LIMIT = 20  # seconds
 MEMORY = 6 << 30  # bytes of addresses
 CHUNK = 50  # cases a process tries; one that dies names its case
-CODECS = {
-    "pcm.wav": ("WAV", "PCM_16"),
-    "float.wav": ("WAV", "FLOAT"),
-    "ulaw.wav": ("WAV", "ULAW"),
-    "adpcm.wav": ("WAV", "IMA_ADPCM"),
-    "a.flac": ("FLAC", "PCM_16"),
-    "vorbis.ogg": ("OGG", "VORBIS"),
-    "opus.ogg": ("OGG", "OPUS"),
-    "a.mp3": ("MP3", "MPEG_LAYER_III"),
-    "a.aiff": ("AIFF", "PCM_16"),
-    "a.sph": ("NIST", "PCM_16"),
-}
-SOUND = {
-    "recipe": [
-        "a.toml",
-        '[corpus]\nname = "mine"\n[encoder]\ncell = "gru"\nhidden = 12\n[augment]\nspeeds = [0.9, 1.1]\n',
-    ],
-    "manifest": [
-        "a.jsonl",
-        '{"id": "a", "audio": "a.wav", "seconds": 1.5, "speaker": "s", "text": "on", "phones": [["aa", 0.0, 0.5]]}\n'
-        '{"id": "b", "audio": "b.wav", "seconds": 2, "speaker": "", "text": "off", "start": 0.25}\n',
-    ],
-    "dictionary": ["a.dict", "yes  y eh s\nno  n ow\nno(2)  n ax\n"],
-    "trn": ["a.trn", "sh iy (s-1)\naa b (s-2)\n"],
-    "arpa": [
-        "a.arpa",
-        "\\data\\\nngram 1=4\nngram 2=2\n\n\\1-grams:\n-99 <s> -0.3\n-0.7 </s>\n-0.5 a -0.2\n-0.9 <unk>\n\n"
-        "\\2-grams:\n-0.1 <s> a\n-0.2 a </s>\n\n\\end\\\n",
-    ],
-}
-EXTREMES = [b"\0" * 4, b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"1e999", b"-1", b"NaN", b"\n"]
+KINDS = FILES | exchanges.KINDS
 
 
 class Case(NamedTuple):
@@ -126,7 +90,8 @@ def chunk_tried(cases: list[Case], keep: Path | None) -> list[tuple[Case, str]]:
         ours, theirs = os.pipe()
         if not (child := os.fork()):
             silent = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silent, 2)
+            for output in (1, 2):
+                os.dup2(silent, output)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             with open(theirs, "w") as pipe:
                 for case in cases[len(found) :]:
@@ -170,128 +135,6 @@ def tried(case: Case, keep: Path | None) -> str:
 def _late(*_: object) -> None:
     raise TimeoutError(f"more than {LIMIT} s")
 
-
-def mutated(data: bytes, other: bytes, rng: np.random.Generator) -> bytes:
-    """Return a file damaged in one to four ways."""
-    for _ in range(rng.integers(1, 5)):
-        head = rng.random() < 0.5  # where formats keep what they say of themselves
-        at = int(rng.integers(0, max(1, min(len(data), 64) if head else len(data))))
-        size = int(rng.integers(1, 1 + max(1, min(len(data) - at, 1 << int(rng.integers(0, 10))))))
-        match rng.integers(0, 7):
-            case 0:
-                data = (
-                    data[:at]
-                    + bytes([data[at] ^ 1 << int(rng.integers(0, 8))] if at < len(data) else [])
-                    + data[at + 1 :]
-                )
-            case 1:
-                data = data[:at] + rng.bytes(size) + data[at + size :]
-            case 2:
-                data = data[:at] + data[at + size :]
-            case 3:
-                data = data[:at] + data[at : at + size] * 2 + data[at + size :]
-            case 4:
-                extreme = EXTREMES[int(rng.integers(0, len(EXTREMES)))]
-                data = data[:at] + extreme + data[at + len(extreme) :]
-            case 5:
-                data = data[:at] + other[at : at + size] + data[at + size :]
-            case _:
-                data = data[: max(at, 1)]
-    return data
-
-
-class Kind(NamedTuple):
-    """How a damaged file of a kind is made in a folder, and what reads it."""
-
-    damage: Callable[[Path, np.random.Generator], Path]
-    read: Callable[[Path], object]
-
-
-@cache
-def recordings() -> Mapping[str, bytes]:
-    """Return the same half second in each codec."""
-    rng = np.random.default_rng(1)
-    samples = (0.2 * np.sin(np.arange(8000) / 5) + 0.01 * rng.standard_normal(8000)).astype(np.float32)
-    found = {}
-    with tempfile.TemporaryDirectory() as name:
-        for file, (container, codec) in CODECS.items():
-            soundfile.write(Path(name, file), samples, 16_000, format=container, subtype=codec)
-            found[file] = Path(name, file).read_bytes()
-    return found
-
-
-def _recording(folder: Path, rng: np.random.Generator) -> Path:
-    names = list(recordings())
-    one, other = (names[int(i)] for i in rng.integers(0, len(names), 2))
-    path = folder / one
-    path.write_bytes(mutated(recordings()[one], recordings()[other], rng))
-    return path
-
-
-def _heard(path: Path) -> None:
-    samples, _ = audio.read(path)
-    assert np.isfinite(samples).all(), "samples that are not finite"
-
-
-def _text(kind: str) -> Callable[[Path, np.random.Generator], Path]:
-    def damage(folder: Path, rng: np.random.Generator) -> Path:
-        name, text = SOUND[kind]
-        path = folder / name
-        other = list(SOUND.values())[int(rng.integers(0, len(SOUND)))][1]
-        path.write_bytes(mutated(text.encode(), other.encode(), rng))
-        return path
-
-    return damage
-
-
-def _bundle(folder: Path, rng: np.random.Generator) -> Path:
-    path = folder / "best.safetensors"
-    data = (GOLDEN / "toy" / path.name).read_bytes()
-    path.write_bytes(mutated(data, data[::-1], rng))
-    return path
-
-
-@cache
-def _formats() -> ModuleType:
-    """Return the module that writes a set of recordings in every format that people bring."""
-    place = TESTS / "corpora" / "importers" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("importer_formats", place)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _folder(name: str) -> Callable[[Path, np.random.Generator], Path]:
-    def damage(folder: Path, rng: np.random.Generator) -> Path:
-        root = folder / "mine"
-        for said in _formats().SET:
-            _formats()._record(root / f"{said.stem}.wav", said.seconds, seed=1)
-        _formats().FORMATS[name].write(root)
-        files = sorted(path for path in root.rglob("*") if path.is_file())
-        texts = [path for path in files if path.suffix.lower() != ".wav"] or files
-        one, other = (texts[int(i)] for i in rng.integers(0, len(texts), 2))
-        one.write_bytes(mutated(one.read_bytes(), other.read_bytes(), rng))
-        return root
-
-    return damage
-
-
-def _looked(name: str) -> Callable[[Path], object]:
-    return lambda root: look(root, Wishes(pattern=_formats().FORMATS[name].pattern))
-
-
-KINDS: dict[str, Kind] = {
-    "audio": Kind(_recording, _heard),
-    "bundle": Kind(_bundle, bundle.load),
-    "recipe": Kind(_text("recipe"), lambda path: bundle.resolve(config.load(path))),
-    "manifest": Kind(_text("manifest"), manifest.read),
-    "dictionary": Kind(_text("dictionary"), dictionary.read),
-    "trn": Kind(_text("trn"), trn.read),
-    "arpa": Kind(_text("arpa"), lm.read),
-    **{f"folder of {name}": Kind(_folder(name), _looked(name)) for name in _formats().FORMATS},
-}
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,7 @@
 """What is refused before anything is done for it, and what is never let out."""
 
 import io
+import json
 import logging
 
 import numpy as np
@@ -9,6 +10,7 @@ import soundfile
 from starlette.testclient import WebSocketDenialResponse
 
 from asr.serve.gate import HEADERS
+from asr.serve.refusal import RefusedError
 
 TOKEN = "0123456789abcdef-secret"
 
@@ -231,3 +233,8 @@ def test_live_sessions_need_the_token_too(guarded):
                 assert status == 101
         except WebSocketDenialResponse as refused:
             assert refused.status_code == status
+
+
+def test_a_refusal_is_one_line_whatever_a_client_calls_its_fields():
+    error = json.loads(RefusedError(400, "unknown_parameter", "be\nam: is not a field").body())["error"]
+    assert error["message"] == r"be\nam: is not a field"

@@ -1,6 +1,5 @@
 """JSON lines: NeMo's manifests, Hugging Face's metadata.jsonl, and manifests of this project."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +35,16 @@ def read(tree: Tree, sources: list[Path], pattern: str | None) -> Reading:
 def _first(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            row = json.loads(texts.decode(file.readline(1 << 20)))
-    except (OSError, ValueError, RecursionError):
+            row = texts.parsed(file.readline(1 << 20))
+    except (OSError, ValueError):
         return {}
     return row if isinstance(row, dict) else {}
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        row = texts.parsed(line)
+    except ValueError as error:
         raise InputError(f"{where}: not JSON ({error}); each line is one object") from error
     if not isinstance(row, dict):
         raise InputError(f"{where}: {str(row)[:40]!r} is not an object; each line is one object")

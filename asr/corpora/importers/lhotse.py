@@ -1,7 +1,6 @@
 """Lhotse's manifests, .jsonl or .jsonl.gz: recordings with supervisions, or cuts."""
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +88,7 @@ def _rows(path: Path) -> Iterator[Row]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             for line in texts.encoded_lines(file):
-                row = json.loads(line)
+                row = texts.parsed(line)
                 if not isinstance(row, dict):
                     raise ValueError("a line is not an object")
                 yield row

@@ -1,0 +1,187 @@
+"""Kinds of files: how each is damaged, and what reads it."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from damage import misread, mutated, recordings
+
+from asr import audio, box, bundle, config, lm, manifest
+from asr.cli import cli
+from asr.corpora.importers.folder import Wishes, look
+from asr.decoders import Greedy, Search, dictionary
+from asr.evaluation import results
+from asr.memory import EXPERIMENTS, trials
+from asr.recognize import Recognizer
+from asr.scoring import trn
+
+TESTS = Path(__file__).parents[1]
+RUN = TESTS / "golden" / "0.2.0" / "toy"
+RESULTS = ("test.json", "test.utterances.jsonl", "epochs.jsonl", "decoder.json")
+SOUND = {
+    "recipe": [
+        "a.toml",
+        '[corpus]\nname = "mine"\n[encoder]\ncell = "gru"\nhidden = 12\n[augment]\nspeeds = [0.9, 1.1]\n',
+    ],
+    "manifest": [
+        "a.jsonl",
+        '{"id": "a", "audio": "a.wav", "seconds": 1.5, "speaker": "s", "text": "on", "phones": [["aa", 0.0, 0.5]]}\n'
+        '{"id": "b", "audio": "b.wav", "seconds": 2, "speaker": "", "text": "off", "start": 0.25}\n',
+    ],
+    "dictionary": ["a.dict", "yes  y eh s\nno  n ow\nno(2)  n ax\n"],
+    "trn": ["a.trn", "sh iy (s-1)\naa b (s-2)\n"],
+    "arpa": [
+        "a.arpa",
+        "\\data\\\nngram 1=4\nngram 2=2\n\n\\1-grams:\n-99 <s> -0.3\n-0.7 </s>\n-0.5 a -0.2\n-0.9 <unk>\n\n"
+        "\\2-grams:\n-0.1 <s> a\n-0.2 a </s>\n\n\\end\\\n",
+    ],
+}
+
+
+class Kind(NamedTuple):
+    """How a damaged file of a kind is made in a folder, and what reads it."""
+
+    damage: Callable[[Path, np.random.Generator], Path]
+    read: Callable[[Path], object]
+
+
+def _recording(folder: Path, rng: np.random.Generator) -> Path:
+    names = list(recordings())
+    one, other = (names[int(i)] for i in rng.integers(0, len(names), 2))
+    path = folder / one
+    path.write_bytes(mutated(recordings()[one], recordings()[other], rng))
+    return path
+
+
+def _heard(path: Path) -> None:
+    samples, _ = audio.read(path)
+    assert np.isfinite(samples).all(), "samples that are not finite"
+
+
+def _text(kind: str) -> Callable[[Path, np.random.Generator], Path]:
+    def damage(folder: Path, rng: np.random.Generator) -> Path:
+        name, text = SOUND[kind]
+        path = folder / name
+        other = list(SOUND.values())[int(rng.integers(0, len(SOUND)))][1]
+        path.write_bytes(mutated(text.encode(), other.encode(), rng))
+        return path
+
+    return damage
+
+
+def _bundle(folder: Path, rng: np.random.Generator) -> Path:
+    path = folder / "best.safetensors"
+    data = (RUN / path.name).read_bytes()
+    path.write_bytes(mutated(data, data[::-1], rng))
+    return path
+
+
+@cache
+def _formats() -> ModuleType:
+    """Return the module that writes a set of recordings in every format that people bring."""
+    place = TESTS / "corpora" / "importers" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("importer_formats", place)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _folder(name: str) -> Callable[[Path, np.random.Generator], Path]:
+    def damage(folder: Path, rng: np.random.Generator) -> Path:
+        root = folder / "mine"
+        for said in _formats().SET:
+            _formats()._record(root / f"{said.stem}.wav", said.seconds, seed=1)
+        _formats().FORMATS[name].write(root)
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        texts = [path for path in files if path.suffix.lower() != ".wav"] or files
+        one, other = (texts[int(i)] for i in rng.integers(0, len(texts), 2))
+        one.write_bytes(mutated(one.read_bytes(), other.read_bytes(), rng))
+        return root
+
+    return damage
+
+
+def _looked(name: str) -> Callable[[Path], object]:
+    return lambda root: look(root, Wishes(pattern=_formats().FORMATS[name].pattern))
+
+
+def _run(folder: Path, rng: np.random.Generator) -> Path:
+    """Damage one file of a run: a result, its utterances, its epochs, or how to decode."""
+    shutil.copytree(RUN, folder, dirs_exist_ok=True)
+    one = folder / RESULTS[int(rng.integers(0, len(RESULTS)))]
+    text = one.read_text()
+    damaged = misread(text, rng).encode() if rng.random() < 0.7 else mutated(text.encode(), text.encode()[::-1], rng)
+    one.write_bytes(damaged)
+    return folder
+
+
+def _compared(folder: Path) -> None:
+    results.epochs(folder)
+    Search.load(folder / "decoder.json")
+    cli(["compare", str(folder), str(RUN), "--set", "test"], standalone_mode=False)
+
+
+def _trial(folder: Path, rng: np.random.Generator) -> Path:
+    """Damage a stored trial of the experiments on memory."""
+    case = EXPERIMENTS["latch"].cases[0]
+    path = trials._file(folder, "latch", case.name, 1)
+    path.parent.mkdir(parents=True)
+    text = json.dumps({"settings": dict(case.settings), "observed": {"steps": 5, "learned": True}, "seconds": 1.0})
+    path.write_bytes(misread(text, rng).encode() if rng.random() < 0.7 else mutated(text.encode(), b'{["1', rng))
+    return folder
+
+
+def _collected(folder: Path) -> None:
+    for trial in trials.collected(folder, "latch"):
+        assert isinstance(trial.observed, dict) and isinstance(trial.seconds, int | float), "another type"
+
+
+def _samples(folder: Path, rng: np.random.Generator) -> Path:
+    path = folder / "a.raw"
+    speech, _ = soundfile.read(TESTS.parent / "data" / "tiny" / "one.wav", dtype="int16")
+    path.write_bytes(mutated(speech[8000:24_000].tobytes(), rng.bytes(1000), rng))
+    return path
+
+
+@cache
+def _recognizer() -> Recognizer:
+    return Recognizer(box.opened(box.FILE, print)[1], Greedy(), "cpu")
+
+
+def _streamed(path: Path) -> None:
+    """Raw samples, which may be cut anywhere: it must not matter where."""
+    data = path.read_bytes()
+    cuts = sorted(np.random.default_rng(len(data)).integers(0, len(data) + 1, 9).tolist())
+    texts = []
+    for borders in ([0, len(data)], [0, *cuts, len(data)]):
+        stream = _recognizer().stream(16_000)
+        passages = [one for start, end in pairwise(borders) for one in stream.accept(data[start:end])]
+        passages += stream.finish()
+        texts.append([(one.start, one.end, str(one)) for one in passages if one.final])
+    assert texts[0] == texts[1], "another text where samples are cut elsewhere"
+
+
+KINDS: dict[str, Kind] = {
+    "audio": Kind(_recording, _heard),
+    "bundle": Kind(_bundle, bundle.load),
+    "recipe": Kind(_text("recipe"), lambda path: bundle.resolve(config.load(path))),
+    "manifest": Kind(_text("manifest"), manifest.read),
+    "dictionary": Kind(_text("dictionary"), dictionary.read),
+    "trn": Kind(_text("trn"), trn.read),
+    "arpa": Kind(_text("arpa"), lm.read),
+    "run": Kind(_run, _compared),
+    "trial": Kind(_trial, _collected),
+    "samples": Kind(_samples, _streamed),
+    **{f"folder of {name}": Kind(_folder(name), _looked(name)) for name in _formats().FORMATS},
+}
