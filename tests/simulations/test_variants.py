@@ -63,6 +63,20 @@ def test_seeds_that_not_all_cells_have_do_not_count(scripts):
     assert "comparison needs at least 2" in table.report(["lstm", "gru"], rows[:-4], "ctc")
 
 
+def test_folds_count_together_and_only_where_a_seed_has_them_all(scripts):
+    table, _ = scripts
+    rows = []
+    for fold, speakers in (("fold-0", slice(0, 5)), ("fold-1", slice(5, 10))):
+        for row in trials({"lstm": 200, "gru": 150}):
+            part = dict(list(row["test"].items())[speakers])
+            rows.append(row | {"fold": fold, "dev": part, "test": part})
+    whole = table.report(["lstm", "gru"], trials({"lstm": 200, "gru": 150}), "ctc")
+    numbers = [line.split("|")[5:10] for line in whole.splitlines() if line.startswith("| gru")]
+    text = table.report(["lstm", "gru"], rows, "ctc")
+    assert [line.split("|")[5:10] for line in text.splitlines() if line.startswith("| gru")] == numbers
+    assert "over 4 seeds" in table.report(["lstm", "gru"], rows[:-1], "ctc")
+
+
 def test_holms_correction(scripts):
     table, _ = scripts
     assert table.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})

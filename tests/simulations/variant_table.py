@@ -17,9 +17,28 @@ def pooled(by_speaker):
     return errors / total
 
 
+def over_folds(trials):
+    """Return the trials of all folds as one for each cell and seed that has them all."""
+    folds = {t["fold"] for t in trials}
+    found = {}
+    for trial in trials:
+        found.setdefault((trial["cell"], trial["seed"]), []).append(trial)
+    return [merged(own) for own in found.values() if {t["fold"] for t in own} == folds]
+
+
+def merged(trials):
+    """Return a cell's trials with one seed, one a fold, as one."""
+    sums = {name: sum(t[name] for t in trials) for name in ("cpu_seconds", "frames")}
+    by_speaker = {name: {s: pair for t in trials for s, pair in t[name].items()} for name in ("dev", "test")}
+    return trials[0] | sums | by_speaker
+
+
 def report(cells, trials, task):
     """Return the table of the cells that all seeds are there for, and what it says."""
-    finals = {cell: [t for t in trials if t["cell"] == cell and t["seed"] != SEARCH_SEED] for cell in cells}
+    counted = [t for t in trials if t["seed"] != SEARCH_SEED]
+    if counted and "fold" in counted[0]:
+        counted = over_folds(counted)
+    finals = {cell: [t for t in counted if t["cell"] == cell] for cell in cells}
     common = set.intersection(*({t["seed"] for t in own} for own in finals.values()))
     finals = {
         cell: sorted((t for t in own if t["seed"] in common), key=lambda t: t["seed"]) for cell, own in finals.items()
@@ -35,11 +54,9 @@ def report(cells, trials, task):
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells:
-        own, rate = finals[cell], finals[cell][0]["rate"]
-        tried = sorted({t["rate"] for t in trials if t["cell"] == cell and t["seed"] == SEARCH_SEED})
+        own = finals[cell]
         low, high = over_seeds([pooled(t["test"]) for t in own])
-        edge = " at the edge" if rate in (tried[0], tried[-1]) else ""
-        row = [cell, own[0]["hidden"], f"{own[0]['parameters']:,}", f"{rate:g} ({len(tried)}{edge})"]
+        row = [cell, own[0]["hidden"], f"{own[0]['parameters']:,}", _rate(cell, trials)]
         row += [f"{100 * statistics.mean(pooled(t['dev']) for t in own):.2f} %"]
         row += [f"{100 * statistics.mean(pooled(t['test']) for t in own):.2f} % ({100 * low:.2f}–{100 * high:.2f})"]
         if cell in tests:
@@ -50,6 +67,19 @@ def report(cells, trials, task):
         row += [f"{1e6 * statistics.mean(t['cpu_seconds'] / t['frames'] for t in own):.0f}"]
         lines.append("| " + " | ".join(map(str, row)) + " |")
     return "\n".join([*lines, "", sentence(first, tests, corrected, len(common), task)] if tests else lines)
+
+
+def _rate(cell, trials):
+    """Return the rate of a cell, or the rates where each fold chose its own, and how many were tried."""
+    tried, chosen = {}, {}
+    for trial in trials:
+        if trial["cell"] == cell:
+            found = tried if trial["seed"] == SEARCH_SEED else chosen
+            found.setdefault(trial.get("fold"), set()).add(trial["rate"])
+    rates = sorted(set.union(*chosen.values()))
+    edge = any(own & {min(tried[fold]), max(tried[fold])} for fold, own in chosen.items())
+    number = max(map(len, tried.values()))
+    return f"{', '.join(f'{rate:g}' for rate in rates)} ({number}{' at the edge' if edge else ''})"
 
 
 def _interval(bounds):

@@ -3,13 +3,15 @@
     asr prepare espeak
     python tests/simulations/variants.py recipes/espeak.toml out.json --task frames --every 6 --epochs 6
     python tests/simulations/variants.py recipes/espeak.toml out.json --task ctc --cell lstm --cell gru --seeds 5
+    python tests/simulations/variants.py recipes/timit-sample.toml out.json --task ctc --epochs 40 --json folds.json
 
 `frames` is classification of frames by the phone that is said in their middle, as in the study; `words` that of
 recordings of one word each, many frames to one label; `ctc` is recognition, with greedy decoding. Each cell gets the
 hidden units with which the network has as many parameters as the recipe's own, within 2 %. Its learning rate is
 searched on dev with a seed of its own: the given rates, then steps beyond the best one while that is the highest or the
 lowest, up to `--trials`. Then each seed trains all cells with their rates. Nothing is chosen on test, and no epoch: the
-last one counts. Every trial is written at once; the same command resumes.
+last one counts. Every trial is written at once; the same command resumes. A file of folds, as of `folds.py`, names
+the speakers of each set; every fold has a search of its own, since another's dev may be its test.
 
 A difference from the first cell counts if two tests agree after Holm's correction for the number of cells: a paired
 t-test over seeds, which share the order of the batches, and the paired bootstrap over speakers.
@@ -59,6 +61,7 @@ def main():
     parser.add_argument("--rates", type=float, nargs="*", default=[3e-3, 1e-2, 3e-2])
     parser.add_argument("--trials", type=int, default=5, help="of learning rates, at most, for a cell")
     parser.add_argument("--every", type=int, default=1, help="train on one utterance in so many")
+    parser.add_argument("--json", type=Path, help='folds: a list of {"train": [SPEAKER, …], "dev": […], "test": […]}')
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--data", type=Path, default=Path("data"))
@@ -83,7 +86,11 @@ class Study:
         self.recipe = config.load(arguments.recipe, self.overrides)
         kept = ("task", "every", "epochs", "batch", "set", "rates")
         self.settings = {key: getattr(arguments, key) for key in kept} | {"recipe": arguments.recipe.name}
-        self.trials, self.corpus = [], None
+        self.folds = [None]
+        if arguments.json:
+            self.folds = json.loads(arguments.json.read_text())
+            self.settings["folds"] = arguments.json.name
+        self.trials = []
         if arguments.out.exists():
             found = json.loads(arguments.out.read_text())
             if found["settings"] != self.settings:
@@ -91,30 +98,31 @@ class Study:
             self.trials = found["trials"]
 
     def run(self):
-        self.corpus = subset(self.arguments.data / self.recipe.corpus.folder, self.arguments.every, self.arguments.runs)
+        whole, runs = self.arguments.data / self.recipe.corpus.folder, self.arguments.runs
+        corpora = [subset(whole, self.arguments.every, runs, fold) for fold in self.folds]
         target = bundle.build(self.recipe).model.parameter_count
         sized = {cell: with_parameters(self.recipe, cell, target) for cell in self.cells}
-        rates = {cell: self.searched(cell, sized[cell]) for cell in self.cells}
+        rates = {(corpus, cell): self.searched(cell, sized[cell], corpus) for corpus in corpora for cell in self.cells}
         for seed in range(1, self.arguments.seeds + 1):
-            for cell in self.cells:
-                self.trial(cell, sized[cell], rates[cell], seed)
+            for (corpus, cell), rate in rates.items():
+                self.trial(cell, sized[cell], rate, seed, corpus)
 
-    def searched(self, cell, recipe):
+    def searched(self, cell, recipe, corpus):
         """Return a cell's best learning rate on dev."""
         rates = sorted(self.arguments.rates)
-        found = {rate: pooled(self.trial(cell, recipe, rate, SEARCH_SEED)["dev"]) for rate in rates}
+        found = {rate: pooled(self.trial(cell, recipe, rate, SEARCH_SEED, corpus)["dev"]) for rate in rates}
         while len(found) < self.arguments.trials and (further := beyond(found)):
-            found[further] = pooled(self.trial(cell, recipe, further, SEARCH_SEED)["dev"])
+            found[further] = pooled(self.trial(cell, recipe, further, SEARCH_SEED, corpus)["dev"])
         return min(found, key=found.get)
 
-    def trial(self, cell, recipe, rate, seed):
+    def trial(self, cell, recipe, rate, seed, corpus):
         """Return a trial's row: from the file, or by training."""
-        key = {"cell": cell, "rate": rate, "seed": seed}
+        key = {"cell": cell, "rate": rate, "seed": seed} | ({"fold": corpus.name} if self.arguments.json else {})
         for row in self.trials:
             if all(row[name] == value for name, value in key.items()):
                 return row
         settings = replace(recipe.training, learning_rate=rate, seed=seed)
-        row = key | trained(replace(recipe, training=settings), self.corpus, self.arguments)
+        row = key | trained(replace(recipe, training=settings), corpus, self.arguments)
         self.trials.append(row)
         about = {"settings": self.settings, "command": provenance.command(), "commit": provenance.commit()}
         about |= {"machine": provenance.machine(CPU), "trials": self.trials}
@@ -132,12 +140,16 @@ def beyond(found):
     return float(f"{best / FACTOR:.2g}") if best == min(found) else None
 
 
-def subset(corpus, every, runs):
-    """Return a folder with the corpus's sets, of which the training set has one utterance in so many."""
+def subset(corpus, every, runs, fold):
+    """Return a folder with the corpus's sets, or a fold's, of which the training set has one utterance in so many."""
     out = runs / "data" / f"{corpus.name}-{every}"
+    sets = {name: manifest.read(corpus / f"{name}.jsonl") for name in ("train", "dev", "test")}
+    if fold:
+        out = out / f"fold-{fold['fold']}"
+        everything = [utterance for some in sets.values() for utterance in some]
+        sets = {name: [u for u in everything if u.speaker in fold[name]] for name in sets}
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("train", "dev", "test"):
-        utterances = manifest.read(corpus / f"{name}.jsonl")
+    for name, utterances in sets.items():
         manifest.write(out / f"{name}.jsonl", utterances[:: every if name == "train" else 1])
     return out
 
