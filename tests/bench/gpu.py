@@ -2,14 +2,16 @@
 
     python tests/bench/gpu.py [--out FILE] [--only PART …]
 
-A part that fails is recorded with its error and makes the exit status 1; the others still run. `--tiny --device cpu`
+Every row is written when it is measured. A part that fails is recorded with its error and the rows before it, and makes
+the exit status 1; the others still run. `--tiny --device cpu`
 runs the same code with small sizes where there is no GPU, to see that it works; its figures mean nothing.
 
 What it relies on in torch's documentation: kernels are the profiler's events of the device (torch.profiler); CUDA runs
 asynchronously, so times are taken after `torch.cuda.synchronize` (notes/cuda); cuDNN's recurrent networks repeat to the
 bit with `CUBLAS_WORKSPACE_CONFIG` set before the first call (cudnn_rnn_determinism), and the other operations with
 `torch.use_deterministic_algorithms`, which `training.deterministic` sets; F.ctc_loss has no deterministic gradient on
-CUDA, so a deterministic run takes the loss on the CPU.
+CUDA, so a deterministic run takes the loss on the CPU. torch.backends.cudnn.allow_tf32 is on by default, so that cuDNN
+would round float32 to TF32: everything here is measured as training computes, without.
 """
 
 # ruff: noqa: E402 (cuBLAS reads the variable when CUDA is first used)
@@ -19,7 +21,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import argparse
 import copy
-import json
+import gc
 import signal
 import subprocess
 import sys
@@ -47,10 +49,13 @@ from asr import bundle
 from asr.batch import Batch, Dataset
 from asr.cells.layer import Layer, TorchLayer
 from asr.evaluation import provenance
+from asr.support.device import computing_on
+from asr.support.files import write_json
 from asr.training.learner import Learner, Position
 
 ROOT = Path(__file__).resolve().parents[2]
 MIDDLE = bench_train.Size(2, 100, 39, 62, (16, 64))  # within the sizes of cuDNN's kernels for few hidden units
+Rows = Iterator[dict[str, Any]]
 RECIPE = """[corpus]
 name = "toy"
 [units]
@@ -105,6 +110,7 @@ def environment(at: Setting) -> dict[str, Any]:
     if at.cuda:
         device = torch.cuda.get_device_properties(at.device)
         facts |= {"name": device.name, "memory": device.total_memory, "devices": torch.cuda.device_count()}
+        facts |= {"TF32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32}
         facts |= {"capability": f"{device.major}.{device.minor}"}
     return facts
 
@@ -131,20 +137,17 @@ def counted(report: str) -> dict[str, int]:
     return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}
 
 
-def steps(at: Setting) -> list[dict[str, Any]]:
+def steps(at: Setting) -> Rows:
     """A training step beside packed `nn.LSTM` and torch's best route, hours of speech a second, and agreement."""
-    rows = []
     for size in at.sizes:
         data = at.corpus(size)
         for width in size.batches:
             found = bench_train.steps(size, data, at.device, width, at.rounds)
-            rows.append({"network": str(size).strip(), "batch": width, **found._asdict()})
-    return rows
+            yield {"network": str(size).strip(), "batch": width, **found._asdict()}
 
 
-def routes(at: Setting) -> list[dict[str, Any]]:
+def routes(at: Setting) -> Rows:
     """Our step by packed and by unpacked calls: its time, and the kernels that ran, longest first."""
-    rows = []
     for size in at.sizes:
         data, width = at.corpus(size), size.batches[0]
         now = data.batch(np.arange(width)).to(at.device)
@@ -152,10 +155,17 @@ def routes(at: Setting) -> list[dict[str, Any]]:
             with patch.object(TorchLayer, "_packed", way):
                 take = stepper(at, size, now)
                 (took,) = in_turn([take], at.rounds)
-                rows.append(
-                    {"network": str(size).strip(), "batch": width, "route": name, "ms": took} | kernels(at, take)
-                )
-    return rows
+                row = {"network": str(size).strip(), "batch": width, "route": name, "ms": took}
+                yield row | {"peak bytes": peak(at, take)} | kernels(at, take)
+
+
+def peak(at: Setting, take: Callable[[], object]) -> int | None:
+    """Return the most bytes that tensors have on the device during a step; None on a CPU, which does not count them."""
+    if not at.cuda:
+        return None
+    torch.cuda.reset_peak_memory_stats(at.device)
+    seconds(take)
+    return torch.cuda.max_memory_allocated(at.device)
 
 
 def stepper(at: Setting, size: bench_train.Size, now: Batch, precision: str = "float32") -> Callable[[], object]:
@@ -178,10 +188,9 @@ def kernels(at: Setting, take: Callable[[], object]) -> dict[str, Any]:
     return {"kernels": {e.key: round(getattr(e, key), 1) for e in events[:10]}, "recurrent": recurrent}
 
 
-def precision(at: Setting) -> list[dict[str, Any]]:
+def precision(at: Setting) -> Rows:
     """bfloat16 beside float32: a step's time, and the loss after some steps on one batch from the same weights."""
     kinds = ("float32", "bfloat16") if at.cuda else ("float32",)
-    rows = []
     for size in at.sizes:
         now = at.corpus(size).batch(np.arange(size.batches[-1])).to(at.device)
         learners = {}
@@ -192,8 +201,7 @@ def precision(at: Setting) -> list[dict[str, Any]]:
         times = in_turn([stepper(at, size, now, kind) for kind in kinds], at.rounds)
         apart = bench_train.difference(learners["float32"].model, copy.deepcopy(learners["float32"].model).cpu(), now)
         row = {"network": str(size).strip(), "batch": len(now.ids), "ms": dict(zip(kinds, times, strict=True))}
-        rows.append(row | {"losses": losses, "from the CPU": apart})
-    return rows
+        yield row | {"losses": losses, "from the CPU": apart}
 
 
 def descent(own: Learner, now: Batch, count: int) -> float:
@@ -203,9 +211,9 @@ def descent(own: Learner, now: Batch, count: int) -> float:
     return outcomes[-1].loss / width
 
 
-def epochs(at: Setting) -> list[dict[str, Any]]:
+def epochs(at: Setting) -> Rows:
     """Thirty epochs over a set of TIMIT's size."""
-    rows, count = [], 2 if at.tiny else 30
+    count = 2 if at.tiny else 30
     for size in at.sizes[:: 2 if len(at.sizes) > 1 else 1]:
         data = at.corpus(size, bench_train.TIMIT)
         here = data.to(at.device)
@@ -215,8 +223,7 @@ def epochs(at: Setting) -> list[dict[str, Any]]:
             took = sum(seconds(partial(bench_train.epoch, here, ours, width, number)) for number in range(count))
             speed = count * int(data.lengths.sum()) / took
             row = {"network": str(size).strip(), "batch": width, "utterances": len(data), "epochs": count}
-            rows.append(row | {"seconds": took, "frames per second": speed})
-    return rows
+            yield row | {"seconds": took, "frames per second": speed}
 
 
 def determinism(at: Setting) -> dict[str, Any]:
@@ -255,7 +262,7 @@ def resume(at: Setting) -> dict[str, Any]:
 def processes(at: Setting) -> dict[str, Any]:
     """Two processes beside one, without dropout, whose masks each process draws itself."""
     if at.cuda and torch.cuda.device_count() < 2:
-        return {"skipped": "one GPU here; it takes two"}
+        return {"skipped": "one GPU here; NCCL takes no two processes on one"}
     changes = {"encoder.dropout": 0.0}
     alone, _ = train(at, "alone", changes)
     command = [
@@ -313,8 +320,8 @@ PARTS: dict[str, Callable[[Setting], Any]] = {
 }
 
 
-def measured(at: Setting, parts: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return every part's result, and which failed."""
+def measured(at: Setting, parts: list[str], out: Path) -> list[str]:
+    """Write every part's result to a file, as soon as it is there, and return which parts failed."""
     result: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "commit": provenance.commit()}
     result |= {"machine": provenance.machine(at.device), "tiny": at.tiny}
     failed = []
@@ -322,12 +329,30 @@ def measured(at: Setting, parts: list[str]) -> tuple[dict[str, Any], list[str]]:
         print(f"{name}: {PARTS[name].__doc__}", file=sys.stderr, flush=True)
         begin = time.perf_counter()
         try:
-            result[name] = PARTS[name](at)
+            with computing_on(at.device):
+                for found in _so_far(PARTS[name](at)):
+                    result[name] = found
+                    write_json(out, result)
         except Exception as error:  # whatever it is, the other parts are still wanted
             traceback.print_exc()
-            result[name], failed = {"error": f"{type(error).__name__}: {error}"}, [*failed, name]
+            rows = {"rows": result[name]} if name in result else {}
+            result[name], failed = {"error": f"{type(error).__name__}: {error}"} | rows, [*failed, name]
+            write_json(out, result)
+        gc.collect()  # what a part that ran out of memory had
+        torch.cuda.empty_cache()  # nothing where there is no CUDA
         print(f"  {time.perf_counter() - begin:.1f} s", file=sys.stderr, flush=True)
-    return result, failed
+    return failed
+
+
+def _so_far(found: Any) -> Iterator[Any]:
+    """Yield a part's result, or the rows so far after each."""
+    if isinstance(found, dict):
+        yield found
+        return
+    rows: list[dict[str, Any]] = []
+    for row in found:
+        rows.append(row)
+        yield rows
 
 
 def main() -> None:
@@ -346,8 +371,7 @@ def main() -> None:
         )
         sys.exit(2)
     with tempfile.TemporaryDirectory() as folder:
-        result, failed = measured(Setting(device, arguments.tiny, Path(folder)), arguments.only)
-    arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        failed = measured(Setting(device, arguments.tiny, Path(folder)), arguments.only, arguments.out)
     print(f"wrote {arguments.out}" + (f"; failed: {', '.join(failed)}" if failed else ""), file=sys.stderr)
     sys.exit(1 if failed else 0)
 

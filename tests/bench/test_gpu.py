@@ -47,6 +47,23 @@ def test_a_part_that_fails_is_recorded_and_the_others_run(gpu, monkeypatch, tmp_
     assert result["routes"] == {"error": "ValueError: no such kernel"} and "torch" in result["environment"]
 
 
+def test_what_a_failing_part_measured_before_is_kept(gpu, monkeypatch, tmp_path):
+    """As if the device had run out of memory at its second row; what is measured is never rounded to TF32."""
+    seen = []
+
+    def fails(at):
+        """Fail."""
+        seen.append(torch.backends.cudnn.allow_tf32)
+        yield {"batch": 16}
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setitem(gpu.PARTS, "steps", fails)
+    out = tmp_path / "gpu.json"
+    assert run(gpu, monkeypatch, "--device", "cpu", "--tiny", "--out", out, "--only", "steps") == 1
+    assert json.loads(out.read_text())["steps"] == {"error": "OutOfMemoryError: out of memory", "rows": [{"batch": 16}]}
+    assert seen == [False]
+
+
 def test_without_a_gpu_it_says_so_in_one_line(gpu, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert run(gpu, monkeypatch, "--out", tmp_path / "gpu.json") == 2

@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import exchanges
 import numpy as np
+import torch  # noqa: F401 (on a busy machine, importing it for a case takes longer than LIMIT)
 from files import KINDS as FILES
 from tqdm import tqdm
 
