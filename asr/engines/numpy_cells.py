@@ -9,41 +9,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from asr.engines import numpy_literature
+from asr.engines import numpy_literature, numpy_lstm
 from asr.engines.architecture import Matrix, Parameters
 from asr.engines.numpy_walk import NumpyLayer, of_torch, sigmoid, walk, zeros
-
-
-def lstm(
-    weights: Parameters,
-    features: int,
-    hidden: int,
-    direction: str = "both",
-    projection: int = 0,
-    forget_bias: float = 0.0,
-    chrono: int = 0,
-) -> NumpyLayer:
-    """Return a layer of LSTM cells.
-
-    σ(x) is (1 + tanh x/2) / 2: with the sums of the gates halved beforehand, one call of tanh serves all four.
-    """
-    by_input, by_output, bias = of_torch(weights, features, hidden, 4, direction, projection)
-    order = np.r_[0 : 2 * hidden, 3 * hidden : 4 * hidden, 2 * hidden : 3 * hidden]  # i, f, g, o → i, f, o, g
-    halves = np.where(np.arange(4 * hidden) < 3 * hidden, np.float32(0.5), np.float32(1))
-    by_input, by_output, bias = (part[..., order] * halves for part in (by_input, by_output, bias))
-    down = weights.sides(direction, "weight_hr_l0", projection, hidden).swapaxes(1, 2) if projection else None
-
-    def step(x: Matrix, u: Matrix, c: Matrix) -> tuple[Matrix, Matrix]:
-        u += x
-        np.tanh(u, out=u)
-        gates = u[..., : 3 * hidden]
-        gates += 1
-        gates *= 0.5
-        c = gates[..., hidden : 2 * hidden] * c + gates[..., :hidden] * u[..., 3 * hidden :]
-        h = gates[..., 2 * hidden :] * np.tanh(c)
-        return h if down is None else np.matmul(h, down), c
-
-    return walk(step, by_input, bias, by_output, zeros(by_output, hidden))
 
 
 def gru(weights: Parameters, features: int, hidden: int, direction: str = "both", reset: str = "after") -> NumpyLayer:
@@ -89,7 +57,7 @@ def rnn(
 
 
 NUMPY_CELLS: dict[str, Callable[..., NumpyLayer]] = {
-    "lstm": lstm,
+    "lstm": numpy_lstm.lstm,
     "lstm-peephole": numpy_literature.peephole,
     "lstm-coupled": numpy_literature.coupled,
     "lstm-1997": numpy_literature.lstm1997,

@@ -4,7 +4,8 @@ Each direction walks over the frames in its own order, and a step of both is one
 40 hidden units, calling NumPy costs more than computing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,19 +94,30 @@ def walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, state: A
     def run(inputs: Matrix, before: State) -> tuple[Matrix, State]:
         frames = len(inputs)
         outputs = np.empty((frames, directions, shown), np.float32)
-        sums = np.empty((directions, min(frames, CHUNK), by_input.shape[2]), np.float32)
         of_output = np.empty((directions, 1, by_output.shape[2]), np.float32)
         output, state = before
-        for start in range(0, frames, CHUNK):
-            end = min(start + CHUNK, frames)
-            each = [inputs[start:end], inputs[frames - end : frames - start][::-1]][:directions]
-            for rows, matrix, own in zip(each, by_input, sums, strict=True):
-                multiply(rows, matrix, own[: end - start])
-            by_step = (sums[:, : end - start] + bias).swapaxes(0, 1)[:, :, None]
-            for t, x in enumerate(by_step, start):
-                output, state = step(x, np.matmul(output, by_output, out=of_output), state)
-                outputs[t, 0] = output[0, 0, :shown]
-                outputs[frames - 1 - t, 1:] = output[1:, 0, :shown]
+        for t, x in enumerate(chain.from_iterable(inputs_by_step(inputs, by_input, bias))):
+            output, state = step(x, np.matmul(output, by_output, out=of_output), state)
+            outputs[t, 0] = output[0, 0, :shown]
+            outputs[frames - 1 - t, 1:] = output[1:, 0, :shown]
         return outputs.reshape(frames, directions * shown), (output, state)
 
     return NumpyLayer(run, directions * shown, (zeros(by_output, size), state), directions)
+
+
+def inputs_by_step(inputs: Matrix, by_input: Matrix, bias: Matrix) -> Iterator[Matrix]:
+    """Yield W x + b of the steps of all directions, (n, D, 1, G), for `CHUNK` of them at most.
+
+    Args:
+        inputs: x, (T, F).
+        by_input: Wᵀ (D, F, G).
+        bias: (D, 1, G).
+    """
+    frames = len(inputs)
+    sums = np.empty((len(by_input), min(frames, CHUNK), by_input.shape[2]), np.float32)
+    for start in range(0, frames, CHUNK):
+        end = min(start + CHUNK, frames)
+        each = [inputs[start:end], inputs[frames - end : frames - start][::-1]][: len(by_input)]
+        for rows, matrix, own in zip(each, by_input, sums, strict=True):
+            multiply(rows, matrix, own[: end - start])
+        yield (sums[:, : end - start] + bias).swapaxes(0, 1)[:, :, None]
