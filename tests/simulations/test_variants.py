@@ -53,6 +53,10 @@ def test_it_says_which_cells_differ_and_of_the_others_that_no_difference_is_know
     text = table.report(list(cells), trials(cells), "frames")
     assert "fewer errors than lstm: gru; more errors than lstm: rnn;" in text
     assert "no established difference from lstm: mingru." in text
+    assert "with equal numbers of parameters" in text
+    rows = trials(cells)
+    rows[0]["parameters"] = rows[3]["parameters"] = 105  # both kinds of the first cell's trials
+    assert "with different numbers of parameters" in table.report(list(cells), rows, "frames")
     assert text.count("0.01 (3)") == 4 and "edge" not in text
 
 
@@ -97,6 +101,9 @@ def test_all_cells_get_as_many_parameters(scripts):
         assert abs(script.bundle.build(made).model.parameter_count / 20_000 - 1) <= 0.02
     with pytest.raises(SystemExit, match="has no size within 2% of 300 parameters"):
         script.with_parameters(recipe, "lstm", 300)
+    rung = script.with_parameters(recipe, "rnn layers=3 hidden=8 direction=forward block=2", 20_000).encoder
+    assert (rung.cell, rung.layers, rung.hidden) == ("rnn", 3, 8)
+    assert rung.own == {"direction": "forward", "block": 2}
 
 
 def test_the_frames_of_a_recording_vote_for_its_word(scripts):

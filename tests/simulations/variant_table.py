@@ -9,6 +9,7 @@ from asr.support import seeds
 
 SEARCH_SEED = 1000  # of the trials that choose a learning rate; all others count
 LEVEL = 0.05
+TOLERANCE = 0.02  # of the number of parameters
 
 
 def pooled(by_speaker):
@@ -46,6 +47,7 @@ def report(cells, trials, task):
     if len(common) < 2:
         return f"{len(common)} seeds are there for all cells; a comparison needs at least 2"
     first = cells[0]
+    sizes = [own[0]["parameters"] for own in finals.values()]
     tests = {cell: compared(finals[cell], finals[first]) for cell in cells[1:]}
     corrected = holm({cell: max(found["p_seeds"], found["p_speakers"]) for cell, found in tests.items()})
     lines = [
@@ -66,7 +68,8 @@ def report(cells, trials, task):
             row += ["", "", ""]
         row += [f"{1e6 * statistics.mean(t['cpu_seconds'] / t['frames'] for t in own):.0f}"]
         lines.append("| " + " | ".join(map(str, row)) + " |")
-    return "\n".join([*lines, "", sentence(first, tests, corrected, len(common), task)] if tests else lines)
+    alike = max(sizes) / min(sizes) <= 1 + 2 * TOLERANCE
+    return "\n".join([*lines, "", sentence(first, tests, corrected, len(common), task, alike)] if tests else lines)
 
 
 def _rate(cell, trials):
@@ -121,7 +124,7 @@ def holm(values):
     return found
 
 
-def sentence(first, tests, corrected, number, task):
+def sentence(first, tests, corrected, number, task, alike):
     """Return what the comparison allows to say, and no more."""
     groups = {"fewer errors than": [], "more errors than": [], "no established difference from": []}
     for cell, found in tests.items():
@@ -129,7 +132,8 @@ def sentence(first, tests, corrected, number, task):
         groups[("fewer" if found["mean"] < 0 else "more") + " errors than" if known else list(groups)[2]].append(cell)
     said = "; ".join(f"{what} {first}: {', '.join(some)}" for what, some in groups.items() if some)
     what = "units" if task == "ctc" else task
+    sizes = "equal" if alike else "different"
     return (
-        f"In {what} of the test set's speakers, over {number} seeds, with equal numbers of parameters and a learning "
+        f"In {what} of the test set's speakers, over {number} seeds, with {sizes} numbers of parameters and a learning "
         f"rate of its own for each cell: {said}. Other sizes, corpora and lengths of training may order them otherwise."
     )

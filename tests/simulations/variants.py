@@ -7,11 +7,12 @@
 
 `frames` is classification of frames by the phone that is said in their middle, as in the study; `words` that of
 recordings of one word each, many frames to one label; `ctc` is recognition, with greedy decoding. Each cell gets the
-hidden units with which the network has as many parameters as the recipe's own, within 2 %. Its learning rate is
-searched on dev with a seed of its own: the given rates, then steps beyond the best one while that is the highest or the
-lowest, up to `--trials`. Then each seed trains all cells with their rates. Nothing is chosen on test, and no epoch: the
-last one counts. Every trial is written at once; the same command resumes. A file of folds, as of `folds.py`, names
-the speakers of each set; every fold has a search of its own, since another's dev may be its test.
+hidden units with which the network has as many parameters as the recipe's own, within 2 %, unless `--cell` says them,
+as for a ladder of networks: `--cell "lstm-peephole layers=3 hidden=40"`. Its learning rate is searched on dev with a
+seed of its own: the given rates, then steps beyond the best one while that is the highest or the lowest, up to
+`--trials`. Then each seed trains all cells with their rates. Nothing is chosen on test, and no epoch: the last one
+counts. Every trial is written at once; the same command resumes. A file of folds, as of `folds.py`, names the speakers
+of each set; every fold has a search of its own, since another's dev may be its test.
 
 A difference from the first cell counts if two tests agree after Holm's correction for the number of cells: a paired
 t-test over seeds, which share the order of the batches, and the paired bootstrap over speakers.
@@ -30,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from variant_table import SEARCH_SEED, pooled, report
+from variant_table import SEARCH_SEED, TOLERANCE, pooled, report
 
 from asr import batch, bundle, config, dataset, manifest
 from asr.decoders import Greedy
@@ -45,7 +46,6 @@ from asr.training.learner import Learner, Position
 from asr.training.run import start
 
 CELLS = ("lstm", "lstm-peephole", "lstm-coupled", "lstm-1997 recurrence=cells", "gru", "rnn", "mingru")
-TOLERANCE = 0.02  # of the number of parameters
 FACTOR = 3.0  # between rates that are tried beyond the given ones
 NOWHERE = -100  # the label of a frame in a phone that is not scored, as torch ignores it
 CPU = torch.device("cpu")
@@ -155,19 +155,23 @@ def subset(corpus, every, runs, fold):
 
 
 def with_parameters(recipe, cell, target):
-    """Return the recipe with a cell and the hidden units that come nearest to a number of parameters.
+    """Return the recipe with a cell and the hidden units that come nearest to a number of parameters, or its own.
 
     Raises:
         SystemExit: None comes within `TOLERANCE`.
     """
-    name, *own = cell.split()
-    settings = dict(setting.split("=", 1) for setting in own)
+    name, *settings = cell.split()
+    settings = _values(dict(setting.split("=", 1) for setting in settings))
+    shape = {key: settings.pop(key) for key in ("layers", "hidden") if key in settings}
+    recipe = replace(recipe, encoder=replace(recipe.encoder, cell=name, own=settings, **shape))
+    if "hidden" in shape:
+        return recipe
     found = {}
     low, high = 1, 2048
     while low <= high:  # the number grows with the hidden units; not every one suits every cell
         middle = (low + high) // 2
         for hidden in range(middle, middle + 64):
-            made = replace(recipe, encoder=replace(recipe.encoder, cell=name, hidden=hidden, own=_values(settings)))
+            made = replace(recipe, encoder=replace(recipe.encoder, hidden=hidden))
             try:
                 count = bundle.build(made).model.parameter_count
             except AsrError:
