@@ -178,7 +178,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return every setting by section and key; an entry's own settings in a table with its name."""
-        return {one.name: _as_dict(getattr(self, one.name)) for one in fields(self)}
+        return {one.name: section_as_dict(getattr(self, one.name)) for one in fields(self)}
 
     def flat(self) -> dict[str, Value]:
         """Return every setting by `section.key`; an entry's own settings as the section's."""
@@ -189,7 +189,7 @@ class Recipe:
         return flat
 
 
-def _as_dict(section: Any) -> dict[str, Any]:  # noqa: ANN401
+def section_as_dict(section: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return a section's settings; an entry's own in a table with its name."""
     row = {one.name: getattr(section, one.name) for one in fields(section) if one.name not in _OWN}
     if isinstance(section, Section) and section.own:
@@ -215,9 +215,18 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
     except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, or a number of too many digits
         raise AsrError(f"{path}: not a recipe ({error}); recipes are TOML") from error
     recipe = parse(table, str(path))
+    return overridden(recipe, overrides)
+
+
+def overridden(part: Part, overrides: Iterable[str]) -> Part:
+    """Return a recipe, or another dataclass of sections, changed by overrides such as `encoder.hidden=250`.
+
+    Raises:
+        AsrError: As `load`.
+    """
     for override in overrides:
-        recipe = _override(recipe, override)
-    return recipe
+        part = _override(part, override)
+    return part
 
 
 def parse(table: Mapping[str, Any], where: str) -> Recipe:
@@ -230,7 +239,12 @@ def parse(table: Mapping[str, Any], where: str) -> Recipe:
     Raises:
         AsrError: A key is unknown; a value has the wrong type or is out of range.
     """
-    return _fill(Recipe(), table, where, "")
+    return filled_from(Recipe(), table, where)
+
+
+def filled_from(part: Part, table: Mapping[str, Any], where: str) -> Part:
+    """Return a dataclass of sections with the values in a table of tables; arguments and errors as for `parse`."""
+    return _fill(part, table, where, "")
 
 
 def resolved(section: Named, entries: Mapping[str, Any]) -> Named:
@@ -306,7 +320,7 @@ def _shown(value: Value) -> str:
     return toml(value) if isinstance(value, tuple) else "–" if value is None else str(value)
 
 
-def _override(recipe: Recipe, override: str) -> Recipe:
+def _override(part: Part, override: str) -> Part:
     where = f"--set {override}" if len(override) < 100 else f"--set {override[:80]}…"
     path, equals, text = override.partition("=")
     section, dot, key = path.strip().partition(".")
@@ -317,7 +331,7 @@ def _override(recipe: Recipe, override: str) -> Recipe:
     except (ValueError, RecursionError):
         value = text.strip()  # so that `encoder.cell=lstm` needs no quotes through make and the shell
     entry, dot, own = key.partition(".")
-    return _fill(recipe, {section: {entry: {own: value} if dot else value}}, where, "")
+    return _fill(part, {section: {entry: {own: value} if dot else value}}, where, "")
 
 
 def _fill(part: Part, table: Mapping[str, Any], where: str, name: str) -> Part:

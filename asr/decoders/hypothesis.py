@@ -20,9 +20,11 @@ class Hypothesis:
 
     Attributes:
         ids: The labelling (L,), without blanks.
-        score: What the decoder maximizes, natural log: acoustic + weight · language model + bonus · length.
+        score: What the decoder maximizes, natural log: acoustic + weight · language model + bonus · length, and
+            the weight of a second language model times what that says of it.
         acoustic: The log-probability given the log-probs alone.
         language: The log-probability given the language model alone; 0 without one.
+        second: That given the second language model, which ranks what the search found; 0 without one.
         frames: For each id, the half-open span (first, last + 1) of frames in which it was recognized.
         confidence: For each id, an estimate of the probability that it is correct; empty if not estimated.
         words: The words of the labelling; empty if the decoder does not search for words.
@@ -39,6 +41,7 @@ class Hypothesis:
     words: tuple[str, ...] = ()
     word_frames: tuple[tuple[int, int], ...] = ()
     word_confidence: tuple[float, ...] = ()
+    second: float = 0.0
 
 
 class Decoder(Protocol):
@@ -53,8 +56,8 @@ class DecoderSettings:
 
     A subclass declares each setting as a field with `asr.support.settings.setting`: its default, its limits, its help
     text, and the values that `asr tune` tries. The command line, `asr tune`, result files and the report read them from
-    there. A setting named `lm` is the path of a language model's ARPA file, and `asr tune` estimates one where none is
-    given.
+    there. A setting named `lm` is the path of a language model's ARPA file, and `asr tune` estimates one where neither
+    it nor `rescore` is given.
 
     Attributes:
         name: Its key in the table.

@@ -73,7 +73,10 @@ class Network:
         return [layer.first for layer in self._layers]
 
     def carry(self, hidden: Matrix, states: list[State]) -> Matrix:
-        """Return the log-probs (T', V) of what the front end returned; leave the states as they are after it."""
+        """Return the log-probs (T', V) of what the front end returned; leave the states as they are after it.
+
+        States of B sequences, `numpy_walk.chosen`, take the frames of all of them, in neighboring rows.
+        """
         below = hidden[:, :0]  # cell states of the layer below
         for number, layer in enumerate(self._layers):
             inputs = np.concatenate([hidden, below], axis=1) if layer.carries else hidden

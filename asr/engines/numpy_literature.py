@@ -27,7 +27,7 @@ def peephole(
     before, after = np.stack([pi, pf], axis=1)[:, None], po[:, None]  # (D, 1, 2, H), (D, 1, H)
 
     def step(x: Matrix, u: Matrix, c: Matrix) -> tuple[Matrix, Matrix]:
-        sums = (x + u).reshape(len(x), 1, 4, hidden)
+        sums = (x + u).reshape(len(x), -1, 4, hidden)
         write = sigmoid(sums[:, :, :2] + before * c[:, :, None])
         c = write[:, :, 1] * c + write[:, :, 0] * np.tanh(sums[:, :, 2])
         return sigmoid(sums[:, :, 3] + after * c) * np.tanh(c), c

@@ -36,16 +36,17 @@ def lstm(
     _, directions, size, _ = by_output.shape
 
     def run(inputs: Matrix, before: State) -> tuple[Matrix, State]:
-        walked = np.empty((len(inputs), directions, 1, size), np.float32)
-        block = np.empty((5, directions, 1, hidden), np.float32)
-        block[0] = before[1]
-        output, start = before[0], 0
-        for by_step in inputs_by_step(inputs, by_input, bias):
-            blocks = by_step.reshape(len(by_step), directions, 1, 4, hidden).transpose(0, 3, 1, 2, 4)
+        (output, state), start = before, 0
+        together = output.shape[1]
+        walked = np.empty((len(inputs) // together, directions, together, size), np.float32)
+        block = np.empty((5, directions, together, hidden), np.float32)
+        block[0] = state
+        for by_step in inputs_by_step(inputs, by_input, bias, together):
+            blocks = by_step.reshape(len(by_step), directions, together, 4, hidden).transpose(0, 3, 1, 2, 4)
             output = _walk(block, np.ascontiguousarray(blocks), output, by_output, down, walked[start:])
             start += len(by_step)
-        outputs = np.concatenate([walked[:, 0, 0], *walked[::-1, 1:, 0].swapaxes(0, 1)], axis=1)
-        return outputs, (output.copy(), block[0])
+        outputs = np.concatenate([walked[:, 0], *walked[::-1, 1:].swapaxes(0, 1)], axis=2)
+        return outputs.reshape(len(inputs), directions * size), (output.copy(), block[0])
 
     return NumpyLayer(run, directions * size, (zeros(bias, size), zeros(bias, hidden)), directions)
 
@@ -56,12 +57,12 @@ def _walk(
     """Take as many steps as there are inputs, and return the last output.
 
     Args:
-        block: (5, D, 1, H): the states, which are replaced, and the sums g, f, i and o, workspace.
-        inputs: W x + b, (n, 4, D, 1, H).
-        output: Before the first step, (D, 1, P).
+        block: (5, D, B, H): the states, which are replaced, and the sums g, f, i and o, workspace.
+        inputs: W x + b, (n, 4, D, B, H).
+        output: Before the first step, (D, B, P).
         by_output: Uᵀ (4, D, P, H).
         down: The projection (D, H, P).
-        walked: (n or more, D, 1, P), takes the outputs.
+        walked: (n or more, D, B, P), takes the outputs.
     """
     add, multiply, tanh = np.add, np.multiply, np.tanh
     one, half = np.ones((), np.float32), np.full((), 0.5, np.float32)

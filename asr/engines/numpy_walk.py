@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asr.engines.architecture import Matrix, Parameters
+from asr.engines.architecture import Ints, Matrix, Parameters
 from asr.features.framing import multiply
 
-Step = Callable[[Matrix, Matrix, Any], tuple[Matrix, Any]]  # W x + b and U h, (D, 1, …) each, state → output, state
-State = tuple[Matrix, Any]  # the output of a layer's last step, (D, 1, P), and its cell's state
+Step = Callable[[Matrix, Matrix, Any], tuple[Matrix, Any]]  # W x + b and U h, (D, B, …) each, state → output, state
+State = tuple[Matrix, Any]  # the output of a layer's last step, (D, B, P), and its cell's state
 
 CHUNK = 512  # frames whose W x are computed together: an hour of them would fill the memory
 
 
 class NumpyLayer(NamedTuple):
-    """A layer, for one utterance at a time.
+    """A layer, for one utterance at a time, or for B sequences that take each step together.
+
+    Their frames are then in neighboring rows, (T B, F); B is that of the state, see `chosen`.
 
     Attributes:
         run: What it makes of inputs (T, F) and its state before them: outputs (T, size), and its state after them.
@@ -76,6 +78,13 @@ def zeros(by_output: Matrix, hidden: int) -> Matrix:
     return np.zeros((len(by_output), 1, hidden), np.float32)
 
 
+def chosen(state: Any, rows: Ints) -> Any:  # noqa: ANN401
+    """Return a state, or a part of one, of these of its sequences, in this order and as often as they are named."""
+    if isinstance(state, tuple):
+        return tuple(chosen(part, rows) for part in state)
+    return state[:, rows] if isinstance(state, np.ndarray) else state  # a clock is the same for all
+
+
 def walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, state: Any, shown: int = 0) -> NumpyLayer:  # noqa: ANN401
     """Return a layer that takes a cell's steps in its directions; outputs begin with zeros.
 
@@ -92,32 +101,38 @@ def walk(step: Step, by_input: Matrix, bias: Matrix, by_output: Matrix, state: A
     shown = shown or size
 
     def run(inputs: Matrix, before: State) -> tuple[Matrix, State]:
-        frames = len(inputs)
-        outputs = np.empty((frames, directions, shown), np.float32)
-        of_output = np.empty((directions, 1, by_output.shape[2]), np.float32)
         output, state = before
-        for t, x in enumerate(chain.from_iterable(inputs_by_step(inputs, by_input, bias))):
+        together = output.shape[1]
+        frames = len(inputs) // together
+        outputs = np.empty((frames, together, directions, shown), np.float32)
+        of_output = np.empty((directions, together, by_output.shape[2]), np.float32)
+        for t, x in enumerate(chain.from_iterable(inputs_by_step(inputs, by_input, bias, together))):
             output, state = step(x, np.matmul(output, by_output, out=of_output), state)
-            outputs[t, 0] = output[0, 0, :shown]
-            outputs[frames - 1 - t, 1:] = output[1:, 0, :shown]
-        return outputs.reshape(frames, directions * shown), (output, state)
+            outputs[t, :, 0] = output[0, :, :shown]
+            if directions == 2:
+                outputs[frames - 1 - t, :, 1] = output[1, :, :shown]
+        return outputs.reshape(frames * together, directions * shown), (output, state)
 
     return NumpyLayer(run, directions * shown, (zeros(by_output, size), state), directions)
 
 
-def inputs_by_step(inputs: Matrix, by_input: Matrix, bias: Matrix) -> Iterator[Matrix]:
-    """Yield W x + b of the steps of all directions, (n, D, 1, G), for `CHUNK` of them at most.
+def inputs_by_step(inputs: Matrix, by_input: Matrix, bias: Matrix, together: int = 1) -> Iterator[Matrix]:
+    """Yield W x + b of the steps of all directions, (n, D, B, G), for `CHUNK` of them at most.
 
     Args:
-        inputs: x, (T, F).
+        inputs: x, (T B, F).
         by_input: Wᵀ (D, F, G).
         bias: (D, 1, G).
+        together: B, sequences.
     """
-    frames = len(inputs)
-    sums = np.empty((len(by_input), min(frames, CHUNK), by_input.shape[2]), np.float32)
+    frames = len(inputs) // together
+    inputs = inputs.reshape(frames, together, -1)
+    sums = np.empty((len(by_input), min(frames, CHUNK) * together, by_input.shape[2]), np.float32)
     for start in range(0, frames, CHUNK):
         end = min(start + CHUNK, frames)
         each = [inputs[start:end], inputs[frames - end : frames - start][::-1]][: len(by_input)]
         for rows, matrix, own in zip(each, by_input, sums, strict=True):
-            multiply(rows, matrix, own[: end - start])
-        yield (sums[:, : end - start] + bias).swapaxes(0, 1)[:, :, None]
+            flat = rows.reshape(-1, rows.shape[2])
+            multiply(flat, matrix, own[: len(flat)])
+        some = (sums[:, : (end - start) * together] + bias).reshape(len(sums), -1, together, sums.shape[2])
+        yield some.swapaxes(0, 1)

@@ -1,6 +1,7 @@
-"""N-gram language models over units or words: estimated, read and written, scored one symbol at a time.
+"""Language models over units or words: n-grams, estimated, read and written here, and recurrent ones (`recurrent.py`).
 
-A search needs three methods: `start` is the initial state, `score` appends a symbol, `finish` ends the sentence. `NoLM`
+Both give whole sentences' log-probabilities (`totals`), which ranks what a search found. A search itself needs three
+methods, which n-grams have: `start` is the initial state, `score` appends a symbol, `finish` ends the sentence. `NoLM`
 has the same methods and scores everything 0. Scores are natural logs; ARPA's log10 is converted once.
 """
 
@@ -9,19 +10,20 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from asr.errors import AsrError, AsrWarning, InputError
-from asr.lm import arpa, automaton, kneser_ney
+from asr.lm import arpa, automaton, kneser_ney, recurrent
 from asr.lm.automaton import START_STATE, Automaton, step
 from asr.lm.ngrams import Floats, Grams, Ids
+from asr.lm.recurrent import Recurrent, is_recurrent
+from asr.lm.symbol_set import END, START, UNKNOWN, SymbolSet
 
-START, END = "<s>", "</s>"
-UNKNOWN = ("<unk>", "<UNK>")  # for every symbol outside the vocabulary; written as the first
+SOME = 256  # sentences scored at once
 MAX_CELLS = 50_000_000  # of dense tables: 0.6 GB
 
 Tables = tuple[Ids, Floats, Floats]
@@ -65,7 +67,7 @@ class NoLM:
 
 
 @dataclass(frozen=True, eq=False)
-class Ngram:
+class Ngram(SymbolSet):
     """A back-off n-gram model; never changed once made. Made by `estimate` and `read`.
 
     Attributes:
@@ -74,7 +76,6 @@ class Ngram:
         automaton: The same for search.
     """
 
-    symbols: tuple[str, ...]
     grams: tuple[Grams, ...]
     automaton: Automaton
     start: ClassVar[int] = START_STATE
@@ -99,29 +100,6 @@ class Ngram:
         """The n of its longest n-grams."""
         return len(self.grams)
 
-    @property
-    def unknown(self) -> int | None:
-        """The id of `<unk>`; None in a closed vocabulary."""
-        return next((self._ids[name] for name in UNKNOWN if name in self._ids), None)
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {symbol: id for id, symbol in enumerate(self.symbols)}
-
-    def ids(self, symbols: Sequence[str]) -> list[int]:
-        """Return the symbols' ids, that of `<unk>` for those the model does not know.
-
-        Raises:
-            AsrError: The model does not know a symbol and has no `<unk>`, or it is `<s>` or `</s>`.
-        """
-        table, unknown = self._ids, self.unknown
-        for symbol in symbols:
-            if symbol in (START, END):
-                raise AsrError(f"'{symbol}' is a sentence boundary and cannot occur in text; remove it")
-            if symbol not in table and unknown is None:
-                raise AsrError(f"the language model lacks '{symbol}' and has no <unk>; train it with this symbol")
-        return [table.get(symbol, -1 if unknown is None else unknown) for symbol in symbols]
-
     def score(self, state: int, symbol: int) -> tuple[int, float]:
         """Return the state after a symbol, and the symbol's natural log-probability (−∞ for `<s>` and `</s>`)."""
         state, score = step(self.automaton, state, symbol)
@@ -130,6 +108,17 @@ class Ngram:
     def finish(self, state: int) -> float:
         """Return the natural log-probability that the sentence ends."""
         return float(self.automaton.final[state])
+
+    def totals(self, sentences: Sequence[Sequence[int]]) -> Floats:
+        """Return the natural log-probability of each sentence of ids, its end included, (N,)."""
+        found = np.zeros(len(sentences))
+        for row, sentence in enumerate(sentences):
+            state = self.start
+            for symbol in sentence:
+                state, score = self.score(state, symbol)
+                found[row] += score
+            found[row] += self.finish(state)
+        return found
 
     def tables(self, symbols: Sequence[str]) -> Tables:
         """Return the model as look-up tables for a search over units; state 0 is the start.
@@ -205,12 +194,15 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Sequenc
     return Ngram.of(symbols, kneser_ney.estimate(encoded, len(symbols), order, start=0))
 
 
-def read(path: str | os.PathLike[str]) -> Ngram:
-    """Return the model of an ARPA file; gunzipped if its name ends in .gz.
+def read(path: str | os.PathLike[str]) -> Ngram | Recurrent:
+    """Return the model in a file: a recurrent one (.safetensors), or that of an ARPA file, gunzipped if it is a .gz.
 
     Raises:
         InputError: As `arpa.read`, or `<s>` or `</s>` is missing.
+        BundleError: As `recurrent.read`.
     """
+    if is_recurrent(path):
+        return recurrent.read(path)
     symbols, grams = arpa.read(Path(path))
     try:
         return Ngram.of(symbols, grams)
@@ -218,12 +210,24 @@ def read(path: str | os.PathLike[str]) -> Ngram:
         raise InputError(f"{path}: {error}") from error
 
 
-def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
-    """Return the model of an ARPA file for a search over some symbols; the file read last is kept.
+def searching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
+    """Return the model of an ARPA file for a search over some symbols; arguments are those of `matching`.
+
+    Raises:
+        InputError: As `matching`, or the model is recurrent.
+    """
+    model = matching(path, symbols, what)
+    if not isinstance(model, Ngram):
+        raise InputError(f"{path}: a recurrent language model cannot be searched with; pass it as --rescore")
+    return model
+
+
+def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram | Recurrent:
+    """Return the model in a file for decoding in some symbols; those read last are kept.
 
     Args:
         path: The file.
-        symbols: What the search is over.
+        symbols: What is decoded.
         what: What they are, for messages: `units`, `words of FILE`.
 
     Raises:
@@ -252,8 +256,8 @@ def matching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
     return model
 
 
-@lru_cache(maxsize=1)  # `asr tune` builds some fifty searches with one model
-def _kept(path: Path, stamp: tuple[int, int] | None) -> Ngram:
+@lru_cache(maxsize=2)  # `asr tune` builds some fifty searches with one model, or two
+def _kept(path: Path, stamp: tuple[int, int] | None) -> Ngram | Recurrent:
     return read(path)
 
 
@@ -266,23 +270,18 @@ def write(lm: Ngram, path: str | os.PathLike[str]) -> None:
     arpa.write(Path(path), lm.symbols, lm.grams)
 
 
-def perplexity(lm: Ngram, sentences: Iterable[Sequence[str]]) -> Perplexity:
+def perplexity(lm: Ngram | Recurrent, sentences: Iterable[Sequence[str]]) -> Perplexity:
     """Return the perplexity of sentences, how many tokens they contain, and how many of these the model does not know.
 
     Raises:
-        AsrError: There are no sentences, or the model cannot score a symbol; see `Ngram.ids`.
+        AsrError: There are no sentences, or the model cannot score a symbol; see `SymbolSet.ids`.
     """
-    total, tokens, unknown = 0.0, 0, 0
-    known = set(lm.symbols)
-    for sentence in sentences:
-        state = lm.start
-        for symbol in lm.ids(sentence):
-            state, score = lm.score(state, symbol)
-            total += score
-        total += lm.finish(state)
-        tokens += len(sentence) + 1
-        unknown += sum(symbol not in known for symbol in sentence)
-    if not tokens:
+    said = [list(sentence) for sentence in sentences]
+    if not said:
         raise AsrError("no sentences to score; add some")
-    surprise = -total / tokens
+    known = set(lm.symbols)
+    tokens = sum(len(sentence) + 1 for sentence in said)
+    unknown = sum(symbol not in known for sentence in said for symbol in sentence)
+    scored = [lm.totals([lm.ids(sentence) for sentence in said[n : n + SOME]]) for n in range(0, len(said), SOME)]
+    surprise = -float(np.concatenate(scored).sum()) / tokens
     return Perplexity(math.exp(surprise) if surprise < 700 else math.inf, tokens, unknown)

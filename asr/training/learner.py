@@ -1,6 +1,7 @@
-"""One optimizer step: forward, CTC, backward, all-reduce, clip, update; a step with a non-finite loss is skipped."""
+"""One optimizer step: forward, loss, backward, all-reduce, clip, update; a step with a non-finite loss is skipped."""
 
 import math
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from asr.training import schedule, truncation
 from asr.training.weight_noise import noisy
 
 NON_FINITE_GRADIENT = "finite loss, non-finite gradient"
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor, Sequence[str]], Tensor]
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "sgd": SGD}
 SCHEDULES = ("one-cycle", "halving", "constant")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -96,6 +98,7 @@ class Learner:
         device: The model's.
         group: The processes that take each step together.
         augment: Applied to the features of every batch.
+        loss: Each utterance's, (B,), of the arguments of `ctc.loss`.
 
     Raises:
         AsrError: The precision, optimizer or schedule is unknown, or the device does not support the precision.
@@ -109,9 +112,10 @@ class Learner:
         device: torch.device,
         group: ProcessGroup,
         augment: Augmentation = UNCHANGED,
+        loss: Loss = ctc.loss,
     ) -> None:
         self.model, self.settings, self.steps, self.device, self.group = model, settings, steps, device, group
-        self._augment = augment
+        self._augment, self._loss = augment, loss
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.halvings = 0  # of the learning rate, which the loop counts
         check(settings, device)
@@ -168,7 +172,7 @@ class Learner:
         log_probs, lengths = self._log_probs(batch, position)
         if self.settings.deterministic:
             log_probs = log_probs.cpu()  # CUDA's CTC loss sums its gradient in no fixed order
-        losses = ctc.loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)
+        losses = self._loss(log_probs.float(), lengths, batch.targets, batch.target_lengths, batch.ids)
         return losses.to(self.device)
 
     def _log_probs(self, batch: Batch, position: Position) -> tuple[Tensor, Tensor]:
