@@ -9,6 +9,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -100,7 +101,6 @@ def _cache_best_effort(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which 
     save_overload, load_overload = (getattr(cache, name, None) for name in ("save_overload", "load_overload"))
     if not (save_overload and load_overload):
         return dispatcher
-    load_overload = _quick_load(cache) or load_overload
 
     def save(*what: object) -> None:
         with suppress(OSError), _locked(cache.cache_path, fcntl.LOCK_EX):
@@ -108,35 +108,27 @@ def _cache_best_effort(dispatcher: Any) -> Any:  # noqa: ANN401 (Numba's, which 
 
     def load(*what: object) -> object:
         with _locked(cache.cache_path, fcntl.LOCK_SH):
-            try:
-                return load_overload(*what)
-            except Exception:  # unpickling may raise anything
-                with suppress(Exception):
-                    cache.flush()
-                return None
+            for way in (partial(_quick_load, cache), load_overload):
+                with suppress(Exception):  # unpickling may raise anything, and the quick way where Numba has changed
+                    return way(*what)
+            with suppress(Exception):
+                cache.flush()
+            return None
 
     cache.save_overload, cache.load_overload = save, load
     return dispatcher
 
 
-def _quick_load(cache: Any) -> Callable[[object, object], object] | None:  # noqa: ANN401
-    """Return what loads a compiled function in a fifth of the time that Numba takes; None where Numba has changed.
+def _quick_load(cache: Any, signature: object, target: object) -> object:  # noqa: ANN401
+    """Return a compiled function in a fifth of the time that Numba takes to load it; None where it is not on disk.
 
     Numba first imports all that it can compile, hundreds of modules, of which a compiled function needs none: it calls
     Numba's runtime only. What is not on disk is compiled after that import as ever.
     """
-    if not (load := getattr(cache, "_load_overload", None)):
-        return None
-    try:
-        from numba.core.runtime.nrt import rtsys
-    except ImportError:
-        return None
+    from numba.core.runtime.nrt import rtsys
 
-    def quick(signature: object, target: object) -> object:
-        cast(Any, rtsys).initialize(target)
-        return load(signature, target)
-
-    return quick
+    cast(Any, rtsys).initialize(target)
+    return cache._load_overload(signature, target)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import sys
 import pytest
 from numba.core import caching
 from numba.core.cpu import CPUContext
+from numba.core.runtime.nrt import rtsys
 
 from asr.support import jit
 from asr.support.jit import compiled, compiled_with
@@ -44,6 +45,35 @@ def test_what_is_on_disk_is_loaded_without_the_modules_that_numba_compiles_with(
     assert compiled(_next)(41) == 42
 
 
+@pytest.mark.parametrize("changed", [(caching.Cache, "_load_overload"), (type(rtsys), "initialize")])
+def test_where_numba_has_changed_what_is_on_disk_is_loaded_its_own_way(changed, monkeypatch):
+    """The first call of such a name fails as another signature would; nothing is emptied."""
+    owner, name = changed
+    original, calls = getattr(owner, name), []
+
+    def once(self, *what):
+        calls.append(what)
+        if len(calls) == 1:
+            raise TypeError("takes another argument")
+        return original(self, *what)
+
+    assert compiled(_previous)(43) == 42
+    monkeypatch.setattr(caching.IndexDataCacheFile, "flush", lambda _: pytest.fail("emptied"))
+    monkeypatch.setattr(owner, name, once)
+    again = compiled(_previous)
+    assert again(43) == 42 and len(calls) > 1
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
+def test_a_cache_of_another_version_of_the_source_is_not_loaded(monkeypatch):
+    assert compiled(_previous)(43) == 42
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", lambda *_: None)
+    monkeypatch.setattr(caching._SourceFileBackedLocatorMixin, "get_source_stamp", lambda _: (0.0, 0))
+    again = compiled(_previous)
+    assert again(43) == 42
+    assert not again.stats.cache_hits and again.stats.cache_misses
+
+
 def test_without_numbas_compiler_class_functions_are_compiled_all_the_same(monkeypatch):
     original = builtins.__import__
 
@@ -76,6 +106,10 @@ def _half(number):
 
 def _next(number):
     return number + 1
+
+
+def _previous(number):
+    return number - 1
 
 
 def _twice(number):
