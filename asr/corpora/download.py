@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from asr.errors import InputError
@@ -221,7 +221,7 @@ def _verify(archive: Archive, part: Path, record: Path) -> None:
         write_json(record, known | {archive.url: {"size": size, "checksum": found}})
 
 
-def _recorded(record: Path) -> dict[str, dict[str, str]]:
+def _recorded(record: Path) -> dict[str, dict[str, Any]]:
     """Return the facts of the archives that were downloaded before, by address.
 
     Raises:

@@ -64,8 +64,9 @@ def stored(out: Path, name: str, case: str, seed: int) -> Trial | None:
     path, today = _file(out, name, case, seed), _case(name, case)
     if not path.exists():
         return None
+    content = text.read(path, "trial")
     try:
-        row = text.parsed(text.read(path, "trial"))
+        row = text.parsed(content)
         if row["settings"] != json.loads(json.dumps(dict(today.settings))):
             return None
         return Trial(today, seed, dict(row["observed"]), float(row["seconds"]))

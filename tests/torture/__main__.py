@@ -1,6 +1,6 @@
 """Try to break what runs for long: kill it, stop it, fill its disk, inject NaN and Inf, flip bits in its files.
 
-    python tests/torture                         # everything, about twenty minutes on two cores
+    python tests/torture                         # everything, about half an hour on two cores
     python tests/torture kill --times 100
     python tests/torture serve import --times 5 --seed 2
 
