@@ -245,6 +245,7 @@ class Recognizer:
     def stream(self, rate: int, name: str = "<stream>") -> Stream:
         """Return a stream, which recognizes audio while it arrives.
 
+        >>> from asr import audio
         >>> samples, rate = audio.read("one.wav")
         >>> stream = recognizer.stream(rate)
         >>> for block in np.array_split(samples, 8):
