@@ -16,6 +16,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ class Shard:
         """
         width = 4 * self.frames.shape[1]
         first = start * width // mmap.PAGESIZE * mmap.PAGESIZE
-        self._map.madvise(mmap.MADV_WILLNEED, first, stop * width - first)
+        with suppress(OSError):  # it is advice; the rows are read all the same
+            self._map.madvise(mmap.MADV_WILLNEED, first, stop * width - first)
 
     def _array(self, kind: str, start: int, count: int) -> npt.NDArray[Any]:
         return np.frombuffer(self._map, kind, count, start)
