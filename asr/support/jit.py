@@ -123,8 +123,8 @@ def _quick_load(cache: Any, signature: object, target: object) -> object:  # noq
     """Return a compiled function in a fifth of the time that Numba takes to load it; None where it is not on disk.
 
     Numba first imports all that it can compile, hundreds of modules, of which a compiled function needs none: it calls
-    Numba's runtime only. What is not on disk is compiled after that import as ever. Python's `hash` and `parallel=True`,
-    which no function here uses, would need more than that runtime.
+    Numba's runtime only. What is not on disk is compiled after that import as ever. Python's `hash` and
+    `parallel=True`, which no function here uses, would need more than that runtime.
     """
     from numba.core.runtime.nrt import rtsys
 
