@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 OPEN = 16.0  # σ(−16) = 1e-7
 HELD = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # frames between writing and reading
 VALUES = (0.2, 0.6)
+NOTHING = 1e-30  # a share of the gradient that is not worth its digits
 CELLS_SHOWN = "lstm-1997 lstm lstm-peephole lstm-coupled lstm-depth-gated gru mingru rnn".split()  # all but clockwork
 
 
@@ -54,7 +55,8 @@ def summary(trials: Sequence[Trial]) -> list[TableRow]:
         error = max(abs(one["read"][str(value)][-1] - value) for one in seen for value in VALUES)
         gradient = min(one["gradient"][str(value)][-1] for one in seen for value in VALUES)
         frames = seen[0]["held"][-1]
-        text = f"after {frames} frames: off by {error:.1g}, gradient {gradient:.6g} of that at once"
+        left = f"{gradient:.6g}" if gradient > NOTHING else f"below {NOTHING:g}"
+        text = f"after {frames} frames: off by {error:.1g}, gradient {left} of that at once"
         rows.append(TableRow(name, text, some[0].case.published))
     return rows
 

@@ -144,4 +144,7 @@ EXPERIMENT = Experiment(
     summary=summary,
     picture=picture,
     size=(7.0, 4.2),
+    caption="The error from above, over the recurrent weight w and the bias b, the darker the larger; the wall runs "
+    "from the upper left to the lower right. Two descents start at the same point: the plain one leaves the picture "
+    "with one step at the wall, the clipped one follows the wall down to error 0 (star).",
 )

@@ -16,7 +16,7 @@ from asr.support.seeds import generator, integer
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from asr.memory.online_kernels import Integers
+    from asr.memory.online_arrays import Integers
 
 SYMBOLS, KEPT = 8, 10
 BLANK, MARK = SYMBOLS, SYMBOLS + 1

@@ -21,6 +21,7 @@ class Case:
         published: What the source found, as the table shows it; empty where it has no such case.
         quick: Number of seeds in the form that takes minutes; 0: the case is not in it.
         full: Number of seeds in the full form; 0 for a smaller stand-in of another case.
+        solved: In how many of how many trials the source's criterion was met; None where it does not say.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Case:
     published: str = ""
     quick: int = 0
     full: int = 0
+    solved: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class TableRow:
         solved: Number of trials that met the criterion; None where there is none. Its Wilson interval is added.
         trials: Number of trials.
         remark: A few words, such as why it does not reproduce.
+        seconds: Mean processor time of a trial, which `overview.rows` fills in.
     """
 
     case: str
@@ -66,6 +69,7 @@ class TableRow:
     solved: int | None = None
     trials: int = 0
     remark: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Experiment:
             added as not run.
         picture: Draws the trials.
         size: Width and height of the picture in inches.
+        caption: The picture in words, for readers of the tables in Markdown, which show it if there is a caption.
     """
 
     title: str
@@ -92,3 +97,4 @@ class Experiment:
     summary: Callable[[Sequence[Trial]], list[TableRow]]
     picture: Callable[["Axes", Sequence[Trial]], None]
     size: tuple[float, float] = (7.0, 3.5)
+    caption: str = ""

@@ -3,8 +3,12 @@
 2a: (y, a1 … ap−1, y) or (x, a1 … ap−1, x), where all next symbols are predicted; 2b: with random a's; in both, the lag
 between the symbol and its recall is p, always. 2c: (b, y, …, e, y) or (b, x, …, e, x) with q and more random symbols of
 p between, ending with probability 1/10 after each; the only target is the recall, after e.
+
+The network of 2a and 2b grows: it first has direct weights from inputs to outputs only, and gets its cell and its input
+gate, with weights drawn like the others, once the error has stopped decreasing.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,10 +19,13 @@ from asr.memory.experiment import Case, Experiment, Observation, Settings
 from asr.support.seeds import generator
 
 if TYPE_CHECKING:
-    from asr.memory.online import Sequences, Topology
-    from asr.memory.online_kernels import Array
+    from collections.abc import Callable
+
+    from asr.memory.online import OnlineLearner, Sequences, Topology
+    from asr.memory.online_arrays import Array
 
 TESTED = 10_000
+STRETCH, DECREASING = 100, 0.95  # the error decreases if that of so many sequences is below so much of the last
 RIGHT = {"a": 0.25, "b": 0.25, "c": 0.2}  # largest error of any output
 
 
@@ -80,7 +87,9 @@ def run(settings: Settings, seed: int) -> Observation:
 
     kind, right = settings["kind"], RIGHT[settings["kind"]]
     what = (kind, settings["symbols"], settings["lag"])
+    source, rate = partial(draw, generator(seed, "train"), *what), settings["rate"]
     learner = OnlineLearner(topology(*what[:2]), generator(seed, "weights"), 0.2)
+    before = _learn_direct(learner, source, rate) if kind != "c" else 0
     measure = errors if kind == "a" else last_errors
     fresh = generator(seed, "test")
     again = 0  # do not test before so many sequences
@@ -94,23 +103,46 @@ def run(settings: Settings, seed: int) -> Observation:
         tests = [draw(fresh, *what, 20)] if kind == "a" else (draw(fresh, *what, 500) for _ in range(TESTED // 500))
         return all(measure(some, learner.predict(some)).max() < right for some in tests)
 
-    source = partial(draw, generator(seed, "train"), *what)
-    every = settings["every"]
-    return {
-        "sequences": longlag.learn_until(learner, source, settings["rate"], passes, settings["budget"], every, measure)
-    }
+    budget, every = settings["budget"] - before, settings["every"]
+    later = longlag.learn_until(learner, source, rate, passes, budget, every, measure)
+    return {"sequences": None if later is None else before + later}
+
+
+def _learn_direct(learner: "OnlineLearner", source: "Callable[[int], Sequences]", rate: float) -> int:
+    """Learn a network's direct weights, without its cells, and return from how many sequences."""
+    from asr.memory.online import OnlineLearner
+
+    alone = OnlineLearner(replace(learner.topology, blocks=0), np.random.default_rng(0))
+    direct = learner.weights.outputs[learner.topology.cells :]
+    alone.weights.outputs[:] = direct
+    done, least = 0, np.inf
+    while True:
+        some = source(STRETCH)
+        error = float(np.square(some.target - alone.learn(some, rate)).mean())
+        done += STRETCH
+        if error > DECREASING * least:
+            direct[:] = alone.weights.outputs
+            return done
+        least = error
 
 
 def _case(kind: str, symbols: int, lag: int, published: int, budget: int, quick: int = 0, full: int = 10) -> Case:
     name = f"2{kind}: p = {symbols}" + (f", q = {lag}" if kind == "c" else "")
     rate = 0.01 if kind == "c" else 1.0
     settings = {"kind": kind, "symbols": symbols, "lag": lag, "rate": rate, "budget": budget, "looks": 100}
-    return Case(name, settings | {"every": 10 if kind == "a" else 100}, f"{published:,}", quick, full)
+    return Case(
+        name,
+        settings | {"every": 10 if kind == "a" else 100},
+        f"{published:,}",
+        quick,
+        full,
+        (20, 20) if kind == "c" else (18, 18),
+    )
 
 
 _CASES = (
-    _case("a", 100, 0, 5_040, 50_000, 2),
-    _case("b", 100, 0, 5_680, 50_000, 1),
+    _case("a", 100, 0, 5_040, 20_000, 1),
+    _case("b", 100, 0, 5_680, 20_000, 1),
     _case("c", 50, 50, 30_000, 150_000, 3),
     _case("c", 100, 100, 31_000, 150_000, 1),
     _case("c", 200, 200, 33_000, 150_000),

@@ -163,4 +163,7 @@ EXPERIMENT = Experiment(
     summary=summary,
     picture=picture,
     size=(11.0, 4.0),
+    caption="The norm of the error signal over its distance from the loss, on a logarithmic scale, a line for each "
+    "cell: at initialization on the left, after training on the right. The dotted line is the bound 0.9^q of a simple "
+    "network with U = 0.9 I.",
 )

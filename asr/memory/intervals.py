@@ -26,6 +26,11 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return max(0.0, center - half) if successes else 0.0, min(1.0, center + half) if successes < trials else 1.0
 
 
+def fewer(ours: tuple[int, int], theirs: tuple[int, int] | None) -> bool:
+    """Say whether a success rate is below another, of successes and trials each: whether their intervals are apart."""
+    return theirs is not None and wilson(*ours)[1] < wilson(*theirs)[0]
+
+
 def mean(values: Sequence[float]) -> tuple[float, float, float]:
     """Return the mean of numbers and its 95 % interval by Student's t; NaN where a single one has none.
 

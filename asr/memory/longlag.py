@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from asr.memory.online import OnlineLearner, Sequences
-    from asr.memory.online_kernels import Array
+    from asr.memory.online_arrays import Array
 
 RECENT = 2000  # training sequences that a criterion looks at
 ENOUGH = 5  # successes, to compare their mean with the published one
@@ -89,16 +89,16 @@ def _average(counts: Sequence[int]) -> str:
 
 
 def _verdict(case: Case, solved: Sequence[int], trials: int, published: float | None) -> str:
-    budget = f"within {case.settings['budget']:,} sequences"
-    if not solved:
-        return f"does not reproduce: no success {budget}"
-    failed = f"{trials - len(solved)} of {trials} failed {budget}" if len(solved) < trials else ""
-    if published is None:
+    within = f"within {case.settings['budget']:,} sequences"
+    failed = f"{trials - len(solved)} of {trials} failed {within}" if len(solved) < trials else ""
+    if intervals.fewer((len(solved), trials), case.solved):
+        failed = f"does not reproduce: {failed}"
+    if not solved or published is None:
         return failed
     center, low, high = intervals.mean(solved)
     ratio = center / published
     if len(solved) < ENOUGH:
-        speed = "too few trials to compare"
+        speed = "too few successes to compare speed"
     elif low <= published <= high:
         speed = "as published: the interval includes the figure"
     elif ratio < 1:

@@ -9,7 +9,8 @@ With peepholes, input and forget gates see s, and output gates s', of the cells 
 squared one. Its gradient is truncated: what arrives at a cell's output goes to its output gate and into its state, back
 in time along the states, and from there to the weights of the cell's input, of its input gate and of its forget gate;
 nothing goes through a unit's activation to what the unit read. So ∂s/∂w of each weight is a number that is carried
-forward, nothing is kept of the past, and weights change at every step that has a target.
+forward, and nothing is kept of the past. Weights change at the end of a sequence, by the sum over its steps with
+targets, or at each of these.
 
 Source: S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997, appendix A.1;
 F. Gers, J. Schmidhuber and F. Cummins, "Learning to forget", Neural Computation 12(10), 2000; F. Gers, N. Schraudolph
@@ -23,10 +24,11 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.errors import choose
-from asr.memory.online_kernels import Array, Integers, OneStep, OnlineWeights, Remembered, Shape, walk
+from asr.memory.online_arrays import Array, Integers, OneStep, OnlineWeights, Remembered, Shape
+from asr.memory.online_kernels import walk
 
 READ = {"gates": "cells and gates", "cells": "cells", "none": "nothing but inputs"}
-G2, G1 = (-2.0, 2.0), (0.0, 1.0)  # ranges of a cell's squashed input
+G2, G1, LINEAR = (-2.0, 2.0), (0.0, 1.0), (0.0, 0.0)  # ranges of a cell's squashed input; the last: it is not
 
 
 class Sequences(NamedTuple):
@@ -83,7 +85,7 @@ class Topology:
         biased: Which have biases, of: cells, gates, outputs.
         squash: States are squashed to ± this on their way to the output; 0: they are not.
         linear: Whether outputs are linear instead of logistic.
-        range: Of a cell's squashed input.
+        range: Of a cell's squashed input; `LINEAR`: it is not squashed.
     """
 
     inputs: int
@@ -126,6 +128,10 @@ class Topology:
             linear=self.linear,
             low=self.range[0],
             high=self.range[1],
+            direct=self.direct,
+            cells_biased="cells" in self.biased,
+            gates_biased="gates" in self.biased,
+            outputs_biased="outputs" in self.biased,
         )
 
     def count(self) -> int:
@@ -148,6 +154,8 @@ class OnlineLearner:
         input_bias: Initial biases of the input gates, block by block, the last for those that remain; default: drawn.
         output_bias: Likewise of the output gates.
         forget_bias: Likewise of the forget gates.
+        momentum: Share of a change of the weights that is added to the next.
+        each_step: Whether weights change at each step with a target, or at the end of each sequence by the sum.
     """
 
     def __init__(
@@ -158,13 +166,13 @@ class OnlineLearner:
         input_bias: Sequence[float] = (),
         output_bias: Sequence[float] = (),
         forget_bias: Sequence[float] = (),
+        momentum: float = 0.0,
+        each_step: bool = False,
     ) -> None:
+        self.momentum, self.each_step = momentum, each_step
         self.topology, self.shape = topology, topology.shape()
         cells, units, blocks = topology.cells, topology.units, topology.blocks
         sources = topology.inputs + self.shape.read + 1
-        biased = np.concatenate(
-            [np.full(cells, "cells" in topology.biased), np.full(units - cells, "gates" in topology.biased)]
-        )
 
         def drawn(*size: int) -> Array:
             return generator.uniform(-spread, spread, size)
@@ -173,12 +181,11 @@ class OnlineLearner:
             hidden=drawn(sources, units),
             peepholes=drawn(3, cells),
             outputs=drawn(cells + topology.inputs + 1, topology.outputs),
-            biased=biased.astype(float),
-            output_bias=np.array([float("outputs" in topology.biased)]),
-            direct=np.array([float(topology.direct)]),
         )
-        self.weights.hidden[-1] *= self.weights.biased
-        self.weights.outputs[-1] *= self.weights.output_bias
+        self.weights.hidden[-1, :cells] *= self.shape.cells_biased
+        self.weights.hidden[-1, cells:] *= self.shape.gates_biased
+        self.weights.outputs[-1] *= self.shape.outputs_biased
+        self._change = OnlineWeights(*(np.zeros_like(values) for values in self.weights))
         for first, biases in (
             (cells, input_bias),
             (self.shape.output_gates, output_bias),
@@ -214,7 +221,8 @@ class OnlineLearner:
             fresh: Whether the state is reset before each sequence, or carried on for ever.
         """
         outputs = np.zeros(some.target.shape)
-        walk(self.shape, self.weights, self.state, self._step, *some, fresh, rate, outputs)
+        rule = (rate, self.momentum, self.each_step)
+        walk(self.shape, self.weights, self._change, self.state, self._step, *some, fresh, *rule, outputs)
         return outputs
 
     def reset(self) -> None:

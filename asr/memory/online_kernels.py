@@ -1,112 +1,12 @@
-"""The walk of the online learner in compiled code: each step forward, and with each error the weights change.
-
-Rows of weights are sources and columns are units, so that the loop over one source's products is over neighbors in
-memory. Sources: inputs, then what is read of t − 1, then the bias. Units: cells, input, output and forget gates. With S
-cells in a block, cell c belongs to block c // S. Inputs are sparse: a thousand symbols cost no more than ten.
-"""
+"""The walk of the online learner in compiled code: each step forward, and what each error changes of the weights."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from asr.memory.online_arrays import Array, Integers, OneStep, OnlineWeights, Remembered, Shape
 from asr.support.jit import compiled_with, inlined
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-
-
-class Shape(NamedTuple):
-    """Numbers of everything, and which parts there are.
-
-    Attributes:
-        inputs: I.
-        cells: C.
-        size: S, cells of a block.
-        read: R, how many units are read at the next step: those before it in the order of units.
-        output_gates: Column of the first output gate; −1 without.
-        forget_gates: Likewise.
-        peepholes: Whether gates look at the states of their block's cells.
-        squash: A state is squashed to ± this on its way to the output; 0: it is not.
-        linear: Whether outputs are linear instead of logistic.
-        low: Least value of a cell's squashed input.
-        high: Its greatest.
-    """
-
-    inputs: int
-    cells: int
-    size: int
-    read: int
-    output_gates: int
-    forget_gates: int
-    peepholes: bool
-    squash: float
-    linear: bool
-    low: float
-    high: float
-
-
-class OnlineWeights(NamedTuple):
-    """What is learned, and which of it there is.
-
-    Attributes:
-        hidden: (I + R + 1, units).
-        peepholes: (3, C): of input, forget and output gates; from a cell's state to its block's gate.
-        outputs: (C + I + 1, O).
-        biased: (units,): 1 where a unit has a bias, else 0.
-        output_bias: 1 or 0, in an array of one.
-        direct: 1 where outputs see inputs, or 0, in an array of one.
-    """
-
-    hidden: Array
-    peepholes: Array
-    outputs: Array
-    biased: Array
-    output_bias: Array
-    direct: Array
-
-
-class Remembered(NamedTuple):
-    """What a network remembers.
-
-    Attributes:
-        cells: s, (C,).
-        units: Activations of t − 1, (units,).
-        traces: ∂s / ∂w for the weights of cells, input gates and forget gates, (I + R + 1, 3 C).
-        peepholes: Likewise for the peepholes of input and forget gates, (S, 2 C).
-    """
-
-    cells: Array
-    units: Array
-    traces: Array
-    peepholes: Array
-
-
-class OneStep(NamedTuple):
-    """What is known of one step.
-
-    Attributes:
-        net: Sums of the units.
-        activations: The units', (units,).
-        previous: The cells' states before the step, (C,).
-        squashed: The cells' states after it, squashed, (C,).
-        slope: ∂s / ∂net of cells, input gates and forget gates, (3 C,), or (2 C,) without forget gates.
-        kept: Which share of its state a cell kept, repeated for each of these.
-        delta: The outputs' errors times the learning rate, (O,).
-        inner: Those of the cells' states, (C,).
-        outer: Those of the output gates, (blocks,).
-    """
-
-    net: Array
-    activations: Array
-    previous: Array
-    squashed: Array
-    slope: Array
-    kept: Array
-    delta: Array
-    inner: Array
-    outer: Array
 
 
 @inlined
@@ -145,9 +45,11 @@ def _step(shape: Shape, weights: OnlineWeights, state: Remembered, step: OneStep
     for h in range(cells, net.shape[0]):
         activations[h] = _logistic(net[h])
     for c in range(cells):
-        i, y, s = activations[cells + c // size], _logistic(net[c]), state.cells[c]
-        g = shape.low + height * y
-        slope[c], slope[cells + c] = i * height * y * (1.0 - y), g * i * (1.0 - i)
+        i, g, squashed, s = activations[cells + c // size], net[c], 1.0, state.cells[c]
+        if height != 0.0:
+            y = _logistic(net[c])
+            g, squashed = shape.low + height * y, height * y * (1.0 - y)
+        slope[c], slope[cells + c] = i * squashed, g * i * (1.0 - i)
         step.previous[c], state.cells[c] = s, s + i * g
         if forget >= 0:
             f = activations[forget + c // size]
@@ -210,7 +112,7 @@ def _predict(
     for c in range(shape.cells):
         for k in range(outputs.shape[0]):
             outputs[k] += activations[c] * weights.outputs[c, k]
-    if weights.direct[0] != 0.0:
+    if shape.direct:
         for n in range(index.shape[0]):
             for k in range(outputs.shape[0]):
                 outputs[k] += value[n] * weights.outputs[shape.cells + index[n], k]
@@ -220,16 +122,18 @@ def _predict(
 
 
 @inlined
-def _correct_outputs(shape: Shape, weights: OnlineWeights, index: Integers, value: Array, step: OneStep) -> None:
-    """Change the weights of the outputs, and fill in the errors of cells and output gates."""
-    matrix, delta, opened = weights.outputs, step.delta, shape.output_gates
+def _blame(shape: Shape, weights: OnlineWeights, target: Array, output: Array, rate: float, step: OneStep) -> None:
+    """Fill in the errors of outputs, of cells' states and of output gates, times the learning rate."""
+    delta, opened = step.delta, shape.output_gates
+    for k in range(output.shape[0]):
+        slope = 1.0 if shape.linear else output[k] * (1.0 - output[k])
+        delta[k] = rate * slope * (target[k] - output[k])
     for j in range(step.outer.shape[0]):
         step.outer[j] = 0.0
     for c in range(shape.cells):
         back, block, h = 0.0, c // shape.size, step.squashed[c]
         for k in range(delta.shape[0]):
-            back += matrix[c, k] * delta[k]
-            matrix[c, k] += delta[k] * step.activations[c]
+            back += weights.outputs[c, k] * delta[k]
         step.inner[c] = back
         if shape.squash != 0.0:
             step.inner[c] *= 0.5 * (shape.squash - h * h / shape.squash)
@@ -237,83 +141,86 @@ def _correct_outputs(shape: Shape, weights: OnlineWeights, index: Integers, valu
             o = step.activations[opened + block]
             step.outer[block] += o * (1.0 - o) * h * back
             step.inner[c] *= o
-    if weights.direct[0] != 0.0:
+
+
+@inlined
+def _change_outputs(shape: Shape, index: Integers, value: Array, step: OneStep, change: Array) -> None:
+    """Add to the change of the outputs' weights."""
+    delta = step.delta
+    for c in range(shape.cells):
+        for k in range(delta.shape[0]):
+            change[c, k] += delta[k] * step.activations[c]
+    if shape.direct:
         for n in range(index.shape[0]):
             for k in range(delta.shape[0]):
-                matrix[shape.cells + index[n], k] += delta[k] * value[n]
-    for k in range(delta.shape[0]):
-        matrix[matrix.shape[0] - 1, k] += delta[k] * weights.output_bias[0]
+                change[shape.cells + index[n], k] += delta[k] * value[n]
+    if shape.outputs_biased:
+        for k in range(delta.shape[0]):
+            change[change.shape[0] - 1, k] += delta[k]
 
 
 @inlined
-def _correct_inner(shape: Shape, weights: OnlineWeights, state: Remembered, inner: Array) -> None:
-    """Change the weights of cells, input gates and forget gates, by the errors of the cells' states."""
-    hidden, cells, size, forget = weights.hidden, shape.cells, shape.size, shape.forget_gates
-    bias, has = hidden.shape[0] - 1, weights.biased
-    for m in range(bias):
+def _change_inner(shape: Shape, state: Remembered, inner: Array, change: Array) -> None:
+    """Add to the change of the weights of cells, input gates and forget gates, by the errors of the cells' states."""
+    cells, size, forget, traces = shape.cells, shape.size, shape.forget_gates, state.traces
+    bias = change.shape[0] - 1
+    for m in range(bias + shape.cells_biased):
         for c in range(cells):
-            hidden[m, c] += inner[c] * state.traces[m, c]
-            hidden[m, cells + c // size] += inner[c] * state.traces[m, cells + c]
+            change[m, c] += inner[c] * traces[m, c]
+    for m in range(bias + shape.gates_biased):
+        for c in range(cells):
+            change[m, cells + c // size] += inner[c] * traces[m, cells + c]
             if forget >= 0:
-                hidden[m, forget + c // size] += inner[c] * state.traces[m, 2 * cells + c]
-    for c in range(cells):
-        gate = cells + c // size
-        hidden[bias, c] += has[c] * inner[c] * state.traces[bias, c]
-        hidden[bias, gate] += has[gate] * inner[c] * state.traces[bias, cells + c]
-        if forget >= 0:
-            gate = forget + c // size
-            hidden[bias, gate] += has[gate] * inner[c] * state.traces[bias, 2 * cells + c]
+                change[m, forget + c // size] += inner[c] * traces[m, 2 * cells + c]
 
 
 @inlined
-def _correct_outer(
-    shape: Shape, weights: OnlineWeights, state: Remembered, index: Integers, value: Array, outer: Array
-) -> None:
-    """Change the weights of output gates, which look back no further than one step."""
-    hidden = weights.hidden
-    bias = hidden.shape[0] - 1
-    for j in range(outer.shape[0]):
-        column = shape.output_gates + j
+def _change_outer(shape: Shape, state: Remembered, index: Integers, value: Array, step: OneStep, change: Array) -> None:
+    """Add to the change of the weights of output gates, which look back no further than one step."""
+    for j in range(step.outer.shape[0]):
+        column, error = shape.output_gates + j, step.outer[j]
         for k in range(index.shape[0]):
-            hidden[index[k], column] += outer[j] * value[k]
+            change[index[k], column] += error * value[k]
         for r in range(shape.read):
-            hidden[shape.inputs + r, column] += outer[j] * state.units[r]
-        hidden[bias, column] += weights.biased[column] * outer[j]
+            change[shape.inputs + r, column] += error * state.units[r]
+        if shape.gates_biased:
+            change[change.shape[0] - 1, column] += error
 
 
 @inlined
-def _correct_peepholes(shape: Shape, weights: OnlineWeights, state: Remembered, step: OneStep) -> None:
-    """Change the weights with which gates see states."""
+def _change_peepholes(shape: Shape, state: Remembered, step: OneStep, change: Array) -> None:
+    """Add to the change of the weights with which gates see states."""
     for c in range(shape.cells):
         first = c // shape.size * shape.size
         for u in range(shape.size):
-            weights.peepholes[0, first + u] += step.inner[c] * state.peepholes[u, c]
-            weights.peepholes[1, first + u] += step.inner[c] * state.peepholes[u, shape.cells + c]
-        weights.peepholes[2, c] += step.outer[c // shape.size] * state.cells[c]
+            change[0, first + u] += step.inner[c] * state.peepholes[u, c]
+            change[1, first + u] += step.inner[c] * state.peepholes[u, shape.cells + c]
+        change[2, c] += step.outer[c // shape.size] * state.cells[c]
 
 
 @inlined
-def _correct(
-    shape: Shape,
-    weights: OnlineWeights,
-    state: Remembered,
-    index: Integers,
-    value: Array,
-    target: Array,
-    output: Array,
-    rate: float,
-    step: OneStep,
-) -> None:
-    """Change all weights by a step's error."""
-    for k in range(output.shape[0]):
-        slope = 1.0 if shape.linear else output[k] * (1.0 - output[k])
-        step.delta[k] = rate * slope * (target[k] - output[k])
-    _correct_outputs(shape, weights, index, value, step)
-    _correct_inner(shape, weights, state, step.inner)
+def _add(shape: Shape, change: OnlineWeights, state: Remembered, index: Integers, value: Array, step: OneStep) -> None:
+    """Add what a step's errors ask for to the change that is to come."""
+    _change_outputs(shape, index, value, step, change.outputs)
+    _change_inner(shape, state, step.inner, change.hidden)
     if shape.output_gates >= 0:
-        _correct_outer(shape, weights, state, index, value, step.outer)
+        _change_outer(shape, state, index, value, step, change.hidden)
     if shape.peepholes:
-        _correct_peepholes(shape, weights, state, step)
+        _change_peepholes(shape, state, step, change.peepholes)
+
+
+@inlined
+def _apply(weights: OnlineWeights, change: OnlineWeights, momentum: float) -> None:
+    """Change the weights; `momentum` of the change is kept for the next one."""
+    for w, d in (
+        (weights.hidden, change.hidden),
+        (weights.peepholes, change.peepholes),
+        (weights.outputs, change.outputs),
+    ):
+        for m in range(w.shape[0]):
+            for n in range(w.shape[1]):
+                w[m, n] += d[m, n]
+                d[m, n] *= momentum
 
 
 @inlined
@@ -335,6 +242,7 @@ def _forget(state: Remembered) -> None:
 def walk(
     shape: Shape,
     weights: OnlineWeights,
+    change: OnlineWeights,
     state: Remembered,
     step: OneStep,
     index: Integers,
@@ -344,6 +252,8 @@ def walk(
     ends: Integers,
     fresh: bool,
     rate: float,
+    momentum: float,
+    each_step: bool,
     outputs: Array,
 ) -> None:
     """Walk over sequences that are joined in time, and learn from every step with a target.
@@ -351,6 +261,7 @@ def walk(
     Args:
         shape: The network's.
         weights: Its weights, which change.
+        change: The change that is to come, with what momentum keeps of those before; changes, too.
         state: Its state, which changes.
         step: Space for a step.
         index: Which inputs are not 0, (N, K).
@@ -360,6 +271,8 @@ def walk(
         ends: One past the last step of each sequence.
         fresh: Whether the state is reset before each sequence.
         rate: Learning rate; 0 to predict only.
+        momentum: Share of a change that is added to the next.
+        each_step: Whether weights change at each step with a target, or at the end of a sequence by the sum.
         outputs: Becomes the outputs of the steps with targets, (N, O).
     """
     begin = 0
@@ -376,7 +289,10 @@ def walk(
             if targeted[t]:
                 _predict(shape, weights, index[t], value[t], step.activations, outputs[t])
                 if rate != 0.0:
-                    _correct(shape, weights, state, index[t], value[t], target[t], outputs[t], rate, step)
+                    _blame(shape, weights, target[t], outputs[t], rate, step)
+                    _add(shape, change, state, index[t], value[t], step)
+            if rate != 0.0 and (targeted[t] if each_step else t + 1 == ends[n]):
+                _apply(weights, change, momentum)
             for h in range(step.activations.shape[0]):
                 state.units[h] = step.activations[h]
         begin = ends[n]

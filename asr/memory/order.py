@@ -16,7 +16,7 @@ from asr.support.seeds import generator
 
 if TYPE_CHECKING:
     from asr.memory.online import Sequences, Topology
-    from asr.memory.online_kernels import Array
+    from asr.memory.online_arrays import Array
 
 E, B, X, Y, A = range(5)  # and b, c, d after a
 PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
@@ -74,6 +74,7 @@ EXPERIMENT = Experiment(
             "31,390",
             5,
             10,
+            (20, 20),
         ),
         Case(
             "6b: 3 symbols",
@@ -81,6 +82,7 @@ EXPERIMENT = Experiment(
             "571,100",
             0,
             10,
+            (10, 10),
         ),
     ),
     run=run,

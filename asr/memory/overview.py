@@ -1,8 +1,10 @@
 """The results of the experiments: tables, as JSON, Markdown and one self-contained page with pictures."""
 
+import json
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from asr.memory.intervals import wilson
 from asr.report import page, plots
 from asr.support import files
 
+DIGITS = 4
 NOT_RUN = "not run"
-COLUMNS = ("case", "published", "ours", "solved", "remark")
+COLUMNS = ("case", "published", "ours", "solved", "remark", "CPU time of a trial")
 Shown = dict[str, str]  # a row of a table, by column
 Results = Mapping[str, Any]
 
@@ -29,14 +32,30 @@ def write(out: Path) -> Path | None:
     Raises:
         AsrError: A file cannot be read or written.
     """
-    found = {name: some for name in EXPERIMENTS if (some := trials.collected(out, name))}
+    found = {name: rounded(some) for name in EXPERIMENTS if (some := trials.collected(out, name))}
     summary = results(found)
-    files.write_json(out / "memory.json", summary)
+    files.write_text(out / "memory.json", json.dumps(summary, ensure_ascii=False) + "\n")
     files.write_text(out / "memory.md", markdown(summary))
     if plots.new(1, 1) is None:
         return None
+    for name in found:
+        if EXPERIMENTS[name].caption:
+            (out / f"memory-{name}.png").write_bytes(b64decode(_picture(name, found[name])))
     files.write_text(out / "memory.html", _page(summary, found))
     return out / "memory.html"
+
+
+def rounded(found: list[Trial]) -> list[Trial]:
+    """Return trials with what was observed in `DIGITS` digits, which is what tables and pictures are made of."""
+    return [replace(trial, observed=_rounded(trial.observed)) for trial in found]
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 (whatever JSON can write)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def results(found: Mapping[str, list[Trial]]) -> Results:
@@ -60,6 +79,7 @@ def _experiment(name: str, found: list[Trial]) -> dict[str, Any]:
         "title": experiment.title,
         "claim": experiment.claim,
         "source": experiment.source,
+        "caption": experiment.caption,
         "seconds": round(sum(trial.seconds for trial in found), 1),
         "rows": [shown(row) for row in rows(name, found)],
         "trials": [
@@ -74,7 +94,14 @@ def rows(name: str, found: list[Trial]) -> list[TableRow]:
     experiment, run = EXPERIMENTS[name], {trial.case.name for trial in found}
     missing = [case for case in experiment.cases if case.full and case.name not in run]
     absent = [TableRow(case.name, NOT_RUN, case.published) for case in missing]
-    return [*experiment.summary(found), *absent]
+    return [*(replace(row, seconds=_seconds(row, found)) for row in experiment.summary(found)), *absent]
+
+
+def _seconds(row: TableRow, found: list[Trial]) -> float:
+    """Return the mean time of the trials of a row, whose name is that of its case, or begins with it."""
+    name = max((trial.case.name for trial in found if row.case.startswith(trial.case.name)), key=len)
+    times = [trial.seconds for trial in found if trial.case.name == name]
+    return sum(times) / len(times)
 
 
 def shown(row: TableRow) -> Shown:
@@ -83,7 +110,8 @@ def shown(row: TableRow) -> Shown:
     if row.solved is not None and row.trials:
         low, high = wilson(row.solved, row.trials)
         solved = f"{row.solved} of {row.trials} [{100 * low:.0f}–{100 * high:.0f} %]"
-    return {"case": row.case, "published": row.published, "ours": row.ours, "solved": solved, "remark": row.remark}
+    time_taken = "" if row.seconds is None else _minutes(row.seconds)
+    return dict(zip(COLUMNS, (row.case, row.published, row.ours, solved, row.remark, time_taken), strict=True))
 
 
 def markdown(summary: Results) -> str:
@@ -102,6 +130,8 @@ def markdown(summary: Results) -> str:
     for name, one in summary["experiments"].items():
         lines += ["", f"## {one['title']} (`asr memory {name}`, {_minutes(one['seconds'])})", ""]
         lines += [f"{one['claim']} {one['source']}", ""]
+        if one["caption"]:
+            lines += [f"![{one['title']}](memory-{name}.png)", "", f"*{one['caption']}*", ""]
         used = [column for column in COLUMNS if any(row[column] for row in one["rows"])]
         lines += [_line(used), _line(["---"] * len(used))]
         lines += [_line([row[column] for column in used]) for row in one["rows"]]

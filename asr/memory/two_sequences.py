@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asr.memory.online import Sequences, Topology
-    from asr.memory.online_kernels import Array
+    from asr.memory.online_arrays import Array
 
 TESTED = 256
 # Of each kind: the error of a wrong sequence, how many may be wrong, the mean error below which ST2 is met.
@@ -101,7 +101,7 @@ def _case(kind: str, length: int, informative: int, published: tuple[int, int], 
         "every": 500,
     }
     said = f"ST1 {published[0]:,}, ST2 {published[1]:,}" if published[0] != published[1] else f"{published[0]:,}"
-    return Case(f"3{kind}: T = {length}, N = {informative}", settings, said, quick, 10)
+    return Case(f"3{kind}: T = {length}, N = {informative}", settings, said, quick, 10, (10, 10))
 
 
 _PUBLISHED = {

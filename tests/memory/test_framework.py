@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from asr.cli import cli
 from asr.errors import AsrError
-from asr.memory import EXPERIMENTS, intervals, overview, trials
-from asr.memory.experiment import Case, Experiment, TableRow
+from asr.memory import EXPERIMENTS, intervals, longlag, overview, trials
+from asr.memory.experiment import Case, Experiment, TableRow, Trial
 
 RUN = []  # the trials that ran
 
@@ -71,8 +71,8 @@ def test_a_trial_of_other_settings_is_run_again(tmp_path, toy, monkeypatch):
 
 def test_the_table_stands_beside_the_published_figures(tmp_path):
     done = memory("--out", tmp_path)
-    assert "| width 3 | all | 2 < 5 \\| 6 | 1 of 2 [9–91 %] | as published |" in done.stdout
-    assert "| w = 30 | none | not run |  |  |" in done.stdout
+    assert "| width 3 | all | 2 < 5 \\| 6 | 1 of 2 [9–91 %] | as published | 0.0 s |" in done.stdout
+    assert "| w = 30 | none | not run |  |  |  |" in done.stdout
     stored = json.loads((tmp_path / "memory.json").read_text())
     assert stored["experiments"]["width"]["trials"][1]["observed"] == {"wide": 6}
     assert overview.markdown(stored) == done.stdout == (tmp_path / "memory.md").read_text()
@@ -104,6 +104,34 @@ def test_a_damaged_trial_is_named(tmp_path):
     (tmp_path / "width" / "width-3-seed1.json").write_text('{"seed": 1}')
     with pytest.raises(AsrError, match=r"width-3-seed1\.json: is not a trial \(KeyError: 'settings'\); delete it"):
         trials.collected(tmp_path, "width")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "fewer"),
+    [((0, 1), (10, 10), False), ((0, 10), (10, 10), True), ((6, 10), (20, 20), True), ((0, 10), None, False)],
+)
+def test_one_failure_is_no_claim(ours, theirs, fewer):
+    assert intervals.fewer(ours, theirs) == fewer
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([None], "1 of 1 failed within 90 sequences"),
+        ([None] * 5, "does not reproduce: 5 of 5 failed within 90 sequences"),
+        ([50, None], "too few successes to compare speed; 1 of 2 failed within 90 sequences"),
+    ],
+)
+def test_that_it_does_not_reproduce_is_said_when_intervals_are_apart(counts, said):
+    case = Case("some", {"budget": 90}, "40", solved=(10, 10))
+    found = [Trial(case, 1 + n, {"sequences": count}, 1.0) for n, count in enumerate(counts)]
+    (row,) = longlag.sequences_to_success(found, {"some": 40.0})
+    assert row.remark == said
+
+
+def test_figures_in_docs_are_of_few_digits():
+    (trial,) = overview.rounded([Trial(Case("some", {}), 1, {"all": [0.123456, 7], "name": "T"}, 1.0)])
+    assert trial.observed == {"all": [0.1235, 7], "name": "T"}
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 10), (1, 3), (7, 10), (10, 10)])

@@ -1,11 +1,13 @@
 """The generators of sequences against the definitions of the tasks."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from asr.memory import adding, copying, first_symbol, order, reber, spikes, two_sequences
+from asr.memory.online import OnlineLearner
 
 # Reber's grammar as a regular expression, written down apart from the automaton.
 REBER = re.compile(r"B(?:TS*(?:XS|XXT*V(?:PXT*V)*(?:PS|V))|PT*V(?:PXT*V)*(?:PS|V))E")
@@ -133,13 +135,27 @@ def test_a_stream_is_strings_without_gaps():
     assert possible[due].sum(axis=1).tolist() == [1] * 20
 
 
-def test_targets_of_spikes_are_the_times_between_them():
-    some = spikes.draw(generator(), 4, 6, 10)
-    for _, value, target, targeted in parts(some):
-        times = np.flatnonzero(value[:, 0])
-        assert times[0] == 0 and len(times) == 1 + spikes.SPIKES
-        assert np.flatnonzero(targeted).tolist() == times[1:].tolist()
-        assert target[times[1:], 0] * 6 == pytest.approx(np.diff(times) - 4)
+def test_a_spike_tells_how_long_it_was_awaited():
+    lengths = set()
+    for _, value, target, targeted in parts(spikes.draw(generator(), 4, 20)):
+        assert value[:-1].max() == 0 and value[-1] == 1
+        assert targeted.tolist() == [False] * (len(value) - 1) + [True]
+        assert target[-1, 0] == len(value) - 4
+        lengths.add(len(value))
+    assert lengths == {4, 5}
+
+
+def test_direct_weights_are_learned_before_there_is_a_cell():
+    drawn = generator()
+    learner = OnlineLearner(first_symbol.topology("a", 6), drawn, 0.2)
+    outputs, hidden = learner.weights.outputs.copy(), learner.weights.hidden.copy()
+    done = first_symbol._learn_direct(learner, partial(first_symbol.draw, drawn, "a", 6, 0), 1.0)
+    assert done >= 2 * first_symbol.STRETCH
+    assert (learner.weights.hidden == hidden).all() and (learner.weights.outputs[0] == outputs[0]).all()
+    some = first_symbol.draw(drawn, "a", 6, 0, 20)
+    learner.weights.outputs[0] = 0  # what the cell says
+    errors = np.abs(some.target - learner.predict(some)).max(axis=1).reshape(20, 6)
+    assert errors[:, :-1].max() < 0.25 < errors[:, -1].max()  # all but what only a cell can know
 
 
 def test_what_is_copied_comes_after_the_mark():
