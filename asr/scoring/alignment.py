@@ -157,7 +157,7 @@ def _align_free(reference: Symbols, hypothesis: Symbols, free: frozenset[str]) -
     pairs: list[tuple[str | None, str | None]] = []
     i, j = len(reference), len(symbols)
     for begin in reversed(range(0, len(reference), step)):
-        costs = list(map(memoryview, rows(begin, kept[begin // step])))
+        costs = [row.data for row in rows(begin, kept[begin // step])]  # quicker to read one by one
         while i > begin:
             now, above = costs[i - begin], costs[i - begin - 1]
             if j and now[j] == above[j - 1] + (hypothesis[j - 1] != reference[i - 1]):
