@@ -134,10 +134,15 @@ def test_transcripts_are_scored_without_torch(tmp_path):
 def system(toy, tmp_path_factory):
     """A bundle in a folder with a manifest of the toy corpus."""
     from asr import bundle, config
+    from asr.lm.recurrent import LanguageSettings
+    from asr.training import next_symbol
 
     folder = tmp_path_factory.mktemp("system")
     parts = {"units": {"kind": "characters", "alphabet": "abcd"}, "encoder": {"hidden": 8, "layers": 1}}
     bundle.build(config.parse(parts, "test")).save(folder / "best.safetensors")
+    settings = config.overridden(LanguageSettings(), ["encoder.hidden=8", "training.epochs=1"])
+    sentences = [list("abcd"), list("bad")]
+    next_symbol.train(sentences, sentences, None, settings, folder / "lm.safetensors", lambda line: None)
     return folder
 
 
@@ -147,6 +152,10 @@ def system(toy, tmp_path_factory):
         ("transcribe --device cpu --bundle {system} {wav}", "torch numba scipy librosa jiwer onnx tqdm"),
         ("transcribe --device cpu --bundle {system} {toy}/test.jsonl --json", "torch numba scipy librosa jiwer onnx"),
         ("transcribe --device cpu --bundle {system} {wav} --decoder beam", "torch librosa jiwer onnx"),
+        (
+            "transcribe --device cpu --bundle {system} {wav} --decoder beam --lm {system}/lm.safetensors --weight 0.5",
+            "torch librosa jiwer onnx",
+        ),
         ("align --device cpu --bundle {system} {wav} a", "torch librosa jiwer onnx"),
         ("evaluate {system} --device cpu --manifest {toy}/test.jsonl --out {out}", "torch"),
     ],

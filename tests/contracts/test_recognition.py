@@ -10,11 +10,13 @@ import torch
 import asr
 from asr import audio, batch, bundle, config, manifest
 from asr import dataset as datasets
-from asr.decoders import Greedy
+from asr.decoders import Beam, Greedy, Search
 from asr.evaluation import measurement
 from asr.features.normalise import NORMALISERS, Statistics
+from asr.lm.recurrent import LanguageSettings
 from asr.reader import Reader
 from asr.recognize import Recognizer
+from asr.training import next_symbol
 
 CPU = torch.device("cpu")
 
@@ -56,12 +58,24 @@ def test_set(toy, tmp_path_factory):
 test_set.__test__ = False
 
 
-def test_a_manifest_is_transcribed_as_it_is_evaluated(system, test_set, tmp_path):
-    measurement.run(system, test_set, tmp_path / "test", CPU)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A recurrent language model."""
+    path = tmp_path_factory.mktemp("model") / "lm.safetensors"
+    settings = config.overridden(LanguageSettings(), ["encoder.hidden=8", "training.epochs=1"])
+    sentences = [list("abcd"), list("badabab")]
+    next_symbol.train(sentences, sentences, None, settings, path, lambda line: None)
+    return path
+
+
+@pytest.mark.parametrize("ranked", [False, True], ids=["greedy", "ranked by a recurrent model"])
+def test_a_manifest_is_transcribed_as_it_is_evaluated(system, test_set, model, tmp_path, ranked):
+    decoder = Beam(width=5, lm=model, weight=2.0) if ranked else Greedy()
+    measurement.run(system, test_set, tmp_path / "test", CPU, Search(decoder))
     rows = [json.loads(line) for line in (tmp_path / "test.utterances.jsonl").read_text().splitlines()]
     scored = {row["id"]: [symbol for symbol, _, _ in row["units"]] for row in rows}
     utterances = manifest.read(test_set)
-    transcripts = asr.load(system, device="cpu").transcribe_many(utterances)
+    transcripts = asr.load(system, device="cpu", decoder=decoder).transcribe_many(utterances)
     found = {u.id: [one.symbol for one in t.units] for u, t in zip(utterances, transcripts, strict=True)}
     assert found == scored
     assert len({tuple(symbols) for symbols in found.values()}) > 3, "outputs that could differ"
