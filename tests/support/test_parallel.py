@@ -25,7 +25,7 @@ _spec.loader.exec_module(parallel_worker)
 def torchrun(*arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, timeout=100)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, timeout=300)
 
 
 @pytest.fixture(scope="module")
