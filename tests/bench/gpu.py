@@ -298,8 +298,8 @@ def train(at: Setting, name: str, changes: dict[str, Any]) -> tuple[Path, float]
     """Train on the corpus of tones, and return the best system and the seconds that it took."""
     recipe, data = at.folder / "toy.toml", at.folder / "data"
     if not recipe.exists():
-        sys.path.insert(0, str(ROOT / "tests"))
-        from conftest import make_toy
+        sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+        from tones import make_toy
 
         make_toy(data / "toy")
         recipe.write_text(RECIPE.format(epochs=3 if at.tiny else 8), encoding="utf-8")

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import exchanges
 import numpy as np
 import torch  # noqa: F401 (on a busy machine, importing it for a case takes longer than LIMIT)

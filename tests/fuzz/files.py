@@ -1,16 +1,14 @@
 """Kinds of files: how each is damaged, and what reads it."""
 
-import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
+import importer_formats
 import numpy as np
 import soundfile
 from damage import misread, mutated, recordings
@@ -85,24 +83,12 @@ def _bundle(folder: Path, rng: np.random.Generator) -> Path:
     return path
 
 
-@cache
-def _formats() -> ModuleType:
-    """Return the module that writes a set of recordings in every format that people bring."""
-    place = TESTS / "corpora" / "importers" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("importer_formats", place)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def _folder(name: str) -> Callable[[Path, np.random.Generator], Path]:
     def damage(folder: Path, rng: np.random.Generator) -> Path:
         root = folder / "mine"
-        for said in _formats().SET:
-            _formats()._record(root / f"{said.stem}.wav", said.seconds, seed=1)
-        _formats().FORMATS[name].write(root)
+        for said in importer_formats.SET:
+            importer_formats.record(root / f"{said.stem}.wav", said.seconds, seed=1)
+        importer_formats.FORMATS[name].write(root)
         files = sorted(path for path in root.rglob("*") if path.is_file())
         texts = [path for path in files if path.suffix.lower() != ".wav"] or files
         one, other = (texts[int(i)] for i in rng.integers(0, len(texts), 2))
@@ -113,7 +99,7 @@ def _folder(name: str) -> Callable[[Path, np.random.Generator], Path]:
 
 
 def _looked(name: str) -> Callable[[Path], object]:
-    return lambda root: look(root, Wishes(pattern=_formats().FORMATS[name].pattern))
+    return lambda root: look(root, Wishes(pattern=importer_formats.FORMATS[name].pattern))
 
 
 def _run(folder: Path, rng: np.random.Generator) -> Path:
@@ -183,5 +169,5 @@ KINDS: dict[str, Kind] = {
     "run": Kind(_run, _compared),
     "trial": Kind(_trial, _collected),
     "samples": Kind(_samples, _streamed),
-    **{f"folder of {name}": Kind(_folder(name), _looked(name)) for name in _formats().FORMATS},
+    **{f"folder of {name}": Kind(_folder(name), _looked(name)) for name in importer_formats.FORMATS},
 }

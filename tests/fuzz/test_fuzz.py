@@ -1,7 +1,6 @@
 """Damaged files of every kind: a few of the thousands of `make fuzz`, and those that once made something fail."""
 
 import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,9 @@ import pytest
 
 from asr.errors import AsrError
 
-sys.path.insert(0, str(Path(__file__).parent))
-KINDS = importlib.import_module("files").KINDS
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(Path(__file__).parent)
+    KINDS = importlib.import_module("files").KINDS
 FAILED = [("run", 38), ("trial", 2), ("trial", 25)]  # cases of seed 1
 
 

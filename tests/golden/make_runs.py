@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, "tests")
+sys.path[:0] = ["tests", "tests/helpers"]
 from conftest import make_toy  # noqa: E402
 
 TOY = """[corpus]

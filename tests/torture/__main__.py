@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import numpy as np
 import preparations
 import servers
@@ -77,7 +78,4 @@ def tried(what: str, times: int | None, seed: int) -> bool:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["work"]:
-        trainings.work(*map(Path, sys.argv[2:]))
-    else:
-        main()
+    main()

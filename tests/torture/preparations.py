@@ -1,16 +1,14 @@
 """Folders of recordings that are prepared and trained on, interrupted twice."""
 
 import hashlib
-import importlib.util
 import shutil
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
+import importer_formats
 import numpy as np
 from trainings import CPU, state
 from trial import Outcome, ended, finished, moment, seconds_of, started, temporary
@@ -21,18 +19,6 @@ from asr.training import loop
 
 FORMATS = ("same-named .txt", "same-named TextGrid", "Kaldi with segments", "Common Voice", "one text file")
 SETTINGS = ["training.epochs=3", "training.batch=8", "encoder.hidden=8", "encoder.layers=1"]
-
-
-@cache
-def formats() -> ModuleType:
-    """Return the module that writes a set of recordings in every format that people bring."""
-    place = Path(__file__).parents[1] / "corpora" / "importers" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("importer_formats", place)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def killed(folder: Path, generator: np.random.Generator, times: int) -> Iterator[Outcome]:
@@ -61,10 +47,9 @@ def killed(folder: Path, generator: np.random.Generator, times: int) -> Iterator
 
 def bring(name: str, root: Path) -> None:
     """Write recordings with their transcripts in a format."""
-    known = formats()
-    for number, said in enumerate(known.SET):
-        known._record(root / f"{said.stem}.wav", said.seconds, seed=number)
-    known.FORMATS[name].write(root)
+    for number, said in enumerate(importer_formats.SET):
+        importer_formats.record(root / f"{said.stem}.wav", said.seconds, seed=number)
+    importer_formats.FORMATS[name].write(root)
 
 
 def _finished(start: Callable[..., int], *arguments: object) -> int:

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,19 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from trial import Outcome, ended, finished, moment, seconds_of, started, temporary
+from tones import make_toy
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from trial import Outcome, ended, finished, finished_within, moment, seconds_of, started, temporary
 
 from asr import bundle, config
 from asr.config import Recipe
 from asr.errors import BundleError
+from asr.evaluation.results import LOCK
 from asr.support import tensors
 from asr.training import checkpoint, loop
 from asr.training.learner import Learner
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from conftest import make_toy
-
 CPU = torch.device("cpu")
+PATIENCE = 120.0  # seconds after which processes that train together count as stuck
 TOY: Mapping[str, Mapping[str, Any]] = {
     "units": {"kind": "characters", "alphabet": "abcd"},
     "encoder": {"hidden": 16, "layers": 2, "dropout": 0.1},
@@ -216,42 +216,49 @@ def filled(folder: Path, generator: np.random.Generator, times: int) -> Iterator
 
 
 def restarted(folder: Path, generator: np.random.Generator, times: int) -> Iterator[Outcome]:
-    """Kill the leader of two processes that train together, and let `torchrun` restart both."""
+    """Kill the leader of two processes that train together, upon which torchrun's agent restarts both."""
     corpus = make_toy(folder / "toy")
-    seconds = seconds_of(lambda: torchrun(corpus, folder / "two").wait())
+    assert finished(together(corpus, folder / "first")) == 0  # computes the features, too
+    seconds = seconds_of(lambda: finished(together(corpus, folder / "two")))
     whole = state(folder / "two")
+    assert state(folder / "first") == whole, "two runs differ"
     for _ in range(times):
-        out, notes, equal = folder / "run", Counter[str](), False
-        job = torchrun(corpus, out)
-        while not (out / ".lock").exists() or not (leader := (out / ".lock").read_text()):
-            time.sleep(0.01)
-        time.sleep(generator.uniform(0, 0.3 * seconds))  # most of the time is that of starting
-        with suppress(ProcessLookupError):
-            os.kill(int(leader), signal.SIGKILL)
+        out = folder / "run"
+        agent = together(corpus, out)
+        leader = _leader(out / LOCK)
+        time.sleep(moment(generator, seconds))
+        notes = Counter({"with a checkpoint": int(bool(checkpoint.paths(out)))})
+        with suppress(ProcessLookupError):  # it had finished
+            os.kill(leader, signal.SIGKILL)
             notes["killed"] += 1
-        try:
-            status = job.wait(120)
-            equal = status == 0 and state(out) == whole
-        except subprocess.TimeoutExpired:
-            status = None
-            job.terminate()
-            job.wait()
-        yield Outcome({"unstuck": status is not None, "finished": status == 0, "equal": equal}, notes)
+        status = finished_within(agent, PATIENCE)
+        checks = {"unstuck": status is not None, "finished": status == 0}
+        yield Outcome(checks | {"equal": status == 0 and state(out) == whole}, notes)
         shutil.rmtree(out)
 
 
-def torchrun(corpus: Path, out: Path) -> "subprocess.Popen[bytes]":
-    """Start two processes that train together and may be restarted."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", "3", "--monitor-interval", "0.1", str(Path(__file__).with_name("__main__.py"))]
-    with open(corpus.parent / "messages", "w") as log:
-        return subprocess.Popen(
-            [*command, "work", str(corpus), str(out)], stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
+def _leader(lock: Path) -> int:
+    """Return the process that writes a run's files, as soon as it says so in the lock."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(FileNotFoundError, ValueError):  # not there, or not written yet
+            return int(lock.read_text())
+        time.sleep(0.01)
+    raise TimeoutError(f"no process has locked {lock.parent} in {PATIENCE} s")
+
+
+def together(corpus: Path, out: Path) -> int:
+    """Start two processes that train together and may be restarted, and return the id of the one that restarts them.
+
+    They are what `torchrun` starts, but forked: three new interpreters that import torch, and two more after each
+    restart, would take most of the time.
+    """
+    one_node = LaunchConfig(1, 1, 2, rdzv_backend="c10d", rdzv_endpoint="localhost:0", run_id=out.name)
+    one_node.start_method, one_node.max_restarts = "fork", 3
+    return started(lambda: elastic_launch(one_node, work)(corpus, out), corpus.parent / "messages")
 
 
 def work(corpus: Path, out: Path) -> None:
     """Train as one of these processes."""
-    torch.set_num_threads(1)
     loop.CHECKPOINT_SECONDS = 0.0
     loop.run(recipe("plain", corpus.parent), corpus, out, CPU)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch._dynamo  # noqa: F401 (an optimizer imports it, which takes most of the time of a small training)
 
 from asr.errors import AsrError
 
@@ -57,6 +58,18 @@ def started(work: Callable[[], object], messages: Path) -> int:
 def finished(pid: int) -> int:
     """Wait for a process and return its exit status; −9 if it was killed."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def finished_within(pid: int, seconds: float) -> int | None:
+    """Return the exit status of a process; None if it had to be terminated, because it took longer."""
+    end = time.monotonic() + seconds
+    while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGTERM)
+            finished(pid)
+            return None
+        time.sleep(0.05)
+    return finished(pid)
 
 
 def ended(pid: int, number: int, seconds: float, writes: Path | None) -> int:
