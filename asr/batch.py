@@ -252,16 +252,15 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
     return Dataset(ids, Inputs(store, normaliser.tables(store, speakers)), targets)
 
 
-def too_short(data: Dataset, stride: int = 1) -> list[int]:
+def too_short(data: Dataset, available: Ints | None = None) -> list[int]:
     """Return the indices of the utterances with too few frames for their transcript, whose CTC loss is infinite.
 
     Args:
         data: The set.
-        stride: Frames of features to a frame of log-probs.
+        available: (N,), frames of log-probs. Default: as many as there are of features.
     """
-    from asr.frontends import strided
-
-    found: list[int] = np.flatnonzero(strided(data.lengths, stride) < data.targets.frames_needed()).tolist()
+    given = data.lengths if available is None else available
+    found: list[int] = np.flatnonzero(given < data.targets.frames_needed()).tolist()
     return found
 
 

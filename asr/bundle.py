@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asr import config, engines, features
-from asr.config import BEST, Named, Recipe
+from asr.config import BEST, FRAMES, Named, Recipe
 from asr.engines.architecture import Architecture, Array, Parameters
 from asr.engines.network import Network
 from asr.errors import AsrError, BundleError, choose
@@ -82,6 +82,7 @@ class Bundle:
             hidden=encoder.hidden,
             norm=encoder.norm,
             dense=encoder.dense,
+            readout=encoder.readout,
             frontend=frontend.kind,
             of_cell=encoder.own,
             of_frontend=frontend.own,
@@ -91,6 +92,11 @@ class Bundle:
     def stride(self) -> int:
         """Frames of features to a frame of log-probs."""
         return int(self.recipe.frontend.own.get("stride", 1))
+
+    @property
+    def whole(self) -> bool:
+        """Whether it hears a recording as a whole, as one unit, and not frame by frame."""
+        return self.recipe.encoder.readout != FRAMES
 
     def save(
         self,
@@ -153,7 +159,9 @@ def resolve(recipe: Recipe) -> Recipe:
     """
     from asr.cells import CELLS
     from asr.frontends import FRONTENDS
+    from asr.readouts import READOUTS
 
+    choose(READOUTS, recipe.encoder.readout, "readout")
     return replace(
         recipe,
         features=config.resolved(recipe.features, KINDS),
@@ -274,6 +282,7 @@ def _model(made: Architecture, recipe: Recipe) -> "Model":
             frontend=FRONTENDS[made.frontend](made.features, made.blocks, **made.of_frontend),
             norm=made.norm,
             dense=made.dense,
+            readout=made.readout,
         )
 
 

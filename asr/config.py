@@ -21,6 +21,7 @@ from asr.support.text import decode
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+FRAMES = "frames"  # the readout that leaves a recording its frames
 AUTO = "auto"  # a front end or an alphabet that follows from the data
 BY_SIZE = (
     "batch",
@@ -115,6 +116,7 @@ class Encoder(Section):
     dropout: float = setting(0.0, high=0.95)  # share of each layer's outputs set to 0 while training
     norm: bool = False  # normalize each layer's outputs (layer normalization)
     dense: int = setting(0, high=16384)  # size of a rectified layer between recurrence and projection; 0 is none
+    readout: str = FRAMES  # what is projected onto units: each of the frames, or their mean (a recording is one word)
 
 
 @dataclass(frozen=True)

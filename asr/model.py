@@ -5,8 +5,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from asr import readouts
 from asr.cells.layer import Layer, State
-from asr.frontends import FRONTENDS, Frontend
+from asr.config import FRAMES
+from asr.frontends import FRONTENDS, Frontend, strided
+from asr.readouts import READOUTS, Ints
 
 
 class Model(nn.Module):
@@ -25,6 +28,7 @@ class Model(nn.Module):
         frontend: What comes before the recurrence, for features of size F; nothing by default.
         norm: Whether the output of each layer is normalized over its D H numbers.
         dense: Size of a rectified layer between recurrence and projection; 0 is none.
+        readout: A key of `asr.readouts.READOUTS`: what of the last layer's outputs is projected.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Model(nn.Module):
         frontend: Frontend | None = None,
         norm: bool = False,
         dense: int = 0,
+        readout: str = FRAMES,
     ) -> None:
         super().__init__()
         self.frontend = frontend or FRONTENDS["none"](features, 1)
@@ -49,6 +54,7 @@ class Model(nn.Module):
             stack[-1].stand_on(stack[-2])
         self.cells = nn.ModuleList(stack)
         self.norms = nn.ModuleList(nn.LayerNorm(size) if norm else nn.Identity() for _ in stack)
+        self.readout = readout
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Sequential(nn.Linear(size, dense), nn.ReLU(), nn.Dropout(dropout)) if dense else None
         self.projection = nn.Linear(dense or size, units)
@@ -65,6 +71,7 @@ class Model(nn.Module):
         for cell, norm in zip(self.cells, self.norms, strict=True):
             outputs = cell(hidden, lengths, states) if cell.carries else cell(hidden, lengths)
             hidden = self.dropout(norm(outputs))
+        hidden, lengths = READOUTS[self.readout](hidden, lengths)
         return self._scored(hidden), lengths
 
     def onward(self, hidden: Tensor, lengths: Tensor, before: list[State]) -> tuple[Tensor, list[State]]:
@@ -92,6 +99,10 @@ class Model(nn.Module):
             hidden = self.dense(hidden)
         log_probs: Tensor = self.projection(hidden).log_softmax(dim=-1)  # (B, T', V)
         return log_probs
+
+    def outputs(self, frames: Ints) -> Ints:
+        """Return how many frames of log-probs the model makes of so many frames of features, (N,)."""
+        return readouts.outputs(self.readout, strided(frames, self.stride))
 
     @property
     def stride(self) -> int:

@@ -286,13 +286,17 @@ class Recognizer:
             log_probs = _run(self._engine, [data.features.matrix(row) for row in rows.tolist()])
             yield from zip([data.ids[row] for row in rows.tolist()], log_probs, strict=True)
 
-    def seconds(self, frames: Sequence[float]) -> list[float]:
+    def seconds(self, frames: Sequence[float], duration: float = math.inf) -> list[float]:
         """Return where these frames begin, in seconds.
 
         A frame of features covers the `shift` seconds around its window's center, a frame of log-probs what the front
-        end made it of.
+        end made it of; the only frame of a system that hears recordings as a whole covers the recording.
+
+        Args:
+            frames: Numbers of frames, whole or not.
+            duration: Of the recording, seconds, which only such a system needs.
         """
-        return self._scribe.seconds(frames)
+        return self._scribe.seconds(frames, duration)
 
     def times(self, frames: Sequence[tuple[int, int]], duration: float = math.inf) -> list[tuple[float, float]]:
         """Return spans of frames as (start, end) in seconds, none of them outside the recording.

@@ -70,7 +70,7 @@ def test_whether_a_transcript_fits_is_judged_after_the_stride(trained, toy):
     data = dataset.read(trained, toy / "test.jsonl")
     targets = batch.Targets([tuple([1, 2] * 50)[: -(-int(n) // 2) + (i == 3)] for i, n in enumerate(data.lengths)])
     data = dataclasses.replace(data, targets=targets)
-    assert batch.too_short(data) == [] and batch.too_short(data, trained.model.stride) == [3]
+    assert batch.too_short(data) == [] and batch.too_short(data, trained.model.outputs(data.lengths)) == [3]
     recognizer = Recognizer(trained, Greedy(), CPU)
     samples = np.zeros(round(0.1 * 16_000), np.float32)  # 8 frames of features
     with pytest.raises(InputError, match="4 frames are too few for 5 units"):

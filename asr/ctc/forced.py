@@ -50,7 +50,8 @@ def frames_needed(ids: Sequence[int]) -> int:
 def too_few(frames: int, count: int, needed: int) -> str:
     """Return what is wrong with an utterance of fewer frames than its transcript needs."""
     blanks = f", with a blank between {needed - count} equal neighbors" if needed > count else ""
-    return f"{frames} frames are too few for {count} units (needs {needed}{blanks})"
+    given = "1 frame is" if frames == 1 else f"{frames} frames are"
+    return f"{given} too few for {count} units (needs {needed}{blanks})"
 
 
 def align(log_probs: Any, ids: Sequence[int]) -> list[Span]:  # noqa: ANN401 (whatever NumPy takes as an array)

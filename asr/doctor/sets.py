@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from statistics import median
 
 from asr import features
-from asr.config import FeatureSettings
+from asr.config import FRAMES, FeatureSettings
 from asr.doctor.finding import Finding
 from asr.doctor.recordings import ExaminedData, Recording
 from asr.doctor.signals import by_set, flagged
@@ -45,10 +45,12 @@ def unfit(data: ExaminedData) -> Iterator[Finding]:
 
     settings = features.build(data.recipe.features if data.recipe else FeatureSettings())
     stride = stride_of(data.recipe.frontend) if data.recipe else 1
+    whole = data.recipe and data.recipe.encoder.readout != FRAMES
 
     def lacking(r: Recording) -> tuple[int, int, int] | None:
         resampled = round(r.samples * settings.rate / r.rate)
         available = strided(frames(resampled, settings.rate, settings.window, settings.shift), stride)
+        available = 1 if whole else available
         units = r.reference.symbols
         needed = max(ctc.frames_needed([units.index(symbol) for symbol in units]), 1)  # any distinct ids will do
         return (needed - available, available, len(units)) if available < needed else None

@@ -20,6 +20,7 @@ from asr.engines.architecture import Architecture, Array, Matrix, Parameters, ac
 from asr.engines.graph import exports
 from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.numpy_frontends import NUMPY_FRONTENDS
+from asr.engines.numpy_readouts import NUMPY_READOUTS
 
 if TYPE_CHECKING:
     from asr.model import Model
@@ -90,9 +91,11 @@ ENGINES: dict[str, Callable[[System, str], Engine]] = {"numpy": _numpy, "onnx": 
 
 
 def supported(made: Architecture) -> bool:
-    """Say whether NumPy can run a network: whether its cell and front end are there, with its settings."""
+    """Say whether NumPy can run a network: whether its cell, front end and readout are there, with its settings."""
     cell, frontend = NUMPY_CELLS.get(made.cell), NUMPY_FRONTENDS.get(made.frontend)
-    return bool(cell and frontend and accepted(cell, made.of_cell, 3) and accepted(frontend, made.of_frontend, 3))
+    if not cell or not frontend or made.readout not in NUMPY_READOUTS:
+        return False
+    return accepted(cell, made.of_cell, 3) and accepted(frontend, made.of_frontend, 3)
 
 
 def choose(system: System, device: str, count: int = 1) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asr.config import FRAMES
+
 Array = npt.NDArray[Any]
 Matrix = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -27,6 +29,7 @@ class Architecture:
         hidden: Hidden units H per direction.
         norm: Whether the output of each layer is normalized.
         dense: Size of a rectified layer between recurrence and projection; 0 is none.
+        readout: A key of `asr.readouts.READOUTS`.
         frontend: A key of `asr.frontends.FRONTENDS`.
         of_cell: The cell's own settings.
         of_frontend: The front end's.
@@ -40,6 +43,7 @@ class Architecture:
     hidden: int
     norm: bool = False
     dense: int = 0
+    readout: str = FRAMES
     frontend: str = "none"
     of_cell: Mapping[str, Any] = field(default_factory=dict)
     of_frontend: Mapping[str, Any] = field(default_factory=dict)

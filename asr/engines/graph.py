@@ -6,12 +6,13 @@ A cell is one standard node, which gets the lengths (`onnx_cells.py`). Cells wit
 torch run them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asr.config import FRAMES
 from asr.engines.architecture import Architecture, Array, Matrix, Parameters, accepted
 from asr.engines.onnx_cells import ONNX_CELLS, Node, require_node
 from asr.engines.onnx_frontends import ONNX_FRONTENDS
@@ -117,8 +118,9 @@ def build(
     with weights.below("frontend.") as own:
         reduce, settings = ONNX_FRONTENDS[architecture.frontend], architecture.of_frontend
         hidden, counts, size = reduce(graph, inputs, "lengths", own, architecture, **settings)
-    graph.add("Identity", counts, output="log_probs_lengths")
-    counts = graph.add("Cast", counts, to=TensorProto.INT32)
+    of_log_probs = counts if architecture.readout == FRAMES else graph.add("Div", counts, counts)
+    graph.add("Identity", of_log_probs, output="log_probs_lengths")
+    frames, counts = counts, graph.add("Cast", counts, to=TensorProto.INT32)
     for layer in range(architecture.layers):
         with weights.below(f"cells.{layer}.") as own:
             node = ONNX_CELLS[architecture.cell](own, size, architecture.hidden, **architecture.of_cell)
@@ -126,6 +128,7 @@ def build(
         if architecture.norm:
             both = [graph.constant(weights.take(f"norms.{layer}.{name}", size)) for name in ("weight", "bias")]
             hidden = graph.add("LayerNormalization", hidden, *both, axis=-1, epsilon=1e-5)
+    hidden = ONNX_READOUTS[architecture.readout](graph, hidden, frames)
     if architecture.dense:
         hidden = graph.add("Relu", _linear(graph, weights, "dense.0", hidden, size, architecture.dense))
         size = architecture.dense
@@ -165,6 +168,16 @@ def _recurrent(graph: Nodes, node: Node, inputs: str, lengths: str) -> str:
     outputs = graph.add(node.kind, *given, direction=way, hidden_size=hidden, **node.attributes)
     by_utterance = graph.add("Transpose", outputs, perm=[2, 0, 1, 3])  # (B, T, D, H)
     return graph.add("Reshape", by_utterance, graph.ints(0, 0, directions * hidden))
+
+
+def _mean(graph: Nodes, hidden: str, lengths: str) -> str:
+    """Return the mean of each utterance's frames, (B, 1, D H)."""
+    total = graph.add("ReduceSum", graph.masked(hidden, lengths), graph.ints(1))
+    count = graph.add("Cast", graph.add("Unsqueeze", lengths, graph.ints(1, 2)), to=1)
+    return graph.add("Div", total, count)
+
+
+ONNX_READOUTS: dict[str, Callable[[Nodes, str, str], str]] = {FRAMES: lambda _, hidden, __: hidden, "mean": _mean}
 
 
 def _linear(graph: Nodes, weights: Parameters, name: str, inputs: str, size: int, outputs: int) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from asr.engines.architecture import Architecture, Matrix, Parameters, side_by_side
 from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.numpy_frontends import NUMPY_FRONTENDS, normalized
+from asr.engines.numpy_readouts import NUMPY_READOUTS
 from asr.engines.numpy_walk import NumpyLayer, State
 from asr.features.framing import multiply
 
@@ -33,13 +34,14 @@ class Network:
         forward_only: Whether no layer runs backward in time, so that its states can be carried from part to part.
 
     Raises:
-        KeyError: A weight is missing, or the cell or the front end is not known.
+        KeyError: A weight is missing, or the cell, the front end or the readout is not known.
         TypeError: A setting of the cell or of the front end is not known.
         ValueError: A weight has another shape, or is one too many.
     """
 
     def __init__(self, architecture: Architecture, weights: Parameters) -> None:
         hidden, dense = architecture.hidden, architecture.dense
+        self._readout = NUMPY_READOUTS[architecture.readout]
         with weights.below("frontend.") as own:
             kind, settings = NUMPY_FRONTENDS[architecture.frontend], architecture.of_frontend
             self._frontend = kind(own, architecture.features, architecture.blocks, **settings)
@@ -62,7 +64,8 @@ class Network:
 
     def __call__(self, features: Matrix) -> Matrix:
         """Return the log-probs (T', V) of one utterance's features (T, F)."""
-        return self.carry(self.frontend(features), self.begin())
+        hidden = self._encoded(self.frontend(features), self.begin())
+        return self._scored(self._readout(hidden))
 
     def frontend(self, features: Matrix) -> Matrix:
         """Return what the recurrence sees (T', F') of features (T, F)."""
@@ -77,6 +80,10 @@ class Network:
 
         States of B sequences, `numpy_walk.chosen`, take the frames of all of them, in neighboring rows.
         """
+        return self._scored(self._encoded(hidden, states))
+
+    def _encoded(self, hidden: Matrix, states: list[State]) -> Matrix:
+        """Return the last layer's outputs (T', D H); leave the states as they are after them."""
         below = hidden[:, :0]  # cell states of the layer below
         for number, layer in enumerate(self._layers):
             inputs = np.concatenate([hidden, below], axis=1) if layer.carries else hidden
@@ -85,6 +92,10 @@ class Network:
                 hidden, below = hidden[:, : layer.size], hidden[:, layer.size :]
             if self._norms:
                 hidden = normalized(hidden, *self._norms[number])
+        return hidden
+
+    def _scored(self, hidden: Matrix) -> Matrix:
+        """Return the log-probs of the last layer's outputs."""
         if self._dense:
             hidden = np.maximum(_applied(self._dense, hidden), 0)
         outputs = _applied(self._projection, hidden)

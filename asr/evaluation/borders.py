@@ -54,8 +54,8 @@ def of(
     if len(starts) != len(target) or len(log_probs) < ctc.frames_needed(target):
         return [], []
     spans = ctc.align(log_probs, target)
-    placed = recognizer.seconds(ctc.borders(log_probs, target, spans))
-    centres = recognizer.seconds([(span.start + span.end) / 2 for span in spans])
+    placed = recognizer.seconds(ctc.borders(log_probs, target, spans), utterance.seconds)
+    centres = recognizer.seconds([(span.start + span.end) / 2 for span in spans], utterance.seconds)
     ends = [*starts[1:], utterance.seconds]
     inside = [start <= centre <= end for start, centre, end in zip(starts, centres, ends, strict=True)]
     return [one - other for one, other in zip(placed, starts[1:], strict=True)], inside

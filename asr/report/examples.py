@@ -109,7 +109,7 @@ def _examples(evaluation: EvaluatedRun, loaded: Bundle, path: Path, chosen: Sequ
         hypothesis = [Segment(*unit) for unit in row["units"]]
         aligned = evaluation.alignments[choice.id]
         values = log_probs[choice.id]
-        posteriors = (recognizer.seconds(range(len(values) + 1)), values)
+        posteriors = (recognizer.seconds(range(len(values) + 1), utterance.seconds), values)
         pairs = picture.pairs(aligned, utterance.phones, hypothesis, loaded.units)
         rate = loaded.features.rate
         drawn = picture.draw(utterance, samples, pairs, hypothesis, posteriors, loaded.units, rate)

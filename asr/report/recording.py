@@ -93,8 +93,10 @@ def _posteriors(axes: "Axes", samples: Samples, rate: int, system: Path) -> None
     probabilities = np.exp(recognizer.log_probs((samples, rate)))
     units = recognizer.bundle.units
     rows = list(_rows(units.symbols, probabilities.max(axis=0)))
-    centres = np.asarray(recognizer.seconds([frame + 0.5 for frame in range(len(probabilities))]))
-    specshow(probabilities[:, rows].T, x_coords=centres, x_axis="time", ax=axes, cmap="Greys", vmin=0, vmax=1)
+    edges = np.asarray(recognizer.seconds(range(len(probabilities) + 1), len(samples) / rate))
+    heights = np.arange(len(rows) + 1) - 0.5
+    values, look = probabilities[:, rows].T, "Greys"
+    specshow(values, x_coords=edges, x_axis="time", y_coords=heights, ax=axes, cmap=look, vmin=0, vmax=1)
     axes.set_yticks(np.arange(len(rows)), [units.symbols[row] for row in rows], fontsize=7)
     axes.set_ylabel("units")
 

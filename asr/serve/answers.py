@@ -124,7 +124,7 @@ def _segments(recognizer: "Recognizer", transcript: Transcript, log_probs: "LogP
     units = recognizer.bundle.units
     quiet = [BLANK, *sorted(dictionary.silences(units))]
     still = np.logaddexp.reduce(log_probs[:, quiet].astype(np.float64), axis=1)
-    middles = np.asarray(recognizer.seconds([frame + 0.5 for frame in range(len(log_probs))]))
+    middles = np.asarray(recognizer.seconds([frame + 0.5 for frame in range(len(log_probs))], transcript.seconds))
     sure = transcript.confidence or [1.0] * len(transcript.units)
     grouped = _by_caption(transcript, transcript.units)
     for number, (text, start, end) in enumerate(captions(transcript)):

@@ -43,12 +43,13 @@ class Stream:
         seconds: Duration of what was accepted.
 
     Raises:
-        InputError: The rate is not supported.
+        InputError: The rate is not supported, or the system hears a recording as a whole.
     """
 
     def __init__(self, system: Bundle, engine: Engine, decoder: Decoder, rate: int, name: str = "<stream>") -> None:
         if not audio.MIN_RATE <= rate <= audio.MAX_RATE:
             raise InputError(f"{name}: rate is {rate} Hz; {audio.MIN_RATE} to {audio.MAX_RATE} Hz are supported")
+        networks.require_frames(system, name)
         self.rate, self.seconds, self._name, self._decoder = rate, 0.0, name, decoder
         self._resampler, self._normaliser = audio.Resampler(rate, system.features.rate), system.normaliser
         self._extractor, self._tally, self._scribe = Extractor(system.features), Tally(), Scribe(system)

@@ -62,8 +62,10 @@ class LongRecognition:
         """Yield the passages' log-probs, with a progress bar on a terminal.
 
         Raises:
-            InputError: The recording cannot be read, or is shorter than one window.
+            InputError: The recording cannot be read, or is shorter than one window, or the system hears a recording
+                as a whole.
         """
+        networks.require_frames(self._system, self.name)
         from multiprocessing import parent_process
 
         from tqdm import tqdm

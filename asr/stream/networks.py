@@ -10,6 +10,7 @@ from asr import engines
 from asr.bundle import Bundle
 from asr.engines import Engine, Parameters
 from asr.engines.network import Network
+from asr.errors import InputError
 from asr.features.framing import Matrix
 
 LogProbs = npt.NDArray[np.float32]  # (T, V), natural log
@@ -121,6 +122,19 @@ class Carried:
         self._past = min(ready, self._before)
         self._rows = rows[(ready - self._past) * stride :]
         return self._network.carry(hidden, self._states)
+
+
+def require_frames(system: Bundle, name: str) -> None:
+    """Refuse a stream or a long recording where the system hears a recording as a whole.
+
+    Raises:
+        InputError: It does.
+    """
+    if system.whole:
+        raise InputError(
+            f"{name}: the system hears a recording as a whole, one of its {system.units.kind} each, under five "
+            f"minutes (encoder.readout = '{system.recipe.encoder.readout}'); cut this into such recordings"
+        )
 
 
 def build(system: Bundle, engine: Engine, normalize: Normalize, window: Window) -> StreamNetwork:

@@ -44,14 +44,17 @@ class Scribe:
         self._units = system.units
         features = system.features
         self._first, self._shift = (features.window - features.shift) / 2, system.stride * features.shift
+        self._whole = system.whole
 
-    def seconds(self, frames: Sequence[float]) -> list[float]:
+    def seconds(self, frames: Sequence[float], duration: float = math.inf) -> list[float]:
         """Return where these frames of log-probs begin; see `Recognizer.seconds`."""
+        if self._whole:  # the only frame is the recording
+            return [frame * duration if frame else 0.0 for frame in frames]
         return [self._first + frame * self._shift for frame in frames]
 
     def inside(self, frames: Sequence[float], duration: float = math.inf) -> list[float]:
         """Return where these frames begin, none of them outside the recording."""
-        return [min(max(second, 0.0), duration) for second in self.seconds(frames)]
+        return [min(max(second, 0.0), duration) for second in self.seconds(frames, duration)]
 
     def segments(
         self, symbols: Sequence[str], frames: Sequence[tuple[int, int]], duration: float, offset: int = 0

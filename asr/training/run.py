@@ -17,11 +17,11 @@ import torch
 from asr import augment, batch, bundle, config, ctc, dataset, manifest
 from asr.batch import Dataset, Ints
 from asr.bundle import Bundle
-from asr.config import Recipe
+from asr.config import FRAMES, Recipe
 from asr.errors import AsrError, BundleError, InputError
 from asr.evaluation.results import BEST, LOCK, RECIPE
 from asr.features.normalise import Normaliser
-from asr.frontends import strided
+from asr.model import Model
 from asr.support import files, text
 from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
@@ -166,23 +166,25 @@ def start(recipe: Recipe, corpus: Path, out: Path, device: torch.device, group: 
     size = f"{system.model.parameter_count:,} parameters, {len(system.units)} units, {len(train)} utterances"
     group.say(f"{size}, on {device}" + (f", {group.size} processes" if group.size > 1 else ""))
     settings = recipe.training
-    usable = _usable(train, system.model.stride, group)
+    usable = _usable(train, system.model, group)
     steps = settings.epochs * math.ceil(len(usable) / settings.batch)
     learner = Learner(system.model, settings, steps, device, group, augmentation.of(recipe))
     return Run(recipe, out, system, train, dev, usable, learner, group)
 
 
-def _usable(train: Dataset, stride: int, group: ProcessGroup) -> Ints:
+def _usable(train: Dataset, model: Model, group: ProcessGroup) -> Ints:
     """Return the indices of the utterances that CTC can align; report the others."""
-    short = batch.too_short(train, stride)
+    available = model.outputs(train.lengths)
+    short = batch.too_short(train, available)
     for i in short:
         units, needed = len(train.targets[i]), ctc.frames_needed(train.targets[i])
-        frames = strided(int(train.lengths[i]), stride)
-        group.say(f"{train.ids[i]}: {ctc.too_few(frames, units, needed)}; skipped")
+        group.say(f"{train.ids[i]}: {ctc.too_few(int(available[i]), units, needed)}; skipped")
     if short:
         group.say(f"{len(short)} of {len(train)} utterances are too short for their transcripts and were skipped")
     if len(short) == len(train):
-        remedy = "check the transcripts, `features.shift`" + (" and `frontend.stride`" if stride > 1 else "")
+        remedy = "check the transcripts, `features.shift`" + (" and `frontend.stride`" if model.stride > 1 else "")
+        if model.readout != FRAMES:
+            remedy = f"encoder.readout = '{model.readout}' is for one word a recording; use '{FRAMES}' for sentences"
         raise InputError(f"no utterance is long enough for its transcript; {remedy}")
     return batch.without(len(train), short)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from asr.cells.layer import State
-from asr.config import Recipe
+from asr.config import FRAMES, Recipe
 from asr.errors import AsrError
 from asr.model import Model
 
@@ -28,8 +28,13 @@ def check(recipe: Recipe) -> None:
     """Refuse truncation where there is no state to carry on.
 
     Raises:
-        AsrError: The layers go in both directions.
+        AsrError: The layers go in both directions, or outputs are not of frames.
     """
+    if recipe.training.truncate and recipe.encoder.readout != FRAMES:
+        raise AsrError(
+            f"training.truncate = {recipe.training.truncate}: needs outputs of frames, and encoder.readout is "
+            f"'{recipe.encoder.readout}'; set it to '{FRAMES}', or training.truncate to 0"
+        )
     direction = recipe.encoder.own.get("direction", "both")
     if recipe.training.truncate and direction != "forward":
         raise AsrError(

@@ -8,13 +8,16 @@ import torch
 
 from asr import bundle, config, engines
 from asr.cells import CELLS
+from asr.config import FRAMES
 from asr.engines import ENGINES, graph
 from asr.engines.network import Network
 from asr.engines.numpy_cells import NUMPY_CELLS
 from asr.engines.numpy_frontends import NUMPY_FRONTENDS
+from asr.engines.numpy_readouts import NUMPY_READOUTS
 from asr.engines.onnx_frontends import ONNX_FRONTENDS
 from asr.errors import AsrError
 from asr.frontends import FRONTENDS
+from asr.readouts import READOUTS
 
 PLAIN = {"kind": "none"}
 LENGTHS = [70, 33, 8, 7, 2, 1]
@@ -41,6 +44,7 @@ NOT_EXPORTED = [
     ("rnn", {"leak": (0.5, 0.2)}),
     ("clockwork", {}),
 ]
+READ = [readout for readout in READOUTS if readout != FRAMES]
 STRIDES = [(kind, {"stride": stride}) for kind, stride in [("stack", 3), ("pool", 2), ("conv", 1), ("conv", 3)]]
 
 
@@ -76,19 +80,22 @@ def read(system, path):
     return bundle.load(path)
 
 
-@pytest.fixture(scope="module", params=[*CASES, *STRIDES], ids=named)
+@pytest.fixture(scope="module", params=[*CASES, *STRIDES, *((one, {}) for one in READ)], ids=named)
 def pair(request, tmp_path_factory):
     """A system in torch, and the same read from its file."""
     name, own = request.param
     if name in CELLS:
         system = made(name, PLAIN, norm=own == {}, dense=5, **own)
+    elif name in READOUTS:
+        system = made("lstm", {"kind": "stack", "stride": 3}, norm=True, readout=name)
     else:
         system = made("lstm", {"kind": name, **own})
     return system, read(system, tmp_path_factory.mktemp("system") / "best.safetensors")
 
 
-def test_every_cell_and_front_end_has_equations_in_numpy():
+def test_every_cell_front_end_and_readout_has_equations_in_numpy():
     assert NUMPY_CELLS.keys() == CELLS.keys()
+    assert NUMPY_READOUTS.keys() == READOUTS.keys() == graph.ONNX_READOUTS.keys()
     assert NUMPY_FRONTENDS.keys() == FRONTENDS.keys() == ONNX_FRONTENDS.keys()
 
 

@@ -198,7 +198,7 @@ def test_without_a_gradient_the_loss_is_the_same():
         ([6, 6], [[1, 2], [1, 2]], [2, -1], "target length -1 is not in 0 … 2"),
         ([6, 6], [[1, 2], [1, 0]], [2, 2], "target id 0 is not in 1 … 3"),
         ([6, 6], [[1, 2], [4, 1]], [2, 2], "target id 4 is not in 1 … 3"),
-        ([6, 1], [[1, 2], [1, 2]], [2, 2], r"1 frames are too few for 2 units \(needs 2\)"),
+        ([6, 1], [[1, 2], [1, 2]], [2, 2], r"1 frame is too few for 2 units \(needs 2\)"),
         ([6, 2], [[1, 2], [3, 3]], [2, 2], r"2 frames are too few for 2 units \(needs 3, with a blank between 1 equal"),
     ],
 )
