@@ -3,7 +3,7 @@
     asr prepare FOLDER --name digits                                   # writes data/digits with its recipe.toml
     python tests/simulations/folds.py data/digits/recipe.toml          # each speaker in turn
     python tests/simulations/folds.py data/yesno/recipe.toml --parts 10      # tenths of the recordings
-    python tests/simulations/folds.py recipes/timit-sample-128.toml --json folds.json --set training.seed=2
+    python tests/simulations/folds.py recipes/timit-sample-128.toml --folds folds.json --set training.seed=2
 
 The others train, but for a tenth of their recordings, on which the epoch is chosen; synthetic recordings (`asr prepare
 FOLDER --synthesize en`) are trained on in every fold and never tested. A file of folds names the speakers
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--parts", type=int, help="of the recordings, rather than each speaker in turn")
-    parser.add_argument("--json", type=Path, help='a list of {"train": [SPEAKER, …], "dev": […], "test": […]}')
+    parser.add_argument("--folds", type=Path, help='a list of {"train": [SPEAKER, …], "dev": […], "test": […]}')
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
     parser.add_argument("--only", type=int, action="append", help="number of a fold; repeatable")
@@ -51,7 +51,7 @@ def main() -> None:
     corpus = Path("data") / recipe.corpus.folder
     everything = [utterance for name in SETS for utterance in manifest.read(corpus / f"{name}.jsonl")]
     tested = []
-    for number, fold in enumerate(folds(everything, arguments.parts, arguments.json)):
+    for number, fold in enumerate(folds(everything, arguments.parts, arguments.folds)):
         if arguments.only and number not in arguments.only:
             continue
         out, begin = arguments.out / str(number), time.monotonic()

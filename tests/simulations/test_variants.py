@@ -106,13 +106,7 @@ def test_all_cells_get_as_many_parameters(scripts):
     assert rung.own == {"direction": "forward", "block": 2}
 
 
-def test_the_frames_of_a_recording_vote_for_its_word(scripts):
-    _, script = scripts
-    log_probs = np.log(np.array([[0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.8, 0.11, 0.09]]))
-    assert script.votes("u", log_probs, [2]) == (0, 1) and script.votes("u", log_probs, [1]) == (1, 1)
-
-
-@pytest.mark.parametrize("task", ["words", "frames", "ctc"])
+@pytest.mark.parametrize("task", ["frames", "ctc"])
 def test_a_small_study_runs_and_resumes(scripts, task, tmp_path, monkeypatch, toy, capsys):
     _, script = scripts
     for name in ("train", "dev", "test"):

@@ -3,16 +3,16 @@
     asr prepare espeak
     python tests/simulations/variants.py recipes/espeak.toml out.json --task frames --every 6 --epochs 6
     python tests/simulations/variants.py recipes/espeak.toml out.json --task ctc --cell lstm --cell gru --seeds 5
-    python tests/simulations/variants.py recipes/timit-sample.toml out.json --task ctc --epochs 40 --json folds.json
+    python tests/simulations/variants.py recipes/timit-sample.toml out.json --task ctc --epochs 40 --folds folds.json
 
-`frames` is classification of frames by the phone that is said in their middle, as in the study; `words` that of
-recordings of one word each, many frames to one label; `ctc` is recognition, with greedy decoding. Each cell gets the
-hidden units with which the network has as many parameters as the recipe's own, within 2 %, unless `--cell` says them,
-as for a ladder of networks: `--cell "lstm-peephole layers=3 hidden=40"`. Its learning rate is searched on dev with a
-seed of its own: the given rates, then steps beyond the best one while that is the highest or the lowest, up to
-`--trials`. Then each seed trains all cells with their rates. Nothing is chosen on test, and no epoch: the last one
-counts. Every trial is written at once; the same command resumes. A file of folds, as of `folds.py`, names the speakers
-of each set; every fold has a search of its own, since another's dev may be its test.
+`frames` is classification of frames by the phone that is said in their middle, as in the study; `ctc` is recognition,
+with greedy decoding (of recordings of one word each with `--set encoder.readout=mean`). Each cell gets the hidden
+units with which the network has as many parameters as the recipe's own, within 2 %, unless `--cell` says them, as for
+a ladder of networks: `--cell "lstm-peephole layers=3 hidden=40"`. Its learning rate is searched on dev with a seed of
+its own: the given rates, then steps beyond the best one while that is the highest or the lowest, up to `--trials`.
+Then each seed trains all cells with their rates. Nothing is chosen on test, and no epoch: the last one counts. Every
+trial is written at once; the same command resumes. A file of folds, as of `folds.py`, names the speakers of each set;
+every fold has a search of its own, since another's dev may be its test.
 
 A difference from the first cell counts if two tests agree after Holm's correction for the number of cells: a paired
 t-test over seeds, which share the order of the batches, and the paired bootstrap over speakers.
@@ -55,13 +55,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("out", type=Path, help="results, JSON")
-    parser.add_argument("--task", choices=("frames", "words", "ctc"), default="frames")
+    parser.add_argument("--task", choices=("frames", "ctc"), default="frames")
     parser.add_argument("--cell", action="append", help='"NAME key=value …"; repeatable; the first is compared with')
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rates", type=float, nargs="*", default=[3e-3, 1e-2, 3e-2])
     parser.add_argument("--trials", type=int, default=5, help="of learning rates, at most, for a cell")
     parser.add_argument("--every", type=int, default=1, help="train on one utterance in so many")
-    parser.add_argument("--json", type=Path, help='folds: a list of {"train": [SPEAKER, …], "dev": […], "test": […]}')
+    parser.add_argument("--folds", type=Path, help='a list of {"train": [SPEAKER, …], "dev": […], "test": […]}')
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--data", type=Path, default=Path("data"))
@@ -87,9 +87,9 @@ class Study:
         kept = ("task", "every", "epochs", "batch", "set", "rates")
         self.settings = {key: getattr(arguments, key) for key in kept} | {"recipe": arguments.recipe.name}
         self.folds = [None]
-        if arguments.json:
-            self.folds = json.loads(arguments.json.read_text())
-            self.settings["folds"] = arguments.json.name
+        if arguments.folds:
+            self.folds = json.loads(arguments.folds.read_text())
+            self.settings["folds"] = arguments.folds.name
         self.trials = []
         if arguments.out.exists():
             found = json.loads(arguments.out.read_text())
@@ -117,7 +117,7 @@ class Study:
 
     def trial(self, cell, recipe, rate, seed, corpus):
         """Return a trial's row: from the file, or by training."""
-        key = {"cell": cell, "rate": rate, "seed": seed} | ({"fold": corpus.name} if self.arguments.json else {})
+        key = {"cell": cell, "rate": rate, "seed": seed} | ({"fold": corpus.name} if self.arguments.folds else {})
         for row in self.trials:
             if all(row[name] == value for name, value in key.items()):
                 return row
@@ -202,30 +202,21 @@ def _values(settings):
     return {key: value(text) for key, text in settings.items()}
 
 
-class FrameLearner(Learner):
-    """A learner whose loss is the cross entropy of each frame's phone."""
+def of_frames(labels):
+    """Return a learner's loss, (B,): the cross entropy of each frame's phone.
 
-    labels = None  # by utterance id
+    Args:
+        labels: By utterance id, (T,) each.
+    """
 
-    def _losses(self, batch, position):
-        log_probs, _ = self._log_probs(batch, position)
+    def loss(log_probs, lengths, targets, target_lengths, ids):
         wanted = torch.full(log_probs.shape[:2], NOWHERE)
-        for row, id in zip(wanted, batch.ids, strict=True):
-            row[: len(self.labels[id])] = torch.from_numpy(self.labels[id])
+        for row, id in zip(wanted, ids, strict=True):
+            row[: len(labels[id])] = torch.from_numpy(labels[id])
         losses = F.nll_loss(log_probs.transpose(1, 2), wanted, ignore_index=NOWHERE, reduction="none")
         return losses.sum(dim=1) / (wanted != NOWHERE).sum(dim=1)
 
-
-class WordLearner(Learner):
-    """A learner whose loss is the cross entropy of each recording's only word."""
-
-    def _losses(self, batch, position):
-        if long := [id for id, length in zip(batch.ids, batch.target_lengths.tolist(), strict=True) if length != 1]:
-            raise AsrError(f"--task words: {long[0]} is not of one word; use --task ctc")
-        log_probs, lengths = self._log_probs(batch, position)
-        inside = torch.arange(log_probs.shape[1]) < lengths[:, None]
-        votes = (log_probs * inside[:, :, None]).sum(dim=1) / lengths[:, None]
-        return F.nll_loss(votes[:, 1:].log_softmax(dim=1), batch.targets[:, 0] - 1, reduction="none")
+    return loss
 
 
 def labels(utterance, units, frames, shift, window):
@@ -253,11 +244,8 @@ def trained(recipe, corpus, arguments):
         ]
         shift, window = (run.recipe.features.own[key] for key in ("shift", "window"))
         known = {id: labels(utterances[name][id], system.units, length, shift, window) for name, id, length in lengths}
-        changes = augmentation.of(recipe)
-        run.learner = FrameLearner(system.model, settings, run.learner.steps, CPU, ALONE, changes)
-        run.learner.labels = known
-    if arguments.task == "words":
-        run.learner = WordLearner(system.model, settings, run.learner.steps, CPU, ALONE, augmentation.of(recipe))
+        loss, changes = of_frames(known), augmentation.of(recipe)
+        run.learner = Learner(system.model, settings, run.learner.steps, CPU, ALONE, changes, loss)
     begin = time.process_time()
     system.model.train()
     for epoch in range(settings.epochs):
@@ -265,8 +253,7 @@ def trained(recipe, corpus, arguments):
             number = epoch * len(run.plan(epoch)) + step
             run.learner.step(run.train.batch(rows), Position(epoch, step, number, len(rows)))
     seconds = time.process_time() - begin
-    tasks = {"frames": lambda: framewise(known), "words": lambda: votes, "ctc": lambda: recognition(system)}
-    of = tasks[arguments.task]()
+    of = framewise(known) if arguments.task == "frames" else recognition(system)
     row = {"parameters": system.model.parameter_count, "hidden": recipe.encoder.hidden, "cpu_seconds": seconds}
     frames = int(run.train.lengths.sum()) * settings.epochs
     scores = {name: scored(system, sets[name], utterances[name], of) for name in sets if name != "train"}
@@ -287,11 +274,6 @@ def scored(system, data, utterances, of):
             speaker[0] += wrong
             speaker[1] += of_all
     return dict(found)
-
-
-def votes(id, log_probs, target):
-    """Return whether the word that the frames of a recording vote for is wrong, and 1."""
-    return int(log_probs.mean(axis=0)[1:].argmax() + 1 != target[0]), 1
 
 
 def framewise(known):
