@@ -3,8 +3,8 @@
     python tests/bench/gpu.py [--out FILE] [--only PART …]
 
 Every row is written when it is measured. A part that fails is recorded with its error and the rows before it, and makes
-the exit status 1; the others still run. `--tiny --device cpu`
-runs the same code with small sizes where there is no GPU, to see that it works; its figures mean nothing.
+the exit status 1; the others still run. `--tiny --device cpu` runs the same code with small sizes where there is no
+GPU, to see that it works; its figures mean nothing.
 
 What it relies on in torch's documentation: kernels are the profiler's events of the device (torch.profiler); CUDA runs
 asynchronously, so times are taken after `torch.cuda.synchronize` (notes/cuda); cuDNN's recurrent networks repeat to the
@@ -116,10 +116,10 @@ def environment(at: Setting) -> dict[str, Any]:
 
 
 def tests(at: Setting) -> dict[str, Any]:
-    """The tests that need a device, and the contracts of the cells."""
+    """The tests that need a device: a layer of every cell beside the CPU's, and a set that lies on the device."""
     report = at.folder / "tests.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "gpu or cuda", f"--junitxml={report}"]
-    files = ["tests/test_batch.py", "tests/cells/test_compiled.py"]
+    files = ["tests/test_batch.py", "tests/contracts/test_cells.py"]
     done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
     found = counted(report.read_text(encoding="utf-8"))
     if found["failed"] or (at.cuda and (found["skipped"] or not found["passed"])):

@@ -188,15 +188,6 @@ def test_without_compilation_torch_is_used_in_silence():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_gives_what_the_cpu_gives():
-    ours, _ = both()
-    lengths = torch.tensor([12, 5])
-    inputs = torch.randn(2, 12, 7)
-    there = ours.cuda()(inputs.cuda(), lengths.cuda()).cpu()
-    torch.testing.assert_close(there, ours.cpu()(inputs, lengths), atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize("name", TORCH)
 def test_an_utterance_has_the_same_bits_alone_and_in_any_batch(name):
     ours, _ = both(13, 40, name=name)

@@ -1,5 +1,7 @@
 """What every cell of the table must do: the line that registers a new one tests it. Variants are settings of a cell."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
@@ -7,7 +9,9 @@ from torch.overrides import TorchFunctionMode
 from asr.cells import CELLS
 from asr.cells.layer import TorchLayer
 from asr.errors import AsrError
+from asr.support.device import computing_on
 
+DEVICE = "cuda"
 FEATURES, HIDDEN = 5, 4
 LENGTHS = torch.tensor([9, 1, 6])
 VARIANTS = [
@@ -79,6 +83,15 @@ def test_the_compiled_walks_give_what_torch_gives_with_all_gradients(cell):
     torchs = outcome(cell, lambda x: cell._reversed(x, LENGTHS, cell._weights()))
     for name, one in ours.items():
         torch.testing.assert_close(one, torchs[name], atol=1e-5, rtol=1e-5, msg=name)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_gives_what_the_cpu_gives_with_all_gradients(cell):
+    there = deepcopy(cell).to(DEVICE)
+    with computing_on(DEVICE):  # without TF32
+        found = outcome(there, lambda x: there(x.to(DEVICE), LENGTHS).cpu())
+    for name, one in outcome(cell, lambda x: cell(x, LENGTHS)).items():
+        torch.testing.assert_close(found[name].cpu(), one, atol=1e-5, rtol=1e-5, msg=name)
 
 
 def test_the_compiled_walks_give_the_same_bits_in_any_batch(cell):
