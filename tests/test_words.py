@@ -16,7 +16,6 @@ from asr.errors import AsrError, InputError
 from asr.evaluation import measurement
 from asr.manifest import Utterance
 from asr.readouts import READOUTS, outputs
-from asr.serve import page
 from asr.training import loop
 from tests.conftest import RATE, tones
 
@@ -124,8 +123,6 @@ def test_streams_and_long_recordings_are_refused(trained, tmp_path):
         recognizer.stream(RATE)
     with pytest.raises(InputError, match=r"long\.wav: the system hears a recording as a whole"):
         recognizer.transcribe(path)
-    with pytest.raises(AsrError, match=r"page: has no readout 'mean', only 'frames'"):
-        page.described(recognizer.bundle)
 
 
 def test_truncation_is_refused(corpus, tmp_path):

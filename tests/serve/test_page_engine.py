@@ -48,6 +48,7 @@ SYSTEMS = {
     "rnn": {"encoder": {"cell": "rnn"}},
     "rnn relu, leaks": {"encoder": {"cell": "rnn", "activation": "relu", "leak": [0.5, 0.2]}},
     "norm, dense": {"encoder": {"norm": True, "dense": 6}},
+    "mean": {"encoder": {"readout": "mean", "norm": True}, "frontend": {"kind": "stack"}},
     "stack": {"frontend": {"kind": "stack"}},
     "pool": {"frontend": {"kind": "pool", "stride": 3}},
     "conv": {"features": {"kind": "fbank", "mels": 9, "deltas": 2}, "frontend": {"kind": "conv"}},
@@ -65,8 +66,9 @@ const found = Object.entries(systems).map(([name, system]) => {
   const rate = system.features.rate;
   return [name, recordings.map((values) => {
     const samples = Float32Array.from(values);
-    const { units, score } = recognizer.analyze(samples, rate);
-    return { logProbs: [...recognizer.logProbs(samples).logProbs], units, score };
+    const { units, score, posteriors, spectrogram } = recognizer.analyze(samples, rate);
+    const tables = [posteriors, spectrogram].map(({ data, ...table }) => ({ ...table, size: data.length }));
+    return { logProbs: [...recognizer.logProbs(samples).logProbs], units, score, tables };
   })];
 });
 console.log(JSON.stringify(Object.fromEntries(found)));
@@ -136,6 +138,13 @@ def test_the_page_gives_the_systems_log_probs_and_text(name, systems, recordings
         for unit, segment, sure in zip(own["units"], transcript.units, transcript.confidence, strict=True):
             assert (unit["start"], unit["end"]) == pytest.approx(segment[1:], abs=1e-9)
             assert unit["confidence"] == pytest.approx(sure, abs=1e-4)
+        frames, shift = len(systems[name].features(samples)), systems[name].features.shift
+        posteriors, spectrogram = own["tables"]
+        assert (posteriors["frames"], spectrogram["frames"]) == (len(expected), frames)
+        for table in own["tables"]:  # each covers the recording, but for the last window's overlap and a stride's rest
+            assert table["size"] == table["frames"] * table["wide"]
+            end = table["first"] + table["frames"] * table["shift"]
+            assert frames * shift <= end <= len(samples) / rate + table["shift"]
 
 
 @needs_node

@@ -19,7 +19,6 @@ import numpy as np
 
 from asr import box, engines
 from asr.bundle import Bundle
-from asr.config import FRAMES
 from asr.errors import AsrError
 from asr.phones import DELETED, SILENCE, TO_39
 from asr.scoring.conventions import metric
@@ -61,10 +60,6 @@ def described(system: Bundle) -> dict[str, Any]:
     network = system.architecture
     if not engines.supported(network):
         raise AsrError(f"page: has no equations of cell '{network.cell}' with these settings; use `asr transcribe`")
-    if system.whole:
-        raise AsrError(
-            f"page: has no readout '{network.readout}', only '{FRAMES}'; use `asr transcribe` or `asr serve`"
-        )
     if system.features.settings["dither"]:
         raise AsrError(f"page: features.dither = {system.features.settings['dither']:g}: must be 0 here; train with 0")
     tensors, values, start = dict[str, tuple[int, int]](), [], 0

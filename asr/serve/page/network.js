@@ -3,6 +3,17 @@ import { recurrent } from "./cells.js";
 import { FRONTENDS } from "./frontends.js";
 import { layerNormalize, logSoftmax, product } from "./matrix.js";
 
+/** The readouts, by the name that each has in `asr.readouts`: outputs (T', H) → (T'', H). */
+export const READOUTS = {
+  frames: (outputs, frames) => ({ outputs, frames }),
+  mean(outputs, frames) {
+    const size = outputs.length / frames;
+    const mean = new Float64Array(size);
+    for (let i = 0; i < outputs.length; i++) mean[i % size] += outputs[i] / frames;
+    return { outputs: mean, frames: 1 };
+  },
+};
+
 export class Network {
   /**
    * @param {object} architecture - As `asr.engines.Architecture`.
@@ -12,6 +23,7 @@ export class Network {
     const within = (prefix) => (name) => weight(prefix + name);
     this.frontend = FRONTENDS[architecture.frontend](within("frontend."), architecture);
     this.units = architecture.units;
+    this.readout = READOUTS[architecture.readout];
     this.layers = [];
     let { size } = this.frontend;
     for (let layer = 0; layer < architecture.layers; layer++) {
@@ -33,6 +45,7 @@ export class Network {
       [hidden, below] = [outputs, states];
       for (let t = 0; norm && t < frames; t++) layerNormalize(hidden.subarray(t * size, (t + 1) * size), ...norm);
     }
+    ({ outputs: hidden, frames } = this.readout(hidden, frames));
     const logProbs = new Float32Array(frames * this.units);
     const size = hidden.length / frames;
     for (let t = 0; t < frames; t++) {

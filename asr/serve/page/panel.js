@@ -15,7 +15,7 @@ const nameOf = (symbols, id) => (id ? symbols[id].replace(" ", "␣") : "blank")
 /** Return the units that get a row, blank last. */
 function rowsOf({ posteriors }, symbols) {
   const peaks = new Uint8Array(symbols.length);
-  posteriors.forEach((value, i) => { peaks[i % symbols.length] = Math.max(peaks[i % symbols.length], value); });
+  posteriors.data.forEach((value, i) => { peaks[i % symbols.length] = Math.max(peaks[i % symbols.length], value); });
   const present = [...peaks.keys()].filter((id) => id && peaks[id] > PRESENT);
   const kept = present.sort((a, b) => peaks[b] - peaks[a]).slice(0, ROWS).sort((a, b) => a - b);
   return [...kept, 0];
@@ -67,9 +67,9 @@ export class Panel {
 
   /** Return what is most probable at a second, as text. */
   read(second) {
-    const { posteriors, frames, first, shift } = this.analysis;
+    const { data, wide, frames, first, shift } = this.analysis.posteriors;
     const t = Math.min(Math.max(Math.floor((second - first) / shift), 0), frames - 1);
-    const row = [...posteriors.subarray(t * this.symbols.length, (t + 1) * this.symbols.length)];
+    const row = [...data.subarray(t * wide, (t + 1) * wide)];
     const best = [...row.keys()].sort((a, b) => row[b] - row[a]).slice(0, 3).filter((id) => row[id] > 2);
     const names = best.map((id) => `${nameOf(this.symbols, id)} ${Math.round(row[id] / 2.55)} %`);
     return `${second.toFixed(2)} s: ${names.join(", ")}`;
@@ -173,10 +173,10 @@ export class Panel {
 
   /**
    * Draw a table of bytes, a column a frame; where a pixel has many frames, the largest of them.
+   * @param {object} table - See `Recognizer.analyze`.
    * @param {(row: number) => number} place - Where in a frame's bytes a row from the top is.
    */
-  #table(data, wide, rows, place, colors, top, tall) {
-    const { frames, first, shift } = this.analysis;
+  #table({ data, wide, frames, first, shift }, rows, place, colors, top, tall) {
     const frame = (second) => Math.min(Math.max(Math.floor((second - first) / shift), 0), frames);
     const [begin, end] = [frame(this.from), Math.min(frame(this.to) + 1, frames)];
     const step = Math.max(1, Math.floor((end - begin) / (2 * this.scroller.clientWidth)));
@@ -188,9 +188,9 @@ export class Panel {
     const words = new Uint32Array(pixels.data.buffer);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
-        const first = begin + column * step;
+        const from = begin + column * step;
         let most = 0;
-        for (let t = first; t < Math.min(first + step, end); t++) most = Math.max(most, data[t * wide + place(row)]);
+        for (let t = from; t < Math.min(from + step, end); t++) most = Math.max(most, data[t * wide + place(row)]);
         words[row * columns + column] = colors[most];
       }
     }
@@ -200,9 +200,9 @@ export class Panel {
   }
 
   #spectrogram(top, tall) {
-    const { data, bands, top: hertz } = this.analysis.spectrogram;
+    const { wide: bands, top: hertz } = this.analysis.spectrogram;
     const colors = ramp(this.paint.surface, this.paint.ink, 1.6);
-    this.#table(data, bands, bands, (row) => bands - 1 - row, colors, top, tall);
+    this.#table(this.analysis.spectrogram, bands, (row) => bands - 1 - row, colors, top, tall);
     this.#cover(top, tall);
     for (let kilo = 0; kilo <= hertz / 1000; kilo += 2) {
       const y = top + tall * (1 - (1000 * kilo) / hertz);
@@ -233,10 +233,10 @@ export class Panel {
   }
 
   #posteriorgram(top, tall, width) {
-    const [wide, rows] = [this.symbols.length, this.rows.length];
+    const rows = this.rows.length;
     this.context.imageSmoothingEnabled = false;
     const colors = ramp(this.paint.surface, this.paint.accent, 0.6);
-    this.#table(this.analysis.posteriors, wide, rows, (row) => this.rows[row], colors, top, tall);
+    this.#table(this.analysis.posteriors, rows, (row) => this.rows[row], colors, top, tall);
     this.context.strokeStyle = css(this.paint.line, 0.6);
     this.context.beginPath();
     for (let row = 0; row <= rows; row++) {

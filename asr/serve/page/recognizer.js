@@ -40,8 +40,8 @@ export class Recognizer {
 
   /**
    * Return what is said in samples at any rate, and all that the page draws of it.
-   * @returns {{samples, rate, seconds, units: {symbol, start, end, confidence}[], score, frames, first, shift,
-   *   posteriors: Uint8Array, spectrogram}} `frames` of `shift` seconds, from `first` on; `posteriors` (T, V) in 1/255.
+   * @returns {{samples, rate, seconds, units: {symbol, start, end, confidence}[], score, posteriors, spectrogram}}
+   *   The last two are tables: `data` (T, wide) in bytes, a row for each of `frames` of `shift` seconds, from `first` on.
    */
   analyze(samples, rate) {
     const seconds = samples.length / rate;
@@ -49,9 +49,10 @@ export class Recognizer {
     const heard = resample(samples, rate, own);
     const { logProbs, frames, spectrogram } = this.logProbs(heard);
     const symbols = this.system.units.symbols;
-    const first = (window - shift) / 2;
-    const wide = shift * this.system.stride;
-    const second = (frame) => Math.min(Math.max(first + frame * wide, 0), seconds);
+    const seen = { first: (window - shift) / 2, shift };
+    const whole = this.system.architecture.readout !== "frames"; // its only frame is the recording
+    const said = whole ? { first: 0, shift: seconds } : { ...seen, shift: shift * this.system.stride };
+    const second = (frame) => Math.min(Math.max(said.first + frame * said.shift, 0), seconds);
     let score = 0;
     for (let t = 0; t < frames; t++) {
       score += logProbs.subarray(t * symbols.length, (t + 1) * symbols.length).reduce((a, b) => Math.max(a, b));
@@ -59,8 +60,9 @@ export class Recognizer {
     const units = greedy(logProbs, frames, symbols.length).map(({ id, first: start, end, confidence }) => (
       { symbol: symbols[id], start: second(start), end: second(end), confidence }
     ));
-    const posteriors = Uint8Array.from(logProbs, (value) => Math.round(255 * Math.exp(value)));
-    return { samples: heard, rate: own, seconds, units, score, frames, first, shift: wide, posteriors, spectrogram };
+    const data = Uint8Array.from(logProbs, (value) => Math.round(255 * Math.exp(value)));
+    const posteriors = { data, wide: symbols.length, frames, ...said };
+    return { samples: heard, rate: own, seconds, units, score, posteriors, spectrogram: { ...spectrogram, ...seen } };
   }
 }
 
@@ -82,10 +84,10 @@ class Spectrogram {
     }
   }
 
-  /** Return { data: Uint8Array (T, bands), bands, top }: 255 is the loudest, 0 all that is `RANGE` dB below it. */
+  /** Return { data: Uint8Array (T, wide), wide, frames, top }: 255 is the loudest, 0 all `RANGE` dB below it and less. */
   scaled(top) {
     const loudest = this.decibels.reduce((a, b) => Math.max(a, b), 0);
     const data = this.decibels.map((value) => Math.max(0, 255 * (1 + (value - loudest) / RANGE)));
-    return { data, bands: this.bands, top };
+    return { data, wide: this.bands, frames: this.frames, top };
   }
 }

@@ -12,7 +12,7 @@ self.onmessage = ({ data: { system, id, samples, rate } }) => {
     const begin = performance.now();
     const analysis = recognizer.analyze(samples, rate);
     analysis.took = (performance.now() - begin) / 1000; // seconds
-    self.postMessage({ id, analysis }, [analysis.posteriors.buffer, analysis.spectrogram.data.buffer]);
+    self.postMessage({ id, analysis }, [analysis.posteriors.data.buffer, analysis.spectrogram.data.buffer]);
   } catch (error) {
     self.postMessage({ id, error: error.message });
   }
