@@ -27,8 +27,8 @@ MAX_WIDTH = 100_000
 NODES = 1 << 15  # initial capacity for prefixes; doubles when full
 
 
-class Ranker(NamedTuple):
-    """A second language model, which ranks the labellings that a search ends with.
+class Rescorer(NamedTuple):
+    """A language model that rescores the labellings that a search ends with.
 
     Attributes:
         totals: The natural log-probabilities (N,) of labellings, whose symbols are numbered from 0.
@@ -47,20 +47,23 @@ class BeamSettings(DecoderSettings):
         width: K.
         lm: Path of a language model's ARPA file.
         weight: α.
-        rescore: Path of a second language model, recurrent or an ARPA file. Given as `lm`, a recurrent one is this.
+        rescore: Path of a language model that rescores what the search found, recurrent or an ARPA file. A recurrent
+            one that is passed as `lm` becomes this one.
         rescore_weight: γ.
         bonus: β, in nats.
         nbest: N.
     """
 
     width: int = setting(25, "prefixes kept at each frame", low=1, high=MAX_WIDTH)
-    lm: File = setting(None, "language model, an ARPA file (.gz allowed)", file=True)
+    lm: File = setting(
+        None, "language model: an ARPA file (.gz allowed), or a recurrent one, as with --rescore", file=True
+    )
     weight: float = setting(
         0.0, "weight α of the language model", high=1000, needs="lm", tune=(0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
     )
-    rescore: File = setting(None, "second language model, which ranks what the search found", file=True)
+    rescore: File = setting(None, "language model that rescores what the search found: recurrent, or ARPA", file=True)
     rescore_weight: float = setting(
-        0.0, "weight γ of the second language model", high=1000, needs="rescore", tune=(0.0, 0.25, 0.5, 0.75, 1.0)
+        0.0, "weight γ of the language model of --rescore", high=1000, needs="rescore", tune=(0.0, 0.25, 0.5, 0.75, 1.0)
     )
     bonus: float = setting(
         0.0, "bonus β added for each unit or word", low=-1000, high=1000, tune=(-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
@@ -68,7 +71,7 @@ class BeamSettings(DecoderSettings):
     nbest: int = setting(1, "hypotheses to return, best first", low=1, high=MAX_WIDTH, output=True)
 
     def __post_init__(self) -> None:
-        """Check every setting; a recurrent language model becomes the second one, since no search can use it.
+        """Check every setting; a recurrent language model becomes the rescoring one, since no search can use it.
 
         Raises:
             AsrError: A setting is invalid.
@@ -81,8 +84,8 @@ class BeamSettings(DecoderSettings):
         if self.nbest > self.width:
             raise AsrError(f"decoder '{self.name}': nbest {self.nbest} exceeds width {self.width}; raise --width")
 
-    def ranker(self, symbols: Sequence[str], what: str) -> Ranker | None:
-        """Return the second language model for hypotheses whose symbols are indices of these; None without one.
+    def rescorer(self, symbols: Sequence[str], what: str) -> Rescorer | None:
+        """Return the rescoring language model for hypotheses whose symbols are indices of these; None without one.
 
         Raises:
             AsrError: It cannot be read, or does not know a symbol.
@@ -91,7 +94,7 @@ class BeamSettings(DecoderSettings):
             return None
         model = lm.matching(Path(self.rescore), symbols, what)
         ids = model.ids(symbols)
-        return Ranker(lambda found: model.totals([[ids[one] for one in each] for each in found]), self.rescore_weight)
+        return Rescorer(lambda found: model.totals([[ids[one] for one in each] for each in found]), self.rescore_weight)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Beam(BeamSettings):
             bonus=self.bonus,
             language=tables,
             weight=self.weight,
-            ranker=self.ranker(units.symbols[1:], "units"),
+            rescorer=self.rescorer(units.symbols[1:], "units"),
         )
 
 
@@ -175,7 +178,7 @@ class BeamResult(NamedTuple):
     lengths: Ints  # (N,)
     acoustic: Reals  # (N,)
     score: Reals  # (N,)
-    second: Reals  # (N,), log-probabilities given the second language model
+    rescoring: Reals  # (N,), log-probabilities given the rescoring language model
     mass: Reals  # (N,), their shares of the final beam's probability
 
 
@@ -199,7 +202,7 @@ class BeamSearch:
         language: A language model's tables over the same units, `lm.tables(units.symbols)`, or None: the state after
             each unit (S, V), the unit's natural log-probability (S, V) and the end's (S,); state 0 is the start.
         weight: α.
-        ranker: A second language model, which adds γ times its log-probability to the scores of the final beam.
+        rescorer: A language model that adds γ times its log-probability to the scores of the final beam.
 
     Raises:
         AsrError: A setting or the tables are invalid.
@@ -218,7 +221,7 @@ class BeamSearch:
         bonus: float = 0.0,
         language: Tables | None = None,
         weight: float = 0.0,
-        ranker: Ranker | None = None,
+        rescorer: Rescorer | None = None,
     ) -> None:
         _require(1 <= width <= MAX_WIDTH, f"width {width}: must be from 1 to {MAX_WIDTH}")
         _require(1 <= nbest <= width, f"nbest {nbest}: must be from 1 to the width, {width}")
@@ -226,7 +229,7 @@ class BeamSearch:
         _require(isfinite(bonus), f"bonus {bonus}: must be finite")
         _require(0 <= weight < inf, f"weight {weight}: must be finite and not negative")
         self.width, self.nbest, self.top = width, nbest, top or 0
-        self.bonus, self.weight, self.ranker = bonus, weight, ranker
+        self.bonus, self.weight, self.rescorer = bonus, weight, rescorer
         self._workspaces = threading.local()
         self._fusion = _fuse(language, weight, bonus) if language and weight else None
         self._plain: Fusion | None = None  # without a language model, made for the first log-probs
@@ -263,7 +266,8 @@ class BeamSearch:
         nodes = found.paths[0, 1 : 1 + int(found.lengths[0])]
         ids = tuple(found.trie[nodes, beam_kernels.UNIT].tolist())
         language = _language(fusion, ids) if self._fusion else 0.0
-        return Hypothesis(ids, float(found.score[0]), float(found.acoustic[0]), language, second=float(found.second[0]))
+        score, acoustic, rescoring = (float(each[0]) for each in (found.score, found.acoustic, found.rescoring))
+        return Hypothesis(ids, score, acoustic, language, rescoring=rescoring)
 
     def _fusion_for(self, units: int) -> Fusion:
         """Return the language model's tables, checked against the number of units; all zeros without a model."""
@@ -311,7 +315,7 @@ class BeamSearch:
         return workspace
 
     def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> BeamResult:
-        """Add the language model's end of sentence and the second model, and sort; of equals, the older is first."""
+        """Add the language model's end of sentence, rescore, and sort; of equals, the older is first."""
         from asr.decoders import beam_kernels
 
         score = (
@@ -323,18 +327,18 @@ class BeamSearch:
         lengths = trie[nodes, beam_kernels.DEPTH]
         paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
         beam_kernels.climb(trie, nodes, paths)
-        second = np.zeros(len(nodes))
-        if self.ranker:
+        rescoring = np.zeros(len(nodes))
+        if self.rescorer:
             rows = zip(trie[paths, beam_kernels.UNIT] - 1, lengths.tolist(), strict=True)  # without blank
-            second = self.ranker.totals([row[1 : 1 + length].tolist() for row, length in rows])
-            score += self.ranker.weight * second
+            rescoring = self.rescorer.totals([row[1 : 1 + length].tolist() for row, length in rows])
+            score += self.rescorer.weight * rescoring
         order = np.argsort(-score, kind="stable")
         order = order[score[order] > -inf]
         _require(len(order) > 0, "language model: no labelling in the beam can end the sentence; widen the beam")
         score, lengths, acoustic = score[order], lengths[order], real[order, beam_kernels.TOTAL]
         paths = np.ascontiguousarray(paths[order, : 1 + int(lengths.max())])
         mass = np.exp(score - score[0])
-        return BeamResult(trie, paths, lengths, acoustic, score, second[order], mass / mass.sum())
+        return BeamResult(trie, paths, lengths, acoustic, score, rescoring[order], mass / mass.sum())
 
     def _hypothesis(self, values: Reals, fusion: Fusion, found: BeamResult, best: int) -> Hypothesis:
         """Return a labelling with its times and confidences."""
@@ -359,7 +363,7 @@ class BeamSearch:
             language=_language(fusion, ids) if self._fusion else 0.0,
             frames=tuple(zip(*spans.T.tolist(), strict=True)),
             confidence=tuple(np.minimum(votes, 1.0).tolist()),
-            second=float(found.second[best]),
+            rescoring=float(found.rescoring[best]),
         )
 
 

@@ -20,11 +20,10 @@ class Hypothesis:
 
     Attributes:
         ids: The labelling (L,), without blanks.
-        score: What the decoder maximizes, natural log: acoustic + weight · language model + bonus · length, and
-            the weight of a second language model times what that says of it.
+        score: What the decoder maximizes, natural log: acoustic + α · language + bonus · length + γ · rescoring.
         acoustic: The log-probability given the log-probs alone.
         language: The log-probability given the language model alone; 0 without one.
-        second: That given the second language model, which ranks what the search found; 0 without one.
+        rescoring: That given the language model that rescores what the search found; 0 without one.
         frames: For each id, the half-open span (first, last + 1) of frames in which it was recognized.
         confidence: For each id, an estimate of the probability that it is correct; empty if not estimated.
         words: The words of the labelling; empty if the decoder does not search for words.
@@ -41,7 +40,7 @@ class Hypothesis:
     words: tuple[str, ...] = ()
     word_frames: tuple[tuple[int, int], ...] = ()
     word_confidence: tuple[float, ...] = ()
-    second: float = 0.0
+    rescoring: float = 0.0
 
 
 class Decoder(Protocol):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from asr import lm
 from asr.decoders import dictionary, lexicon_net
-from asr.decoders.beam import MAX_WIDTH, BeamSettings, Ranker
+from asr.decoders.beam import MAX_WIDTH, BeamSettings, Rescorer
 from asr.decoders.hypothesis import Decoder, Hypothesis, LogProbs
 from asr.decoders.lexicon_net import AFTER, BETWEEN, Net
 from asr.errors import AsrError
@@ -64,7 +64,7 @@ class Lexicon(BeamSettings):
             language=lm.searching(Path(self.lm), list(words), f"words of {self.lexicon}") if self.lm else None,
             weight=self.weight,
             bonus=self.bonus,
-            ranker=self.ranker([*words, *([UNKNOWN] if self.unknown else [])], f"words of {self.lexicon}"),
+            rescorer=self.rescorer([*words, *([UNKNOWN] if self.unknown else [])], f"words of {self.lexicon}"),
             free=dictionary.silences(units),
             separator=dictionary.separator(units),
             unknown=self.unknown or None,
@@ -120,7 +120,7 @@ class LexiconResult(NamedTuple):
     places: Ints  # (N,) of the net
     acoustic: Reals  # (N,)
     score: Reals  # (N,)
-    second: Reals  # (N,), log-probabilities given the second language model
+    rescoring: Reals  # (N,), log-probabilities given the rescoring language model
     mass: Reals  # (N,), their shares of the final beam's probability
 
 
@@ -153,7 +153,7 @@ class LexiconSearch:
             sequence of units that the words are made of, and its name is `<unk>`. None: there are no such words.
         width: K, how many readings are kept at each frame.
         nbest: How many hypotheses are returned at most; the search may find fewer.
-        ranker: A second language model, over the words in the order of `pronunciations`; see `BeamSearch`.
+        rescorer: A language model over the words in the order of `pronunciations`; see `BeamSearch`.
 
     Raises:
         AsrError: A setting is invalid, a pronunciation is empty or contains blank, the separator or an optional unit,
@@ -175,7 +175,7 @@ class LexiconSearch:
         unknown: float | None = None,
         width: int = 100,
         nbest: int = 1,
-        ranker: Ranker | None = None,
+        rescorer: Rescorer | None = None,
     ) -> None:
         _require(1 <= width <= MAX_WIDTH, f"width {width}: must be from 1 to {MAX_WIDTH}")
         _require(1 <= nbest <= width, f"nbest {nbest}: must be from 1 to the width, {width}")
@@ -184,7 +184,7 @@ class LexiconSearch:
         _require(unknown is None or -inf < unknown < 0, f"unknown {unknown}: must be finite and below 0")
         _check_units(pronunciations, free, separator)
         self.width, self.nbest, self.weight, self.bonus = width, nbest, weight, bonus
-        self.ranker = ranker
+        self.rescorer = rescorer
         self._language = language if language and weight else NoLM()
         self._automaton = _frozen(self._language.automaton)
         self._words = (*pronunciations, *([] if unknown is None else [UNKNOWN]))
@@ -251,7 +251,7 @@ class LexiconSearch:
         return workspace
 
     def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> LexiconResult:
-        """Add the language model's end of sentence, and sort; unfinished words count only if no reading is finished."""
+        """Add the end of sentence, rescore, and sort; unfinished words count only if no reading is finished."""
         from asr.decoders import beam_kernels, lexicon_kernels
 
         readings = live.readings[side, : live.firsts[side, rows]]
@@ -259,12 +259,12 @@ class LexiconSearch:
         acoustic = live.reals[side, row, beam_kernels.TOTAL]
         final = self._automaton.final[words[node, lexicon_kernels.STATE]]
         score = acoustic + live.extras[side, : len(readings)] + self.weight * final
-        second = np.zeros(len(readings))
-        if self.ranker:
+        rescoring = np.zeros(len(readings))
+        if self.rescorer:
             ends, own = np.unique(node, return_inverse=True)
             chains = Chains.of(words, ends)
-            second = self.ranker.totals([chains.symbols(n) for n in range(len(ends))])[own]
-            score += self.ranker.weight * second
+            rescoring = self.rescorer.totals([chains.symbols(n) for n in range(len(ends))])[own]
+            score += self.rescorer.weight * rescoring
         whole = (place <= AFTER) & (score > -inf)
         score = np.where(whole | ~whole.any(), score, -inf)
         order = np.argsort(-score, kind="stable")
@@ -279,7 +279,7 @@ class LexiconSearch:
             places=place[order],
             acoustic=acoustic[order],
             score=score[order],
-            second=second[order],
+            rescoring=rescoring[order],
             mass=mass / mass.sum(),
         )
 
@@ -298,7 +298,7 @@ class LexiconSearch:
             words=tuple(self._words[word] for word in words),
             word_frames=tuple((frames[first][0], frames[last][1]) for first, last in borders),
             word_confidence=found.words.votes(found.mass, best),
-            second=float(found.second[best]),
+            rescoring=float(found.rescoring[best]),
         )
 
     def _language_score(self, words: Sequence[int]) -> float:

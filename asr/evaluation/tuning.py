@@ -127,7 +127,7 @@ def _transcript(units: Units, utterance: Utterance) -> list[str]:
 
 
 def lm_of(search: Search) -> Path | None:
-    """Return the language model's file, of two the second's; None without one, or if the decoder cannot use one."""
+    """Return the language model's file, of two the rescoring one's; None without one, or if the decoder uses none."""
     path = getattr(search.decoder, "rescore", None) or getattr(search.decoder, "lm", None)
     return Path(path) if path else None
 

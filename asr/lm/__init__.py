@@ -1,6 +1,6 @@
 """Language models over units or words: n-grams, estimated, read and written here, and recurrent ones (`recurrent.py`).
 
-Both give whole sentences' log-probabilities (`totals`), which ranks what a search found. A search itself needs three
+Both give whole sentences' log-probabilities (`totals`), which rescore what a search found. A search itself needs three
 methods, which n-grams have: `start` is the initial state, `score` appends a symbol, `finish` ends the sentence. `NoLM`
 has the same methods and scores everything 0. Scores are natural logs; ARPA's log10 is converted once.
 """
@@ -218,7 +218,7 @@ def searching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
     """
     model = matching(path, symbols, what)
     if not isinstance(model, Ngram):
-        raise InputError(f"{path}: a recurrent language model cannot be searched with; pass it as --rescore")
+        raise InputError(f"{path}: a recurrent language model can only rescore; pass it as --rescore, and an ARPA file as --lm")
     return model
 
 

@@ -68,9 +68,9 @@ def model(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("ranked", [False, True], ids=["greedy", "ranked by a recurrent model"])
-def test_a_manifest_is_transcribed_as_it_is_evaluated(system, test_set, model, tmp_path, ranked):
-    decoder = Beam(width=5, lm=model, weight=2.0) if ranked else Greedy()
+@pytest.mark.parametrize("rescored", [False, True], ids=["greedy", "rescored by a recurrent model"])
+def test_a_manifest_is_transcribed_as_it_is_evaluated(system, test_set, model, tmp_path, rescored):
+    decoder = Beam(width=5, lm=model, weight=2.0) if rescored else Greedy()
     measurement.run(system, test_set, tmp_path / "test", CPU, Search(decoder))
     rows = [json.loads(line) for line in (tmp_path / "test.utterances.jsonl").read_text().splitlines()]
     scored = {row["id"]: [symbol for symbol, _, _ in row["units"]] for row in rows}

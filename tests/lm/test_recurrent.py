@@ -13,7 +13,7 @@ from asr import config, lm
 from asr.cells import CELLS
 from asr.cli.language_model import language_model
 from asr.decoders import Beam
-from asr.decoders.beam import BeamSearch, Ranker
+from asr.decoders.beam import BeamSearch, Rescorer
 from asr.errors import AsrError, BundleError, InputError
 from asr.lm import recurrent
 from asr.lm.recurrent import LanguageSettings, Recurrent
@@ -61,12 +61,12 @@ def test_a_sentences_score_does_not_depend_on_the_others():
 
 
 def test_the_probabilities_of_all_sentences_sum_to_one():
-    """Those that have ended by a length, and the prefixes that have not: their shares are those of their endings."""
+    """All sentences up to a length, and all longer ones by how they begin."""
     ours, _ = made()
     ended = [one for length in range(4) for one in product((1, 2, 3), repeat=length)]
     prefixes = list(product((1, 2, 3), repeat=4))
     going = 0.0
-    for prefix in prefixes:  # p(prefix) = p(prefix, end) / p(end | prefix), the last from torch's kind of step
+    for prefix in prefixes:  # p(prefix) is the product of its symbols' probabilities, a step each
         states, total = ours.network.begin(), 0.0
         for before, symbol in zip((0, *prefix), prefix, strict=False):
             total += ours.network.carry(ours.one_hot(np.array([before])), states)[0, symbol]
@@ -106,7 +106,7 @@ def file(tmp_path):
     return tmp_path / "lm.safetensors"
 
 
-def test_the_final_beam_is_ranked_by_the_second_model(file):
+def test_the_final_beam_is_rescored(file):
     g = np.random.default_rng(5)
     log_probs = np.log(g.dirichlet(np.ones(4), 6))
     model, weight, bonus = recurrent.read(file), 0.7, 0.4
@@ -121,11 +121,11 @@ def test_the_final_beam_is_ranked_by_the_second_model(file):
         found = decoder(log_probs)
         assert [h.ids for h in found[:20]] == [ids for _, ids in wanted[:20]]
         for h in found[:20]:
-            assert h.score == pytest.approx(h.acoustic + bonus * len(h.ids) + weight * h.second, abs=1e-5)
+            assert h.score == pytest.approx(h.acoustic + bonus * len(h.ids) + weight * h.rescoring, abs=1e-5)
         assert decoder.labelling(log_probs).ids == found[0].ids
 
 
-def test_a_search_asks_the_second_model_about_labellings_without_blank():
+def test_a_search_asks_the_rescorer_about_labellings_without_blank():
     asked = []
 
     def totals(labellings):
@@ -133,7 +133,7 @@ def test_a_search_asks_the_second_model_about_labellings_without_blank():
         return np.zeros(len(labellings))
 
     log_probs = np.log(np.random.default_rng(1).dirichlet(np.ones(3), 4))
-    found = BeamSearch(width=50, nbest=50, ranker=Ranker(totals, 1.0))(log_probs)
+    found = BeamSearch(width=50, nbest=50, rescorer=Rescorer(totals, 1.0))(log_probs)
     assert set(asked) == {tuple(id - 1 for id in h.ids) for h in found}
 
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_used_is_said_in_one_line(file, tmp_path):
         Beam(rescore=file).build(Units.of("characters", "abcd"))
     with pytest.raises(InputError, match="contains none of the 2 units"):
         Beam(rescore=file).build(Units.of("characters", "xy"))
-    with pytest.raises(InputError, match="recurrent language model cannot be searched with; pass it as --rescore"):
+    with pytest.raises(InputError, match="a recurrent language model can only rescore; pass it as --rescore, and an"):
         Beam(lm=file, rescore=file).build(Units.of("characters", "abc"))
     with pytest.raises(AsrError, match="has no effect without rescore"):
         Beam(rescore_weight=0.5)
