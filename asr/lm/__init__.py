@@ -218,7 +218,8 @@ def searching(path: Path, symbols: Sequence[str], what: str) -> Ngram:
     """
     model = matching(path, symbols, what)
     if not isinstance(model, Ngram):
-        raise InputError(f"{path}: a recurrent language model can only rescore; pass it as --rescore, and an ARPA file as --lm")
+        remedy = "pass it as --rescore, and an ARPA file as --lm"
+        raise InputError(f"{path}: a recurrent language model can only rescore; {remedy}")
     return model
 
 
