@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from asr import engines
 from asr.bundle import Bundle
+from asr.config import FRAMES
 from asr.engines import Engine, Parameters
 from asr.engines.network import Network
 from asr.errors import InputError
@@ -131,9 +132,10 @@ def require_frames(system: Bundle, name: str) -> None:
         InputError: It does.
     """
     if system.whole:
+        what, readout = system.units.kind, system.recipe.encoder.readout
         raise InputError(
-            f"{name}: the system hears a recording as a whole, one of its {system.units.kind} each, under five "
-            f"minutes (encoder.readout = '{system.recipe.encoder.readout}'); cut this into such recordings"
+            f"{name}: the system hears a recording as a whole, one of its {what} each, under five minutes; cut this "
+            f"into such recordings, or train with encoder.readout = '{FRAMES}' in place of '{readout}'"
         )
 
 

@@ -11,6 +11,7 @@ from asr.corpora.importers.partition import Sets
 from asr.corpora.importers.vocabulary import Vocabulary
 
 RATE = 16_000  # Hz: at most, and the default of features
+
 OF_A_SPEAKER = 5  # recordings, from which on their mean and variance say more of the speaker than of the words
 
 
@@ -46,6 +47,14 @@ def normalized_by(sets: Sets) -> str:
     return "speaker" if known else "utterance"
 
 
+def isolated(imported: Imported) -> bool:
+    """Say whether each recording is one word of a closed vocabulary."""
+    units = imported.vocabulary.units
+    if units.kind != "words":
+        return False
+    return all(len(units.split(one.text, [])) == 1 for some in imported.sets.values() for one in some)
+
+
 def recipe(name: str, imported: Imported) -> str:
     """Return the recipe's text: what follows from the recordings, and nothing else."""
     units = imported.vocabulary.settings
@@ -68,6 +77,9 @@ def recipe(name: str, imported: Imported) -> str:
     lines += ["prior = 10 # frames: with more, a short recording keeps the level and the microphone it was made with"]
     if imported.rate != RATE:
         lines += [f"rate = {imported.rate} # Hz, of the recordings: more would leave filters empty"]
+    if isolated(imported):
+        lines += ["", "[encoder]"]
+        lines += ['readout = "mean" # each recording is one word; "frames" hears several in one, and live audio']
     lines += ["", "[augment]", "auto = true # how much recordings are changed follows from how many there are"]
     lines += ["", "[frontend]", 'kind = "auto" # how many frames are seen as one follows from how long a unit lasts']
     return "\n".join(lines) + "\n"

@@ -340,6 +340,15 @@ def test_speakers_with_several_recordings_are_normalized_by_speaker(tmp_path, fi
     assert "normalization: by speaker" in found.notes
 
 
+@pytest.mark.parametrize(("words", "readout"), [(("no", "yes"), "mean"), (("no", "yes yes"), "frames")])
+def test_recordings_of_one_word_each_are_classified_as_a_whole(tmp_path, fill, words, readout):
+    fill(tmp_path, *(f"{word}_{who}_{take}" for word in words for who in ("ann", "bob") for take in range(8)))
+    found = look(tmp_path, Wishes(pattern="{text}_{speaker}_{take}"))
+    (tmp_path / "recipe.toml").write_text(imported.recipe("mine", found), encoding="utf-8")
+    recipe = config.load(tmp_path / "recipe.toml")
+    assert (recipe.units.kind, recipe.encoder.readout) == ("words", readout)
+
+
 def test_speakers_that_are_unknown_or_heard_once_are_not(tmp_path, fill, write):
     fill(tmp_path, *(f"{word}_{who}" for word in ("no", "yes") for who in ("ann", "bob", "eve")))
     for pattern in ("{text}_{speaker}", "{text}_{take}"):
