@@ -122,6 +122,8 @@ class Application:
             self._sessions.add(session)
             try:
                 rate = await session.start()
+                if not self._offered.live:
+                    raise RefusedError(400, "not_live", "the system hears recordings of one word; send them whole")
                 socket.scope["asr.seconds"] = await session.recognize(await start(), rate)
             except RefusedError as refusal:
                 await session.refuse(refusal)

@@ -15,11 +15,13 @@ class Offered:
         model: Its name in the API.
         language: The code of its language (ISO 639), "" if unknown.
         created: When its file was written, seconds since 1970.
+        live: Whether it can listen to audio that is being spoken; not if it hears a recording as a whole.
     """
 
     model: str
     language: str
     created: int
+    live: bool = True
 
 
 def offered(file: Path, system: Bundle) -> Offered:
@@ -27,4 +29,4 @@ def offered(file: Path, system: Bundle) -> Offered:
     name = file.resolve().parent.name if file.name == BEST else file.stem
     phones = "en" if system.units.kind in ("phones39", "phones48", "phones61") else ""  # TIMIT's
     language = str(system.recipe.corpus.own.get("language") or phones)
-    return Offered(name or "asr", language, int(file.stat().st_mtime))
+    return Offered(name or "asr", language, int(file.stat().st_mtime), not system.whole)

@@ -23,8 +23,8 @@ def system():
 def served():
     """Make a client of a server in this process, with decoding processes of its own."""
 
-    def make(token="", names=("testserver",), count=1, **limits):
-        offered = Offered("espeak", "en", 1)
+    def make(token="", names=("testserver",), count=1, live=True, **limits):
+        offered = Offered("espeak", "en", 1, live)
         made = Application(box.FILE, Search(), offered, names, token, count, Limits(**limits))
         client = TestClient(made.asgi, raise_server_exceptions=False)
         client.pids = lambda: [process._process.pid for process in made._processes._alive]

@@ -44,6 +44,12 @@ def conversation(client, messages):
             return events, closed.code
 
 
+def test_a_system_that_hears_recordings_as_a_whole_says_so_at_the_start(served):
+    with served(live=False) as client:
+        events, code = conversation(client, [START])
+    assert [event["error"]["code"] for event in events] == ["not_live"] and code == 1008
+
+
 def test_what_is_said_is_returned_and_nothing_final_is_taken_back(client, pcm, said):
     """In parts of odd sizes, so that samples are cut in half, as is the last; the end returns the rest."""
     parts = [pcm[at : at + 9_999] for at in range(0, len(pcm), 9_999)]
