@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from asr import config, lm
 from asr.cells import CELLS
 from asr.cli.language_model import language_model
-from asr.decoders import Beam
+from asr.decoders import Beam, Lexicon
 from asr.decoders.beam import BeamSearch, Rescorer
 from asr.errors import AsrError, BundleError, InputError
 from asr.lm import recurrent
@@ -123,6 +123,23 @@ def test_the_final_beam_is_rescored(file):
         for h in found[:20]:
             assert h.score == pytest.approx(h.acoustic + bonus * len(h.ids) + weight * h.rescoring, abs=1e-5)
         assert decoder.labelling(log_probs).ids == found[0].ids
+
+
+def test_the_readings_of_a_lexicon_are_rescored_by_their_words(file, tmp_path):
+    (tmp_path / "words.txt").write_text("a  x y\nb  y\nc  x\n", encoding="utf-8")
+    log_probs = np.log(np.random.default_rng(5).dirichlet(np.ones(3), 6))
+    model, weight, units = recurrent.read(file), 0.7, Units.of("phones", symbols="x y")
+    settings = {"lexicon": tmp_path / "words.txt", "width": 5000, "nbest": 5000, "bonus": 0.4}
+    plain = Lexicon(**settings).build(units)(log_probs)
+    words = [[model.symbols.index(word) for word in h.words] for h in plain]
+    wanted = sorted(((h.score + weight * model.totals([w])[0], h.words) for h, w in zip(plain, words, strict=True)))
+    found = Lexicon(**settings, lm=file, weight=weight).build(units)(log_probs)
+    assert len(found) == len(plain) > 20
+    assert [h.words for h in found[:20]] == [said for _, said in wanted[::-1][:20]] != [h.words for h in plain[:20]]
+    for h in found:
+        assert h.rescoring == pytest.approx(
+            model.totals([[model.symbols.index(word) for word in h.words]])[0], abs=1e-5
+        )
 
 
 def test_a_search_asks_the_rescorer_about_labellings_without_blank():
