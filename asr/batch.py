@@ -5,28 +5,27 @@ A batch is index arithmetic and one gather from the array that holds all frames:
 
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from asr import ctc
 from asr.errors import AsrError, InputError
 from asr.features.framing import Matrix
-from asr.features.normalise import Normaliser, Tables
+from asr.features.normalise import Norm, Normaliser
 from asr.features.store import Store
 from asr.manifest import Utterance
 from asr.support import seeds
+from asr.support.indices import Ints, narrow
 from asr.support.strings import Strings
+from asr.support.views import View
 from asr.units import Units
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-Ints = npt.NDArray[np.int64]
 
 PIECE = 1 << 20  # frames copied to a device at once
 SOME = 1 << 16  # utterances of a large set that are counted at once
@@ -67,22 +66,18 @@ class Targets:
     Args:
         targets: The references.
         units: V, at most, by which the array's type is chosen: a byte an id up to 256.
-
-    Attributes:
-        lengths: (N,), int64, ids of each.
     """
 
     def __init__(self, targets: Iterable[Sequence[int]], units: int = 1 << 31) -> None:
-        flat, ends = array("B" if units <= 1 << 8 else "H" if units <= 1 << 16 else "i"), array("q", [0])
+        flat, lengths = array("B" if units <= 1 << 8 else "H" if units <= 1 << 16 else "i"), array("i", [0])
         for target in targets:
             flat.extend(target)
-            ends.append(len(flat))
+            lengths.append(len(target))
         flat.append(0)  # padding for shorter ones
-        self._flat, self._ends = np.frombuffer(flat, flat.typecode), np.frombuffer(ends, np.int64)
-        self.lengths: Ints = np.diff(self._ends)
+        self._flat, self._ends = np.frombuffer(flat, flat.typecode), narrow(np.cumsum(lengths, dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self._ends) - 1
 
     def __getitem__(self, index: int, /) -> tuple[int, ...]:
         row = range(len(self))[index]
@@ -91,9 +86,13 @@ class Targets:
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         return (self[row] for row in range(len(self)))
 
+    def lengths(self, rows: Ints) -> Ints:
+        """Return how many ids some references have, (B,), int64."""
+        return (self._ends[rows + 1] - self._ends[rows]).astype(np.int64)
+
     def take(self, rows: Ints) -> Ints:
-        """Return some references side by side (B, L), padded with zeros."""
-        lengths = self.lengths[rows, None]  # (B, 1)
+        """Return some references side by side (B, L), int64, padded with zeros."""
+        lengths = self.lengths(rows)[:, None]  # (B, 1)
         columns = np.arange(lengths.max())  # (L,)
         index = np.where(columns < lengths, self._ends[rows, None] + columns, len(self._flat) - 1)  # (B, L)
         return self._flat[index].astype(np.int64)
@@ -102,9 +101,8 @@ class Targets:
         """Return the fewest frames that can be aligned with each reference (N,); see `ctc.frames_needed`."""
         parts = [np.zeros(0, np.int64)]  # in parts, since counting takes 8 bytes an id
         for start in range(0, len(self), SOME):
-            lengths = self.lengths[start : start + SOME]
-            first = self._ends[start]
-            parts.append(ctc.each_needs(self._flat[first : first + lengths.sum()], lengths))
+            ends = self._ends[start : start + SOME + 1]
+            parts.append(ctc.each_needs(self._flat[ends[0] : ends[-1]], np.diff(ends).astype(np.int64)))
         return np.concatenate(parts)
 
 
@@ -114,15 +112,13 @@ class Inputs:
 
     Attributes:
         store: The features before normalization.
-        tables: What each utterance is normalized by.
+        norms: Gives what utterances are normalized by.
         frames: (R, F), the store's frames if they are on a device; None reads them from the store.
-        moments: The tables' mean, std and own there.
     """
 
     store: Store
-    tables: Tables
+    norms: Callable[[Ints], Norm]
     frames: "Tensor | None" = None
-    moments: "Sequence[Tensor]" = ()
 
     def matrix(self, row: int) -> Matrix:
         """Return one utterance's features (T, F).
@@ -130,8 +126,8 @@ class Inputs:
         Raises:
             InputError: A file of the store was truncated since it was opened.
         """
-        group = self.tables.groups[row]
-        found: Matrix = (self.store[row] - self.tables.mean[group]) / self.tables.std[group]
+        (mean,), (std,), _ = self.norms(np.array([row]))
+        found: Matrix = (self.store[row] - mean) / std
         return found
 
     def __call__(self, rows: Ints) -> "tuple[Tensor, tuple[Tensor, Tensor, Tensor]]":
@@ -142,17 +138,16 @@ class Inputs:
         """
         import torch
 
-        tables = self.moments or [torch.from_numpy(table) for table in self.tables[1:]]
-        device = tables[0].device
-        facts = np.stack([self.store.offsets[rows], self.store.lengths[rows], self.tables.groups[rows]])  # (3, B)
-        starts, lengths, groups = torch.from_numpy(facts).to(device)
+        device = None if self.frames is None else self.frames.device
+        facts = np.stack([self.store.offsets[rows], self.store.lengths[rows]], dtype=np.int64)  # (2, B)
+        starts, lengths = torch.from_numpy(facts).to(device)
+        mean, std, own = (torch.from_numpy(table).to(device)[:, None] for table in self.norms(rows))
         times = torch.arange(int(facts[1].max()), device=device)  # (T,)
         if self.frames is None:
             found = torch.from_numpy(self.store.take(rows))
         else:
             index = starts[:, None] + torch.minimum(times, lengths[:, None] - 1)  # (B, T)
             found = self.frames.index_select(0, index.flatten()).view(*index.shape, -1)
-        mean, std, own = (table.index_select(0, groups)[:, None] for table in tables)
         inside = (times < lengths[:, None])[:, :, None]  # (B, T, 1)
         return found.sub_(mean).div_(std).mul_(inside), (mean, std, own)
 
@@ -165,7 +160,7 @@ class Inputs:
         for piece in self.store.pieces(PIECE):
             frames[end : end + len(piece)] = torch.from_numpy(piece).to(device)
             end += len(piece)
-        return replace(self, frames=frames, moments=[torch.from_numpy(table).to(device) for table in self.tables[1:]])
+        return replace(self, frames=frames)
 
 
 @dataclass(frozen=True)
@@ -187,7 +182,7 @@ class Dataset:
 
     @property
     def lengths(self) -> Ints:
-        """(N,), int64, their frames."""
+        """(N,), int32, their frames."""
         return self.features.store.lengths
 
     def batch(self, rows: Sequence[int] | Ints) -> Batch:
@@ -202,9 +197,9 @@ class Dataset:
         features, norm = self.features(rows)
         return Batch(
             features=features,
-            lengths=torch.from_numpy(self.lengths[rows]),
+            lengths=torch.from_numpy(self.lengths[rows].astype(np.int64)),
             targets=torch.from_numpy(self.targets.take(rows)),
-            target_lengths=torch.from_numpy(self.targets.lengths[rows]),
+            target_lengths=torch.from_numpy(self.targets.lengths(rows)),
             ids=tuple(self.ids[row] for row in rows.tolist()),
             rows=torch.from_numpy(rows),
             norm=norm,
@@ -249,7 +244,7 @@ def dataset(utterances: Sequence[Utterance], store: Store, normaliser: Normalise
             yield _target(utterance, units)
 
     targets = Targets(references(), len(units))
-    return Dataset(ids, Inputs(store, normaliser.tables(store, speakers)), targets)
+    return Dataset(ids, Inputs(store, normaliser.norms(store, speakers)), targets)
 
 
 def too_short(data: Dataset, available: Ints | None = None) -> list[int]:
@@ -271,12 +266,12 @@ def _target(utterance: Utterance, units: Units) -> list[int]:
         raise InputError(f"{utterance.audio} ({utterance.id}): {error}") from error
 
 
-def in_order(lengths: Ints, size: int) -> list[Ints]:
+def in_order(lengths: Ints, size: int) -> Sequence[Ints]:
     """Return batches of indices by falling length: little padding in each, and the largest first."""
     return _cut(np.argsort(-lengths, kind="stable"), size)
 
 
-def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> list[Ints]:
+def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> Sequence[Ints]:
     """Return an epoch's batches: similar (jittered) lengths together, in random order; epoch 0 has the shortest first.
 
     Short utterances first spare the network the hardest alignments while it knows nothing (D. Amodei et al., "Deep
@@ -293,7 +288,7 @@ def shuffled(lengths: Ints, size: int, seed: int, epoch: int) -> list[Ints]:
     generator = seeds.generator(seed, "batches", epoch)
     jittered = lengths * generator.uniform(1 - JITTER, 1 + JITTER, len(lengths))
     batches = _cut(np.argsort(jittered, kind="stable"), size)
-    return [batches[i] for i in generator.permutation(len(batches))]
+    return View(generator.permutation(len(batches)).data, batches.__getitem__)
 
 
 def share(lengths: Ints, rows: Ints, ranks: int) -> list[Ints]:
@@ -323,7 +318,7 @@ def share(lengths: Ints, rows: Ints, ranks: int) -> list[Ints]:
 
 def without(count: int, excluded: Sequence[int]) -> Ints:
     """Return 0 … count − 1 without the excluded ones."""
-    return np.setdiff1d(np.arange(count), np.asarray(excluded, dtype=np.int64))
+    return np.setdiff1d(np.arange(count), np.asarray(excluded, dtype=np.int64)).astype(np.int32)
 
 
 def padding(lengths: Ints, batches: Sequence[Ints]) -> float:
@@ -334,5 +329,7 @@ def padding(lengths: Ints, batches: Sequence[Ints]) -> float:
     return 1 - float(seen.sum() / (longest @ sizes))
 
 
-def _cut(order: Ints, size: int) -> list[Ints]:
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def _cut(order: Ints, size: int) -> Sequence[Ints]:
+    """Return batches of so many consecutive indices each, as int64; what is kept of them takes 4 bytes an index."""
+    kept = order.astype(np.int32)
+    return View(range(0, len(kept), size), lambda start: kept[start : start + size].astype(np.int64))

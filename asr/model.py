@@ -9,7 +9,8 @@ from asr import readouts
 from asr.cells.layer import Layer, State
 from asr.config import FRAMES
 from asr.frontends import FRONTENDS, Frontend, strided
-from asr.readouts import READOUTS, Ints
+from asr.readouts import READOUTS
+from asr.support.indices import Ints
 
 
 class Model(nn.Module):

@@ -11,13 +11,12 @@ padding.
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from asr.config import FRAMES
+from asr.support.indices import Ints
 
-Ints = npt.NDArray[np.int64]
 Readout = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import batch, box, ctc, engines
-from asr.batch import Dataset, Ints
+from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Decoder, DecoderSettings, Hypothesis, Search
 from asr.engines import Engine
@@ -30,6 +30,7 @@ from asr.stream.long import LongRecognition, Recorded
 from asr.stream.passage import Passage, Scribe
 from asr.stream.sources import Source, recorded
 from asr.support.device import choose_device
+from asr.support.indices import Ints
 from asr.support.parallel import ALONE, ProcessGroup
 
 if TYPE_CHECKING:

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asr.engines.architecture import Matrix
+from asr.engines.architecture import Ints, Matrix
 from asr.support.device import computing_on
 
 if TYPE_CHECKING:
     from asr.engines import System
-    from asr.features.normalise import Ints
 
 
 class ModuleEngine:

@@ -7,7 +7,7 @@ identification and verification", JASA 55(6), 1974 (the mean); O. Viikki and K. 
 feature vector normalization for noise robust speech recognition", Speech Communication 25, 1998 (mean and variance).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from asr.errors import AsrError, suggest
 from asr.features.framing import Matrix
+from asr.support.indices import Ints
 
 Vector = npt.NDArray[np.float64]  # (F,)
 Table = npt.NDArray[np.float64]  # (G, F), a row for each group of utterances
-Ints = npt.NDArray[np.int64]
 
 NORMALISERS = ("none", "utterance", "speaker", "global")
 BLOCK = 1 << 14  # frames that are summed together, however they arrive: 164 s, more than a corpus's utterances have
@@ -106,31 +106,37 @@ def moments(count: float | Table, total: Table, squares: Table) -> tuple[Table, 
     return mean, np.sqrt(np.maximum(squares / count - mean**2, LEAST_STD**2))
 
 
-class Sums(Protocol):
-    """A set of utterances that knows sums over groups of them, as `asr.features.store.Store` does."""
+class Summed(Protocol):
+    """A set of utterances whose frames are summed up, as `asr.features.store.Store` is."""
 
     dimension: int
 
+    def statistics(self, rows: Ints, /) -> tuple[Ints, Table, Table]:
+        """Return some utterances' numbers of frames (B,), their sums (B, F) and their sums of squares (B, F)."""
+        ...
+
     def sums(self, groups: Ints, /) -> tuple[Ints, Table, Table]:
-        """Return the frames (G,) of each group, their sum (G, F) and the sum of their squares (G, F)."""
+        """Return the same of groups of utterances, (G,) and (G, F)."""
         ...
 
 
-class Tables(NamedTuple):
-    """What many utterances are normalized by, so that a batch of them is (features − mean) / std.
+class Norm(NamedTuple):
+    """What some utterances are normalized by: the features of each become (features − mean) / std.
 
     Attributes:
-        groups: (N,), int64, each utterance's row in the other tables.
-        mean: (G, F), float32.
-        std: (G, F), float32.
-        own: (G, 1), float32, how much of a change to an utterance's mean carries over to `mean`: 0 where that is
+        mean: (B, F), float32.
+        std: (B, F), float32.
+        own: (B, 1), float32, how much of a change to an utterance's mean carries over to `mean`: 0 where that is
             fixed, 1 where it is taken over these utterances alone.
     """
 
-    groups: Ints
     mean: Matrix
     std: Matrix
     own: Matrix
+
+    def at(self, rows: Ints) -> "Norm":
+        """Return some rows of it."""
+        return Norm(*(table[rows] for table in self))
 
 
 class Normaliser:
@@ -201,8 +207,10 @@ class Normaliser:
         centered = features - used.mean.astype(np.float32)
         return np.divide(centered, used.std.astype(np.float32), dtype=np.float32)
 
-    def tables(self, data: Sums, speakers: Sequence[str]) -> Tables:
-        """Return what each utterance of a set is normalized by; the results are bit-identical to those of a call.
+    def norms(self, data: Summed, speakers: Sequence[str]) -> Callable[[Ints], Norm]:
+        """Return what gives the norm of any utterances (B,) of a set, bit-identical to that of a call.
+
+        An utterance takes no memory but for the number of its speaker: its own statistics stay where the set has them.
 
         Args:
             data: The set.
@@ -211,25 +219,23 @@ class Normaliser:
         Raises:
             AsrError: As for a call.
         """
-        one, fixed = np.zeros(len(speakers), np.int64), np.zeros((1, 1), np.float32)
+        if not self.adapts:
+            fixed = self._fixed(data.dimension)
+            return lambda rows: fixed.at(np.zeros(len(rows), np.int64))
+        prior = self._trained(data.dimension).reweighted(self.prior) if self.prior else None
+        groups = _numbered(speakers) if self.kind == "speaker" else None
+        if groups is None or groups.max() + 1 == len(groups):  # each speaks once
+            return lambda rows: _norm(*data.statistics(rows), prior)
+        norm = _norm(*data.sums(groups), prior)
+        return lambda rows: norm.at(groups[rows])
+
+    def _fixed(self, dimension: int) -> Norm:
+        """Return the norm (1, F) that all utterances have where none has its own."""
+        own = np.zeros((1, 1), np.float32)
         if self.kind == "none":
-            shape = (1, data.dimension)
-            return Tables(one, np.zeros(shape, np.float32), np.ones(shape, np.float32), fixed)
-        if self.kind == "global":
-            used = self._trained(data.dimension)
-            return Tables(one, used.mean[None].astype(np.float32), used.std[None].astype(np.float32), fixed)
-        numbers: dict[str, int] = {}
-        if self.kind == "speaker":
-            groups = np.array([numbers.setdefault(speaker, len(numbers)) for speaker in speakers])
-        else:
-            groups = np.arange(len(speakers))
-        counts, totals, squares = data.sums(groups)
-        weights = counts[:, None].astype(np.float64)
-        if self.prior:
-            prior = self._trained(data.dimension).reweighted(self.prior)
-            weights, totals, squares = weights + prior.count, totals + prior.total, squares + prior.squares
-        mean, std = moments(weights, totals, squares)
-        return Tables(groups, mean.astype(np.float32), std.astype(np.float32), (counts[:, None] / weights).astype("f4"))
+            return Norm(np.zeros((1, dimension), np.float32), np.ones((1, dimension), np.float32), own)
+        used = self._trained(dimension)
+        return Norm(used.mean[None].astype(np.float32), used.std[None].astype(np.float32), own)
 
     def _trained(self, dimension: int) -> Statistics:
         """Return the training set's statistics after checking that they exist and fit."""
@@ -240,3 +246,18 @@ class Normaliser:
             what = f"statistics of {self.statistics.total.size} coefficients cannot normalize {dimension}"
             raise AsrError(f"{what}; compute them over the same features")
         return self.statistics
+
+
+def _norm(counts: Ints, totals: Table, squares: Table, prior: Statistics | None) -> Norm:
+    """Return the norm (B, F) of utterances, or groups of them, by their statistics and a prior."""
+    weights = counts[:, None].astype(np.float64)
+    if prior:
+        weights, totals, squares = weights + prior.count, totals + prior.total, squares + prior.squares
+    mean, std = moments(weights, totals, squares)
+    return Norm(mean.astype(np.float32), std.astype(np.float32), (counts[:, None] / weights).astype(np.float32))
+
+
+def _numbered(speakers: Sequence[str]) -> Ints:
+    """Return the number of each utterance's speaker (N,), from 0 in the order of their first utterances."""
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(one, len(numbers)) for one in speakers), np.int32, len(speakers))

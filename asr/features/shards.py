@@ -15,8 +15,9 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from asr.features.normalise import Statistics
 from asr.support import files
 
 Ints = npt.NDArray[np.int64]
-Table = npt.NDArray[np.float64]  # (N, F)
+Table = npt.NDArray[np.float64]  # (2, N, F)
 
 MAGIC = b"asrframe"
 TRAILER = struct.Struct("<8s4Q")  # MAGIC, N, F, R, CRC-32
@@ -48,9 +49,8 @@ class Shard:
 
     Attributes:
         frames: (R, F), float32, read-only.
+        sums: (2, N, F), float64, the totals and the squares.
         lengths: (N,), int64, frames of each utterance.
-        totals: (N, F), float64.
-        squares: (N, F), float64.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,17 +60,16 @@ class Shard:
                 raise ValueError("not a feature shard, or truncated")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         magic, utterances, dimension, rows, checksum = TRAILER.unpack(self._map[-TRAILER.size :])
-        start, table = _padded(4 * rows * dimension), 8 * utterances * dimension
-        wanted = start + 2 * table + 8 * utterances + TRAILER.size
+        start, count = _padded(4 * rows * dimension), 2 * utterances * dimension
+        wanted = start + 8 * count + 8 * utterances + TRAILER.size
         if magic != MAGIC or self._size != wanted:
             raise ValueError("not a feature shard, or truncated")
         with memoryview(self._map) as view, view[start : -TRAILER.size] as index:
             if zlib.crc32(index) != checksum:
                 raise ValueError("the checksum of its index does not match")
         self.frames: Matrix = self._array("<f4", 0, rows * dimension).reshape(rows, dimension)
-        self.totals: Table = self._array("<f8", start, utterances * dimension).reshape(utterances, dimension)
-        self.squares: Table = self._array("<f8", start + table, utterances * dimension).reshape(utterances, dimension)
-        self.lengths: Ints = self._array("<i8", start + 2 * table, utterances).astype(np.int64)
+        self.sums: Table = self._array("<f8", start, count).reshape(2, utterances, dimension)
+        self.lengths: Ints = self._array("<i8", start + 8 * count, utterances)
 
     def check(self) -> None:
         """Check that the file still has the length that it had when it was opened.
@@ -93,7 +92,11 @@ class Shard:
         Args:
             start: The first row.
             stop: One past the last.
+
+        Raises:
+            InputError: See `check`.
         """
+        self.check()
         width = 4 * self.frames.shape[1]
         first = start * width // mmap.PAGESIZE * mmap.PAGESIZE
         with suppress(OSError):  # it is advice; the rows are read all the same
@@ -101,6 +104,27 @@ class Shard:
 
     def _array(self, kind: str, start: int, count: int) -> npt.NDArray[Any]:
         return np.frombuffer(self._map, kind, count, start)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Several shards in memory, where nothing can happen to them; the attributes are those of a shard."""
+
+    frames: Matrix
+    sums: Table
+
+    @classmethod
+    def of(cls, parts: Sequence[Shard]) -> "Loaded":
+        """Return what some shards contain, one after the other."""
+        frames = np.concatenate([part.frames for part in parts])
+        frames.flags.writeable = False
+        return cls(frames, np.concatenate([part.sums for part in parts], axis=1))
+
+    def check(self) -> None:
+        """Do nothing: see `Shard.check`."""
+
+    def expect(self, start: int, stop: int) -> None:
+        """Do nothing: see `Shard.expect`."""
 
 
 def write(path: Path, utterances: Iterable[tuple[Matrix, Statistics]]) -> None:

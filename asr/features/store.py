@@ -5,7 +5,7 @@ features' settings and of each utterance's id, path, size and modification time,
 The manifest determines which utterances a shard contains: a missing or damaged shard is recomputed alone, and an
 interrupted computation resumes at the first missing shard.
 
-Frames are kept in memory if they fit, and memory-mapped otherwise: see `memory_limit`.
+Shards are kept in memory if their frames fit, and memory-mapped otherwise: see `memory_limit`.
 """
 
 import hashlib
@@ -28,9 +28,10 @@ from asr.errors import InputError, first_few
 from asr.features import shards
 from asr.features.framing import Features, Matrix
 from asr.features.normalise import Statistics, Vector
-from asr.features.shards import Ints, Shard, Table
+from asr.features.shards import Loaded, Shard, Table
 from asr.manifest import Utterance
 from asr.support import job, seeds
+from asr.support.indices import Ints, narrow
 
 FORMAT = 2  # increase it when the same settings give other features, or when the layout of the files changes
 MAX_STORES = 4  # per set: enough for experiments that alternate between features, and the disk does not fill up
@@ -52,27 +53,27 @@ class Store:
         parts: The shards.
         limit: Maximum bytes of frames to keep in memory.
 
+    Raises:
+        InputError: A shard was truncated since it was opened.
+
     Attributes:
-        lengths: (N,), int64, frames of each utterance.
-        offsets: (N,), int64, each utterance's first row among all frames.
+        lengths: (N,), int32, frames of each utterance.
+        offsets: (N,), uint32 if that suffices, each utterance's first row among all frames.
         dimension: F.
         frames: (R, F), all frames if they are in memory, else None.
     """
 
     def __init__(self, parts: Sequence[Shard], limit: int) -> None:
-        self._parts = tuple(parts)
-        self.lengths: Ints = np.concatenate([part.lengths for part in parts])
-        self.offsets: Ints = np.cumsum(self.lengths) - self.lengths
+        for part in parts:
+            part.check()
+        whole = Loaded.of(parts) if sum(part.frames.nbytes for part in parts) <= limit else None
+        self._parts: Sequence[Shard | Loaded] = (whole,) if whole else tuple(parts)
+        self.frames = whole.frames if whole else None
         self.dimension = parts[0].frames.shape[1]
-        counts = [len(part.frames) for part in parts]
-        self.frames: Matrix | None = None
-        if 4 * sum(counts) * self.dimension <= limit:
-            for part in parts:
-                part.check()
-            self.frames = np.concatenate([part.frames for part in parts])
-            self.frames.flags.writeable = False
-            counts = [sum(counts)]
-        self._ends = np.cumsum(counts)  # one past the last row of each piece, among all frames
+        lengths = np.concatenate([part.lengths for part in parts])
+        self.lengths, self.offsets = lengths.astype(np.int32), narrow(np.cumsum(lengths) - lengths)
+        self._rows = np.cumsum([0, *(part.sums.shape[1] for part in self._parts)])  # borders of the parts: utterances
+        self._frames = np.cumsum([0, *(len(part.frames) for part in self._parts)])  # and frames
 
     @classmethod
     def open(
@@ -108,7 +109,7 @@ class Store:
     def digest(self) -> str:
         """A SHA-256 over all lengths and the sums of the whole set; it changes with the features."""
         total = self.total()
-        digest = hashlib.sha256(self.lengths.tobytes())
+        digest = hashlib.sha256(self.lengths.astype(np.int64).tobytes())
         digest.update(total.total.tobytes() + total.squares.tobytes())
         return digest.hexdigest()
 
@@ -118,16 +119,19 @@ class Store:
         Where the same recordings are rounded differently, it is nearly the same; where one has changed, it changes by
         about as much as that one's mean, however many others there are.
         """
-        counts, totals, _ = self.sums(np.arange(len(self)))
-        signs = seeds.generator(0, "sketch").choice([-1.0, 1.0], len(self))
-        sketch: Vector = signs @ (totals / counts[:, None])
+        for part in self._parts:
+            part.check()
+        means = np.concatenate([part.sums[0] for part in self._parts])
+        means /= self.lengths[:, None]
+        sketch: Vector = seeds.generator(0, "sketch").choice([-1.0, 1.0], len(self)) @ means
         return sketch
 
     def __getitem__(self, index: int, /) -> Matrix:
-        piece = self._piece(self.offsets[index])
-        start = int(self.offsets[index] - self._start(piece))
+        number = int(self._number(self.offsets[index]))
+        start = int(self.offsets[index] - self._frames[number])
         stop = start + int(self.lengths[index])
-        return self._frames(int(piece), [(start, stop)])[start:stop]
+        self._parts[number].expect(start, stop)
+        return self._parts[number].frames[start:stop]
 
     def take(self, rows: Ints) -> Matrix:
         """Return some utterances' features (B, T, F), where T is the longest; shorter ones repeat their last frame.
@@ -138,19 +142,37 @@ class Store:
         Raises:
             InputError: A file of the store was truncated since it was opened.
         """
-        lengths = self.lengths[rows]
-        times = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)  # (B, T)
-        pieces = self._piece(self.offsets[rows])
-        used = np.unique(pieces)
-        starts = self.offsets[rows] - self._start(pieces)
-        spans, index = np.stack([starts, starts + lengths], axis=1), starts[:, None] + times
-        if len(used) == 1:
-            return self._frames(int(used[0]), spans.tolist()).take(index, axis=0)
-        features = np.empty((*index.shape, self.dimension), np.float32)
-        for piece in used:
-            mine = pieces == piece
-            features[mine] = self._frames(int(piece), spans[mine].tolist()).take(index[mine], axis=0)
+        lengths, numbers = self.lengths[rows], self._number(self.offsets[rows])
+        starts = self.offsets[rows] - self._frames[numbers]
+        places = list(zip(numbers.tolist(), starts.tolist(), (starts + lengths).tolist(), strict=True))
+        for number, start, stop in places:  # all of them first, so that a disk has many requests at once
+            self._parts[number].expect(start, stop)
+        if len(self._parts) == 1:
+            times = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)  # (B, T)
+            found: Matrix = self._parts[0].frames.take(starts[:, None] + times, axis=0)
+            return found
+        features = np.empty((len(rows), lengths.max(), self.dimension), np.float32)
+        for own, (number, start, stop) in zip(features, places, strict=True):
+            own[: stop - start] = self._parts[number].frames[start:stop]
+            own[stop - start :] = own[stop - start - 1]
         return features
+
+    def statistics(self, rows: Ints) -> tuple[Ints, Table, Table]:
+        """Return some utterances' numbers of frames (B,), their sums (B, F) and their sums of squares (B, F).
+
+        Args:
+            rows: (B,), indices of the utterances.
+
+        Raises:
+            InputError: A file of the store was truncated since it was opened.
+        """
+        numbers = self._number(self.offsets[rows])
+        own = rows % len(self) - self._rows[numbers]
+        for number in np.unique(numbers):
+            self._parts[number].check()
+        places = zip(numbers.tolist(), own.tolist(), strict=True)
+        totals, squares = np.stack([self._parts[number].sums[:, row] for number, row in places], axis=1)
+        return self.lengths[rows], totals, squares
 
     def pieces(self, rows: int) -> Iterator[Matrix]:
         """Yield all frames in order, as writable matrices (…, F) of at most `rows` rows.
@@ -158,9 +180,10 @@ class Store:
         Raises:
             InputError: A file of the store was truncated since it was opened.
         """
-        for piece in range(len(self._ends)):
-            for start in range(0, len(self._frames(piece)), rows):
-                yield self._frames(piece)[start : start + rows].copy()
+        for part in self._parts:
+            for start in range(0, len(part.frames), rows):
+                part.check()
+                yield part.frames[start : start + rows].copy()
 
     def sums(self, groups: Ints) -> tuple[Ints, Table, Table]:
         """Return, for groups of utterances, the number of frames (G,), their sums (G, F) and sums of squares (G, F).
@@ -177,9 +200,9 @@ class Store:
         start = 0
         for part in self._parts:
             part.check()
-            mine = groups[start : start + len(part.lengths)]
-            np.add.at(totals, mine, part.totals)
-            np.add.at(squares, mine, part.squares)
+            mine = groups[start : start + part.sums.shape[1]]
+            np.add.at(totals, mine, part.sums[0])
+            np.add.at(squares, mine, part.sums[1])
             start += len(mine)
         return counts, totals, squares
 
@@ -188,21 +211,9 @@ class Store:
         (count,), (total,), (squares,) = self.sums(np.zeros(len(self), np.int64))
         return Statistics(int(count), total, squares)
 
-    def _piece(self, offsets: Ints) -> Ints:
-        return np.searchsorted(self._ends, offsets, side="right")
-
-    def _start(self, pieces: Ints) -> Ints:
-        return np.concatenate([[0], self._ends])[pieces]
-
-    def _frames(self, piece: int, spans: Iterable[tuple[int, int]] = ()) -> Matrix:
-        """Return a piece's frames, of which some spans are about to be used."""
-        if self.frames is not None:
-            return self.frames
-        part = self._parts[piece]
-        part.check()
-        for start, stop in spans:
-            part.expect(start, stop)
-        return part.frames
+    def _number(self, offsets: Ints) -> Ints:
+        """Return the numbers of the parts that contain the rows at these offsets among all frames."""
+        return np.searchsorted(self._frames, offsets, side="right") - 1
 
 
 def memory_limit() -> int:

@@ -2,14 +2,13 @@
 
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asr.errors import AsrError
+from asr.support.indices import Ints
 
-Lengths = TypeVar("Lengths", int, npt.NDArray[np.int64], Tensor)
+Lengths = TypeVar("Lengths", int, Ints, Tensor)
 
 
 class Frontend(nn.Module):

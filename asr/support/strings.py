@@ -1,8 +1,10 @@
-"""Many strings in one buffer: their characters and 8 bytes each, where a Python string takes 49 bytes more."""
+"""Many strings in one buffer: their characters and 4 bytes each, where a Python string takes 49 bytes more."""
 
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import overload
+
+NARROW, WIDE = "I", "q"  # types of where each ends: up to 4 GiB of characters, and beyond
 
 
 class Strings(Sequence[str]):
@@ -13,14 +15,18 @@ class Strings(Sequence[str]):
     """
 
     def __init__(self, strings: Iterable[str] = ()) -> None:
-        self._text, self._ends = bytearray(), array("q", [0])
+        self._text, self._ends = bytearray(), array(NARROW, [0])
         for string in strings:
             self.append(string)
 
     def append(self, string: str) -> None:
         """Add one string at the end."""
         self._text += string.encode()
-        self._ends.append(len(self._text))
+        try:
+            self._ends.append(len(self._text))
+        except OverflowError:
+            self._ends = array(WIDE, self._ends)
+            self._ends.append(len(self._text))
 
     def __len__(self) -> int:
         return len(self._ends) - 1

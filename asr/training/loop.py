@@ -126,7 +126,7 @@ def _train_epoch(run: Run) -> None:
             rows = batch.share(run.train.lengths, plan[step], run.group.size)[run.group.rank]
             share = run.train.batch(rows.tolist()).to(run.learner.device) if len(rows) else None
             outcome = run.learner.step(share, position, bool(run.interrupt.number))
-            _add_up(run, outcome, int(run.train.targets.lengths[plan[step]].sum()))
+            _add_up(run, outcome, int(run.train.targets.lengths(plan[step]).sum()))
             progress.step = step + 1
             sums.seconds += time.perf_counter() - begin
             bar.update()

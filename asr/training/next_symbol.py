@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr import batch, config, lm
-from asr.batch import Batch, Ints
+from asr.batch import Batch
 from asr.cells import CELLS
 from asr.config import Training
 from asr.errors import AsrError, InputError
@@ -27,6 +27,7 @@ from asr.lm.symbol_set import END, UNKNOWN
 from asr.model import Model
 from asr.support import seeds
 from asr.support.device import computing_on
+from asr.support.indices import Ints
 from asr.support.parallel import ALONE
 from asr.training.learner import Learner, Position
 

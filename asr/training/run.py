@@ -4,7 +4,7 @@ import hashlib
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from asr import augment, batch, bundle, config, ctc, dataset, manifest
-from asr.batch import Dataset, Ints
+from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.config import FRAMES, Recipe
 from asr.errors import AsrError, BundleError, InputError
@@ -23,8 +23,10 @@ from asr.evaluation.results import BEST, LOCK, RECIPE
 from asr.features.normalise import Normaliser
 from asr.model import Model
 from asr.support import files, text
+from asr.support.indices import Ints
 from asr.support.interrupt import Interrupt
 from asr.support.parallel import ProcessGroup
+from asr.support.views import View
 from asr.training import augmentation, checkpoint, initial, truncation
 from asr.training.checkpoint import Checkpoint, Progress
 from asr.training.learner import Learner, check
@@ -64,11 +66,11 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     saved_at: float = field(default_factory=time.monotonic)
 
-    def plan(self, epoch: int) -> list[Ints]:
+    def plan(self, epoch: int) -> Sequence[Ints]:
         """Return an epoch's batches, over all processes, as indices of the training set."""
         settings = self.recipe.training
         rows = batch.shuffled(self.train.lengths[self.usable], settings.batch, settings.seed, epoch)
-        return [self.usable[own] for own in rows]
+        return View(range(len(rows)), lambda step: self.usable[rows[step]].astype(np.int64))
 
     @property
     def global_step(self) -> int:

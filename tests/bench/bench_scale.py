@@ -15,6 +15,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse
+import ctypes
 import json
 import random
 import tempfile
@@ -76,7 +77,8 @@ def write_store(folder: Path, lengths: np.ndarray, dimension: int) -> None:
 
 
 def anonymous() -> int:
-    """Return the bytes of this process's memory that the system cannot take back."""
+    """Return the bytes of this process's memory that the system cannot take back, without what is free to be used."""
+    ctypes.CDLL(None).malloc_trim(0)
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["RssAnon"].split()[0]) * 1024
 
@@ -185,6 +187,7 @@ def simulate(folder: Path, count: int, dimension: int) -> dict[str, object]:
         f"{count:,} utterances, {size:.0f} B each in the manifest, {objects:.0f} B as objects; {dimension} coefficients"
     )
     print(f"{'':34}{'memory':>11}{'CPU':>12}{'10,000 h':>15}{'':>13}")
+    before = anonymous()
     with ledger.part("manifest"):
         manifest.KEPT = 0
         utterances = manifest.read(path)
@@ -203,12 +206,13 @@ def simulate(folder: Path, count: int, dimension: int) -> dict[str, object]:
     with ledger.part("an epoch's order and batches"):
         plan = batch.shuffled(data.lengths, WIDTH, 1, 1)
     took, frames = made(data, plan), float(data.lengths.mean() * WIDTH)
-    resident = sum(row["bytes"] for row in ledger.rows.values())
+    resident = (anonymous() - before) / count
     epoch = took * len(plan)
     print(f"{'all of it':34}{resident:9.0f} B{'':12}{resident * FULL / 1e9:12.2f} GB")
     speed = f"an epoch in {epoch:.0f} s, {frames / took / 1e6:.1f} M frames/s"
     print(f"a batch of {WIDTH} is made in {1e6 * took:.0f} µs: {speed}")
     at = {"utterances": count, "coefficients": dimension, "bytes_as_objects": objects, "bytes_in_manifest": size}
+    at["bytes"] = round(resident, 1)
     return at | {"parts": ledger.rows, "batch_seconds": took, "epoch_hours": on_paper(frames, took)}
 
 

@@ -60,10 +60,10 @@ def opened(folder: Path, limit: int) -> Store:
 
 
 def dataset(held: Store) -> Dataset:
-    tables = Normaliser("utterance").tables(held, [""] * len(held))
+    norms = Normaliser("utterance").norms(held, [""] * len(held))
     targets = Targets([1] * (n // UNIT) for n in held.lengths.tolist())
     ids = tuple(f"speaker-{i:07}" for i in range(len(held)))
-    return Dataset(ids, Inputs(held, tables), targets)
+    return Dataset(ids, Inputs(held, norms), targets)
 
 
 def one_at_a_time(data: Dataset) -> Callable[[np.ndarray], torch.Tensor]:

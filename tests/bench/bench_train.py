@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from asr import batch, bundle, config, ctc, dataset, manifest
-from asr.batch import Batch, Dataset, Ints
+from asr.batch import Batch, Dataset
 from asr.cells import CELLS
 from asr.config import Training
 from asr.features import shards
@@ -35,6 +35,7 @@ from asr.features.store import Store
 from asr.manifest import Utterance
 from asr.model import Model
 from asr.support.device import computing_on
+from asr.support.indices import Ints
 from asr.support.parallel import ALONE
 from asr.training.learner import Learner, Position
 from asr.units import Units

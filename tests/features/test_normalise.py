@@ -104,9 +104,10 @@ def test_a_prior_without_statistics_is_refused():
 
 def test_how_much_of_an_utterance_its_mean_depends_on():
     parts, train = Parts(random(n) for n in (30, 90)), Statistics.of(random(100))
-    assert Normaliser("utterance", train, prior=30).tables(parts, "ab").own.tolist() == [[0.5], [0.75]]
-    assert Normaliser("speaker", train).tables(parts, "aa").own.tolist() == [[1.0]]
-    assert Normaliser("global", train).tables(parts, "ab").own.tolist() == [[0.0]]
+    both = np.arange(2)
+    assert Normaliser("utterance", train, prior=30).norms(parts, "ab")(both).own.tolist() == [[0.5], [0.75]]
+    assert Normaliser("speaker", train).norms(parts, "aa")(both).own.tolist() == [[1.0], [1.0]]
+    assert Normaliser("global", train).norms(parts, "ab")(both).own.tolist() == [[0.0], [0.0]]
 
 
 def test_none_leaves_the_features_alone():
@@ -145,9 +146,13 @@ def test_the_features_are_left_as_they_were():
 
 
 class Parts(list):
-    """Utterances that know sums over groups of them."""
+    """Utterances whose frames are summed up."""
 
     dimension = 3
+
+    def statistics(self, rows):
+        found = [Statistics.of(self[row]) for row in rows]
+        return tuple(np.array(column) for column in zip(*((s.count, s.total, s.squares) for s in found), strict=True))
 
     def sums(self, groups):
         found = [Statistics(0, np.zeros(3), np.zeros(3)) for _ in range(max(groups) + 1)]
@@ -158,21 +163,33 @@ class Parts(list):
 
 @pytest.mark.parametrize("prior", [0.0, 40.0])
 @pytest.mark.parametrize("kind", NORMALISERS)
-def test_tables_give_what_a_call_gives_to_the_bit(kind, prior):
+@pytest.mark.parametrize("speakers", ["babca", "abcde"])
+def test_norms_give_what_a_call_gives_to_the_bit(kind, prior, speakers):
     parts = Parts(3 * random(n, seed=n) + n / 7 for n in (5, 90, 33, 1, 70))
-    speakers = ["b", "a", "b", "c", "a"]
     normaliser = Normaliser(kind, Statistics.of(random(1000)), prior)
-    groups, mean, std, _ = normaliser.tables(parts, speakers)
+    rows = np.array([4, 0, 2, 1, 3, 0])
+    mean, std, _ = normaliser.norms(parts, speakers)(rows)
     assert mean.dtype == std.dtype == np.float32
-    for part, group, speaker in zip(parts, groups, speakers, strict=True):
-        mine = [Statistics.of(p) for p, s in zip(parts, speakers, strict=True) if s == speaker]
-        together = sum(mine[1:], mine[0])
-        np.testing.assert_array_equal((part - mean[group]) / std[group], normaliser(part, together))
+    for row, mine, deviation in zip(rows, mean, std, strict=True):
+        own = [Statistics.of(part) for part, speaker in zip(parts, speakers, strict=True) if speaker == speakers[row]]
+        together = sum(own[1:], own[0])
+        np.testing.assert_array_equal((parts[row] - mine) / deviation, normaliser(parts[row], together))
 
 
-def test_tables_of_other_features_or_without_statistics_are_refused():
+@pytest.mark.parametrize(("kind", "speakers"), [("utterance", "aab"), ("speaker", "abc")])
+def test_where_each_utterance_has_its_own_norm_none_is_kept(kind, speakers, monkeypatch):
+    parts = Parts(random(n, seed=n) for n in (5, 9, 3))
+    monkeypatch.setattr(Parts, "sums", lambda *_: pytest.fail("summed over the set"))
+    asked = []
+    monkeypatch.setattr(parts, "statistics", lambda rows: asked.extend(rows) or Parts.statistics(parts, rows))
+    norms = Normaliser(kind).norms(parts, speakers)
+    assert not asked
+    assert norms(np.array([2, 0])).mean.shape == (2, 3) and asked == [2, 0]
+
+
+def test_norms_of_other_features_or_without_statistics_are_refused():
     parts = Parts([random(5)])
     with pytest.raises(AsrError, match="statistics are missing"):
-        Normaliser("global").tables(parts, ["a"])
+        Normaliser("global").norms(parts, ["a"])
     with pytest.raises(AsrError, match="statistics of 2 coefficients cannot normalize 3"):
-        Normaliser("global", Statistics.of(random(10)[:, :2])).tables(parts, ["a"])
+        Normaliser("global", Statistics.of(random(10)[:, :2])).norms(parts, ["a"])

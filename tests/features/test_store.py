@@ -16,6 +16,7 @@ from asr.features import shards, store
 from asr.features.delta import Deltas
 from asr.features.fbank import Fbank
 from asr.features.mfcc import MFCC
+from asr.features.normalise import Statistics
 from asr.features.store import Store
 from asr.manifest import Utterance
 from asr.support import job
@@ -89,9 +90,9 @@ def test_of_a_mapped_store_only_the_wanted_rows_are_read(folder, utterances, sma
     assert wanted[3:] == [129]
 
 
-def test_lengths_and_offsets_are_int64_counts_of_rows(folder, utterances):
+def test_lengths_and_offsets_are_counts_of_rows_in_4_bytes(folder, utterances):
     kept = Store.open(folder, "train", utterances, MFCC())
-    assert kept.lengths.dtype == kept.offsets.dtype == np.int64
+    assert (kept.lengths.dtype, kept.offsets.dtype) == (np.int32, np.uint32)
     assert kept.lengths.tolist() == [48, 1, 33, 129, 25] and kept.offsets.tolist() == [0, 48, 49, 82, 211]
 
 
@@ -148,6 +149,24 @@ def test_sums_are_those_of_the_rows_of_each_group(folder, utterances, small_shar
         np.testing.assert_allclose(squares[group], (witness**2).sum(axis=0))
     assert kept.total().count == kept.lengths.sum()
     np.testing.assert_allclose(kept.total().total, totals.sum(axis=0))
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 40])
+def test_statistics_are_those_of_each_utterance_to_the_bit(folder, utterances, small_shards, limit):
+    kept = Store.open(folder, "train", utterances, MFCC(), limit)
+    rows = [4, 0, -2, 0]
+    for row, *found in zip(rows, *kept.statistics(np.array(rows)), strict=True):
+        own = Statistics.of(kept[row])
+        for one, other in zip(found, (own.count, own.total, own.squares), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_store_in_memory_needs_its_files_no_more(folder, utterances, small_shards):
+    kept = Store.open(folder, "train", utterances, MFCC(), limit=1 << 40)
+    before = kept.digest
+    for path in folder.iterdir():
+        os.truncate(path, 0)
+    assert kept.digest == before and kept.statistics(np.array([3]))[0].tolist() == [129]
 
 
 def test_a_recording_at_another_rate_is_resampled(folder, tmp_path):
@@ -368,7 +387,9 @@ def test_truncating_a_mapped_shard_is_an_error_and_does_not_kill_the_process(fol
     message = (
         f"^{path}: was truncated while in use \\(0 bytes instead of {size}\\); run the command again to recompute .*$"
     )
-    for use in (lambda: kept.take(np.array([0, 2])), lambda: kept[2], lambda: list(kept.pieces(9)), kept.total):
+    some = np.array([0, 2])
+    read = (lambda: kept.take(some), lambda: kept[2], lambda: list(kept.pieces(9)))
+    for use in (*read, lambda: kept.statistics(some), kept.total, kept.sketch):
         with pytest.raises(InputError, match=message):
             use()
     kept.take(np.array([0, 1]))

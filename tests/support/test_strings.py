@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr.support import strings as module
 from asr.support.strings import Strings
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8")))
@@ -21,3 +22,9 @@ def test_an_index_beyond_the_end_is_an_error():
     assert strings[2] == ""
     with pytest.raises(IndexError):
         strings[3]
+
+
+def test_ends_that_4_bytes_cannot_count_to_get_8(monkeypatch):
+    monkeypatch.setattr(module, "NARROW", "B")  # 1 byte, so that 256 characters are too many
+    texts = ["a" * 200, "b" * 55, "é", "", "c"]
+    assert list(Strings(texts)) == texts
