@@ -33,6 +33,7 @@ from asr.support.files import sha256, write_json
 from asr.support.text import parsed
 
 SETS = ("train", "dev", "test")
+SIZES, OPTIONAL_SIZES = ("utterances", "speakers", "hours"), ("phones", "words", "characters")
 
 
 class Prepare(Protocol):
@@ -157,8 +158,8 @@ def summary(out: Path) -> str:
     """
     corpus = _read_stamp(out)
     sets = {set_: {"phones": row.get("tokens", 0)} | row for set_, row in corpus["sets"].items()}  # older: only phones
-    optional = [column for column in ("phones", "words", "characters") if any(row.get(column) for row in sets.values())]
-    columns = ("utterances", "speakers", "hours", *optional)
+    optional = [column for column in OPTIONAL_SIZES if any(row.get(column) for row in sets.values())]
+    columns = (*SIZES, *optional)
     rows = [(corpus["corpus"] + " (partial)" * corpus["partial"], columns)]
     rows += [(set_, tuple(row[column] for column in columns)) for set_, row in sets.items()]
     return "\n".join(f"{head:<22}" + "".join(f"{value:>12}" for value in values) for head, values in rows)
@@ -224,6 +225,12 @@ def _read_stamp(out: Path) -> dict[str, Any]:
     path = out / "corpus.json"
     try:
         corpus: dict[str, Any] = dict(parsed(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
+        sizes = [row[column] for row in corpus["sets"].values() for column in SIZES]
+        sizes += [row.get(column, 0) for row in corpus["sets"].values() for column in ("tokens", *OPTIONAL_SIZES)]
+        if not (isinstance(corpus["corpus"], str) and all(isinstance(one, int | float) for one in sizes)):
+            raise TypeError("a name or a size has another type")
+        if not isinstance(corpus["partial"], bool):
+            raise TypeError(f"'partial' is {corpus['partial']!r}")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run `asr prepare` first") from error
     return corpus

@@ -6,6 +6,7 @@ folder, and is expected from then on.
 
 import hashlib
 import os
+import re
 import stat
 import sys
 import tarfile
@@ -31,6 +32,7 @@ TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 16  # bytes
 BY_HAND = "try again later, or download and unpack it yourself and pass SOURCE=/path/to/it"
 RECORD = "downloads.json"
+CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 
 
 class Archive(NamedTuple):
@@ -205,7 +207,7 @@ def _require_https(url: str) -> None:
 def _verify(archive: Archive, part: Path, record: Path) -> None:
     """Compare a file with its known or recorded checksum, and record that of an unknown one."""
     known = _recorded(record)
-    expected = archive.checksum or known.get(archive.url, {}).get("checksum", "")
+    expected = archive.checksum or (known[archive.url]["checksum"] if archive.url in known else "")
     algorithm = expected.partition(":")[0] or "sha256"
     with open(part, "rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
@@ -228,7 +230,11 @@ def _recorded(record: Path) -> dict[str, dict[str, Any]]:
         InputError: The file that contains them is damaged.
     """
     try:
-        return {url: dict(facts) for url, facts in dict(parsed(record.read_bytes())).items()}
+        known = {url: dict(facts) for url, facts in dict(parsed(record.read_bytes())).items()}
+        for url, facts in known.items():
+            if not CHECKSUM.fullmatch(str(facts.get("checksum"))):
+                raise ValueError(f"{url!r}: the checksum {facts.get('checksum')!r} is neither sha256: nor md5:")
+        return known
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError) as error:

@@ -192,6 +192,20 @@ def test_the_summary_of_nothing_names_the_remedy(tmp_path):
         corpora.summary(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"sets": 5}, {"sets": {"train": 5}}, {"sets": {"train": {}}}, {"partial": None}, {"corpus": 5}, {"sets": None}],
+)
+def test_a_damaged_stamp_is_named_and_prepared_anew(spoken, tmp_path, change):
+    corpora.prepare("spoken", None, tmp_path / "out")
+    path, whole = tmp_path / "out" / "corpus.json", corpora.summary(tmp_path / "out")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=r"corpus.json: cannot be read \(.*\); run `asr prepare` first"):
+        corpora.summary(tmp_path / "out")
+    corpora.prepare("spoken", None, tmp_path / "out")
+    assert corpora.summary(tmp_path / "out") == whole
+
+
 def test_the_summary_of_a_corpus_without_phones_counts_its_words_and_characters(spoken, tmp_path):
     for utterances in spoken.sets.values():
         utterances[:] = [Utterance(u.id, u.audio, u.seconds, u.speaker, "she  had") for u in utterances]

@@ -120,6 +120,24 @@ def test_an_unknown_checksum_is_recorded_said_and_expected_from_then_on(site, tm
         download.fetch(Archive(site), tmp_path / "other")
 
 
+@pytest.mark.parametrize("checksum", [5, None, ["sha256"], "", "sha256:00", "crc32:00000000", "shake_128:00"])
+def test_a_recorded_checksum_that_is_none_is_named(site, tmp_path, checksum):
+    (tmp_path / "downloads.json").write_text(json.dumps({site: {"size": 5, "checksum": checksum}}))
+    with pytest.raises(
+        InputError, match=r"downloads\.json: is not a record of downloads .* the checksum .*; delete it"
+    ):
+        download.fetch(Archive(site), tmp_path / "source")
+    (tmp_path / "downloads.json").unlink()
+    download.fetch(Archive(site), tmp_path / "source")
+
+
+@pytest.mark.parametrize("record", [5, [5], {"x": 5}, {"x": {}}])
+def test_a_record_of_another_shape_is_named(site, tmp_path, record):
+    (tmp_path / "downloads.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"downloads\.json: is not a record of downloads"):
+        download.fetch(Archive(site), tmp_path / "source")
+
+
 @pytest.mark.parametrize("change", [{"size": 6000}, {"checksum": "md5:" + "0" * 32}, {"checksum": "sha256:00"}])
 def test_an_unexpected_archive_is_refused_and_deleted(site, tmp_path, change):
     with pytest.raises(InputError, match=r"is not the expected file \(\d+ bytes, \w+:\w+; expected \d+ bytes"):
