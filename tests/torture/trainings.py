@@ -1,6 +1,5 @@
 """Trainings that are interrupted, and the files that they leave."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from tones import make_toy
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-from trial import Outcome, ended, finished, finished_within, moment, seconds_of, started, temporary
+from trial import Outcome, disturb, ended, finished, finished_within, moment, seconds_of, started, temporary
 
 from asr import bundle, config
 from asr.config import Recipe
@@ -198,7 +197,7 @@ def poison(steps: set[int], kind: str, value: float) -> None:
 def filled(folder: Path, generator: np.random.Generator, times: int) -> Iterator[Outcome]:
     """Train on a small disk that fills up at a different point each time, then enlarge it; as root on Linux only."""
     (own,) = undisturbed(folder, "plain")
-    for size in np.linspace(20, 260, times).astype(int):  # KiB; a checkpoint is about 45
+    for size in np.linspace(20, 420, times).astype(int):  # KiB; the best system is 45, each of two checkpoints 136
         disk = folder / "disk"
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", disk], check=True)
@@ -222,15 +221,12 @@ def restarted(folder: Path, generator: np.random.Generator, times: int) -> Itera
     seconds = seconds_of(lambda: finished(together(corpus, folder / "two")))
     whole = state(folder / "two")
     assert state(folder / "first") == whole, "two runs differ"
-    for _ in range(times):
+    for trial in range(times):
         out = folder / "run"
         agent = together(corpus, out)
-        leader = _leader(out / LOCK)
-        time.sleep(moment(generator, seconds))
-        notes = Counter({"with a checkpoint": int(bool(checkpoint.paths(out)))})
-        with suppress(ProcessLookupError):  # it had finished
-            os.kill(leader, signal.SIGKILL)
-            notes["killed"] += 1
+        leader, writing = _leader(out / LOCK), out if trial % 2 else None
+        killed = disturb(agent, leader, signal.SIGKILL, moment(generator, seconds), writing)
+        notes = Counter({"killed": int(killed), "with a checkpoint": int(bool(checkpoint.paths(out)))})
         status = finished_within(agent, PATIENCE)
         checks = {"unstuck": status is not None, "finished": status == 0}
         yield Outcome(checks | {"equal": status == 0 and state(out) == whole}, notes)

@@ -7,7 +7,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def finished(pid: int) -> int:
 def finished_within(pid: int, seconds: float) -> int | None:
     """Return the exit status of a process; None if it had to be terminated, because it took longer."""
     end = time.monotonic() + seconds
-    while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+    while running(pid):
         if time.monotonic() > end:
             os.kill(pid, signal.SIGTERM)
             finished(pid)
@@ -72,15 +71,38 @@ def finished_within(pid: int, seconds: float) -> int | None:
     return finished(pid)
 
 
+def running(pid: int) -> bool:
+    """Return whether a process has not ended; its exit status stays to be asked for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
 def ended(pid: int, number: int, seconds: float, writes: Path | None) -> int:
     """Send a signal after some seconds, or then at the next write in a folder, and return the exit status."""
-    time.sleep(seconds)
-    running = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    while writes and not temporary(writes) and os.waitid(os.P_PID, pid, running) is None:
-        pass
-    with suppress(ProcessLookupError):  # it had finished
-        os.kill(pid, number)
+    disturb(pid, pid, number, seconds, writes)
     return finished(pid)
+
+
+def disturb(pid: int, whom: int, number: int, seconds: float, writes: Path | None) -> bool:
+    """Send a signal after some seconds, or then at the next write in a folder while a process runs.
+
+    Args:
+        pid: The process.
+        whom: The one to which the signal is sent, the same or one that it has started.
+        number: The signal.
+        seconds: From now.
+        writes: The folder; None for no write.
+
+    Returns:
+        Whether it was still there.
+    """
+    time.sleep(seconds)
+    while writes and not temporary(writes) and running(pid):
+        time.sleep(0.0005)  # a write takes longer, and would take much longer if this took the processor
+    try:
+        os.kill(whom, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def temporary(folder: Path) -> list[Path]:
