@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from asr.cli import cli
-from asr.evaluation import results
+from asr.evaluation import records
 
 GOLDEN = Path(__file__).parent / "golden"
 RUNS = {"0.1.0": ("toy", "fbank"), "0.2.0": ("toy", "fbank", "stack")}
@@ -36,7 +36,7 @@ def asr(*arguments):
 
 def counts(path):
     row = json.loads(path.read_text())
-    return {key: row[key] for key in results.COUNTS}
+    return {key: row[key] for key in records.COUNTS}
 
 
 def test_an_old_run_scores_as_it_did(old, version):

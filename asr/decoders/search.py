@@ -109,7 +109,7 @@ class Search:
                 if one.metadata["file"] and row.get(name) is not None:
                     row[name] = path.parent / row[name]
             return cls(entry(**row), calibration, own["tuned_on"], own["tuned_for"], own.get("by_hand") is True)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise InputError(f"{path}: not decoder settings ({reason}); run `asr tune` again") from error
 

@@ -15,7 +15,8 @@ from asr.config import Recipe
 from asr.decoders.search import FILE as SEARCH
 from asr.errors import AsrError, BundleError, InputError
 from asr.evaluation import results
-from asr.evaluation.results import BEST, LOCK, RECIPE, Row
+from asr.evaluation.records import Row
+from asr.evaluation.results import BEST, LOCK, RECIPE
 from asr.support import files
 
 if TYPE_CHECKING:

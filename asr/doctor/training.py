@@ -11,7 +11,8 @@ from statistics import median
 from asr.doctor.finding import Finding
 from asr.doctor.runs import ExaminedRun
 from asr.errors import first_few
-from asr.evaluation.results import BEST, Row
+from asr.evaluation.records import Row
+from asr.evaluation.results import BEST
 from asr.units import Units
 
 MIN_CHANGE = 0.01  # of the weights, relative; a good run changes them several times over, its first epoch by a tenth

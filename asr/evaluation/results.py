@@ -8,32 +8,11 @@ from typing import Any
 
 from asr import config
 from asr.errors import AsrError, InputError
+from asr.evaluation import records
+from asr.evaluation.records import Row
 from asr.support import text
 
 BEST, EPOCHS, RECIPE, LOCK = config.BEST, "epochs.jsonl", "recipe.toml", ".lock"  # in a run's folder
-
-NUMBER, COUNT, TEXT, OBJECT, LIST = (int, float), int, str, dict, list
-PAIR = (list, type(None))
-COUNTS = dict.fromkeys(("hits", "substitutions", "deletions", "insertions", "errors", "total"), COUNT)
-SCORED = {"metric": TEXT, "rate": NUMBER, "interval": PAIR, **COUNTS}
-RESULT = SCORED | {
-    "set": TEXT,
-    "utterances": COUNT,
-    "speakers": (int, type(None)),
-    "convention": TEXT,
-    "conventions": LIST,
-    "search": OBJECT,
-    "seed": COUNT,
-    "commit": (str, type(None)),
-    "bundle": TEXT,
-    "bundle_sha256": TEXT,
-    "manifest_sha256": TEXT,
-}
-CONVENTION = {"name": TEXT, "title": TEXT, "metric": TEXT, "rate": NUMBER}
-OF_UTTERANCE: dict[str, Any] = {"id": TEXT, "speaker": TEXT, "alignment": LIST, "units": LIST}
-OF_EPOCH: dict[str, Any] = {"epoch": COUNT}
-
-Row = dict[str, Any]  # one JSON object
 
 
 def file(place: Path, name: str) -> Path:
@@ -63,32 +42,12 @@ def read(path: Path) -> Row:
         row = text.parsed(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
-    wrong = _wrong(row, RESULT) or next((key for one in row["conventions"] if (key := _wrong(one, CONVENTION))), "")
-    wrong = wrong or _wrong(row["search"], {"decoder": TEXT})
-    for other in row.get("others", []) if not wrong else []:
-        wrong = wrong or _wrong(other, SCORED)
-    if not wrong and not (row["conventions"] and _is_interval(row["interval"])):
-        wrong = "conventions" if not row["conventions"] else "interval"
-    if wrong:
+    if wrong := records.wrong_in_result(row):
         raise InputError(
             f"{path}: not a result file, damaged, or written by an older version ('{wrong}' is missing or has the "
             "wrong type); run `asr evaluate` again"
         )
     return dict(row) | {"search": upgraded(row["search"])}
-
-
-def _wrong(row: object, kinds: Mapping[str, Any]) -> str:
-    """Return the first key that a row lacks, or whose value is of another type; empty if there is none."""
-    if not isinstance(row, dict):
-        return next(iter(kinds))
-    wrong = (
-        key for key, kind in kinds.items() if not isinstance(row.get(key, ...), kind) or isinstance(row[key], bool)
-    )
-    return next(wrong, "")
-
-
-def _is_interval(value: Any) -> bool:  # noqa: ANN401
-    return value is None or (len(value) == 2 and all(isinstance(bound, int | float) for bound in value))
 
 
 def of_set(path: Path, name: str) -> Row:
@@ -126,23 +85,23 @@ def utterances(path: Path) -> list[Row]:
     """
     result, beside = read(path), path.with_name(f"{path.stem}.utterances.jsonl")
     counted = {"alignment": in_units(result)} | ({"words": result} if result.get("others") else {})
-    rows = _lines(beside, OF_UTTERANCE | dict.fromkeys(counted, LIST), "run `asr evaluate` again")
+    rows = _lines(beside, records.OF_UTTERANCE | dict.fromkeys(counted, records.LIST), "run `asr evaluate` again")
     for key, whole in counted.items():
         for row in rows:
-            if not all(_is_pair(pair) for pair in row[key]):
-                raise InputError(f"{beside}: {row['id']}: '{key}' is not a list of pairs; run `asr evaluate` again")
+            if not all(records.is_pair(pair) for pair in row[key]):
+                raise InputError(f"{beside}: {row['id']!r}: '{key}' is not a list of pairs; run `asr evaluate` again")
         errors = sum(reference != said for row in rows for reference, said in row[key])
         if (len(rows), errors) != (result["utterances"], whole.get("errors")):
             raise InputError(
                 f"{beside}: has {errors} errors in {len(rows)} utterances, but {path.name} has {whole.get('errors')} "
                 f"in {result['utterances']}; run `asr evaluate` again"
             )
+    for row in rows:
+        if not all(records.is_unit(unit) for unit in row["units"]):
+            raise InputError(
+                f"{beside}: {row['id']!r}: 'units' is not a list of symbols with times; run `asr evaluate` again"
+            )
     return rows
-
-
-def _is_pair(pair: object) -> bool:
-    """Whether a value is a symbol of the reference and one of the hypothesis, None where one of them has none."""
-    return isinstance(pair, list) and len(pair) == 2 and all(one is None or isinstance(one, str) for one in pair)
 
 
 def epochs(folder: Path) -> list[Row]:
@@ -155,21 +114,30 @@ def epochs(folder: Path) -> list[Row]:
         InputError: The file cannot be read.
     """
     path = folder / EPOCHS
-    return _lines(path, OF_EPOCH, "restore it, or train again") if path.exists() else []
+    if not path.exists():
+        return []
+    remedy = "restore it, or train again"
+    rows = _lines(path, records.OF_EPOCH, remedy, records.IN_EPOCH)
+    for number, row in enumerate(rows, 1):
+        if wrong := records.wrong_in(row.get("dev", {}), {}, records.IN_DEV):
+            raise _invalid(path, number, wrong, remedy)
+    return rows
 
 
-def _lines(path: Path, kinds: Mapping[str, Any], remedy: str) -> list[Row]:
+def _lines(path: Path, kinds: Mapping[str, Any], remedy: str, optional: Mapping[str, Any] = records.NONE) -> list[Row]:
     """Return a file's objects, one per line."""
     try:
         rows = [text.parsed(line) for line in text.split(text.decode(path.read_bytes())) if line]
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {remedy}") from error
     for number, row in enumerate(rows, 1):
-        if wrong := _wrong(row, kinds):
-            raise InputError(
-                f"{path}:{number}: not a valid record ('{wrong}' is missing or has the wrong type); {remedy}"
-            )
+        if wrong := records.wrong_in(row, kinds, optional):
+            raise _invalid(path, number, wrong, remedy)
     return rows
+
+
+def _invalid(path: Path, number: int, key: str, remedy: str) -> InputError:
+    return InputError(f"{path}:{number}: not a valid record ('{key}' is missing or has the wrong type); {remedy}")
 
 
 def remark(search: Mapping[str, Any], name: str) -> str:

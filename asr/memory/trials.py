@@ -70,7 +70,7 @@ def stored(out: Path, name: str, case: str, seed: int) -> Trial | None:
         if row["settings"] != json.loads(json.dumps(dict(today.settings))):
             return None
         return Trial(today, seed, dict(row["observed"]), float(row["seconds"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: is not a trial ({type(error).__name__}: {error}); delete it") from error
 
 

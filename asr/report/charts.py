@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite, log, log1p
 from typing import Any
 
-from asr.evaluation.results import Row
+from asr.evaluation.records import Row
 
 WIDTH, HEIGHT = 340.0, 200.0  # pixels
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 12.0, 30.0  # margins around the plot, pixels

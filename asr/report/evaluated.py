@@ -8,7 +8,7 @@ from asr import config
 from asr.config import Recipe
 from asr.errors import InputError
 from asr.evaluation import results
-from asr.evaluation.results import Row
+from asr.evaluation.records import Row
 from asr.scoring.alignment import Alignment
 
 

@@ -12,7 +12,8 @@ from asr import bundle, config
 from asr.config import Recipe
 from asr.errors import AsrError
 from asr.evaluation import results
-from asr.evaluation.results import Row, remark
+from asr.evaluation.records import Row
+from asr.evaluation.results import remark
 from asr.report import charts, confusions, evaluated, groups, plots
 from asr.report.confusions import CLASS, Confusions, Symbol
 from asr.report.evaluated import EvaluatedRun
@@ -216,7 +217,7 @@ def _learned(evaluation: EvaluatedRun) -> str:
     rows = evaluation.epochs
     if not rows:
         return ""
-    minutes, seconds = divmod(round(sum(row.get("seconds", 0) for row in rows)), 60)
+    minutes, seconds = divmod(round(sum(taken for _, taken in charts.column(rows, "seconds"))), 60)
     summary = f"{len(rows)} epochs, {minutes} min {seconds} s."
     rates = charts.column(rows, "dev.rate")
     if not rates:

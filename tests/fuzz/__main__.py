@@ -38,6 +38,7 @@ LIMIT = 20  # seconds
 MEMORY = 6 << 30  # bytes of addresses
 CHUNK = 50  # cases a process tries; one that dies names its case
 KINDS = FILES | exchanges.KINDS
+SOUND = ("read", "refused")
 
 
 class Case(NamedTuple):
@@ -58,22 +59,29 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the files that fail")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    failed = False
-    for kind in arguments.kinds or KINDS:
+    kinds = arguments.kinds or list(KINDS)
+    for kind in kinds:
         choose(KINDS, kind, "kind")
-        if arguments.case is not None:
-            print(tried(Case(kind, arguments.case, arguments.seed), arguments.keep))
-            continue
-        times = arguments.times or (10_000 if kind == "audio" else 40 if kind.startswith("folder") else 500)
-        cases = [Case(kind, number, arguments.seed) for number in range(times)]
-        outcomes = Counter[str]()
-        for case, outcome in all_tried(cases, arguments.keep):
-            outcomes[outcome.split(":")[0]] += 1
-            if outcome not in ("read", "refused"):
-                failed = True
-                print(f"{kind} {case.number}: {outcome}", flush=True)
-        print(f"{kind:<22}" + ", ".join(f"{what} {count}" for what, count in sorted(outcomes.items())), flush=True)
-    sys.exit(failed)
+    if failed := [kind for kind in kinds if not held(kind, arguments)]:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def held(kind: str, arguments: argparse.Namespace) -> bool:
+    """Try the cases of a kind, print what came of them, and return whether none failed."""
+    if arguments.case is not None:
+        outcome = tried(Case(kind, arguments.case, arguments.seed), arguments.keep)
+        print(f"{kind} {arguments.case}: {outcome}", flush=True)
+        return outcome in SOUND
+    times = arguments.times or (10_000 if kind == "audio" else 40 if kind.startswith("folder") else 500)
+    outcomes = Counter[str]()
+    for case, outcome in all_tried([Case(kind, number, arguments.seed) for number in range(times)], arguments.keep):
+        outcomes[outcome.split(":")[0]] += 1
+        if outcome not in SOUND:
+            print(f"{kind} {case.number}: {outcome}", flush=True)
+    failures = sum(count for what, count in outcomes.items() if what not in SOUND)
+    counts = ", ".join(f"{what} {count}" for what, count in sorted(outcomes.items()))
+    print(f"{kind}: {times} cases, {failures} failed: {counts}", flush=True)
+    return not failures
 
 
 def all_tried(cases: list[Case], keep: Path | None) -> Iterator[tuple[Case, str]]:
@@ -121,6 +129,7 @@ def tried(case: Case, keep: Path | None) -> str:
                 return "refused"
             problem = f"several lines: {error}"
         except (Exception, _LateError) as error:  # noqa: BLE001 (any other is what is looked for)
+            traceback.print_exc()
             where = traceback.extract_tb(error.__traceback__)[-1]
             problem = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
         else:

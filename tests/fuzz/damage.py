@@ -29,16 +29,34 @@ ODD: tuple[Any, ...] = (
     0,
     -1,
     1 << 70,
+    10**400,
     1e308,
     float("nan"),
     "",
     "x",
+    "a\nb",
     "\0",
     "\ud800",
     "9" * 5000,
     [],
     {},
     [[]],
+)
+ODD_TOML = (
+    "true",
+    "0",
+    "-1",
+    "1e308",
+    "-inf",
+    "nan",
+    "9" * 400,
+    '""',
+    '"x"',
+    '"a\\nb"',
+    "[]",
+    "[[]]",
+    "{}",
+    "1979-05-27",
 )
 
 
@@ -103,6 +121,15 @@ def misread(text: str, rng: np.random.Generator) -> str:
     lines[number] = json.dumps(row)
     if rng.random() < 0.05:
         lines[number] = "[" * 100_000
+    return "\n".join(lines) + "\n"
+
+
+def mistyped(text: str, rng: np.random.Generator) -> str:
+    """Return TOML, a setting a line, in which the value of one is another."""
+    lines = text.splitlines()
+    settings = [number for number, line in enumerate(lines) if " = " in line]
+    number = settings[int(rng.integers(0, len(settings)))]
+    lines[number] = f"{lines[number].split(' = ')[0]} = {ODD_TOML[int(rng.integers(0, len(ODD_TOML)))]}"
     return "\n".join(lines) + "\n"
 
 

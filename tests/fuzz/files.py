@@ -1,8 +1,10 @@
 """Kinds of files: how each is damaged, and what reads it."""
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -11,25 +13,25 @@ from typing import NamedTuple
 import importer_formats
 import numpy as np
 import soundfile
-from damage import misread, mutated, recordings
+from damage import misread, mistyped, mutated, recordings
 
 from asr import audio, box, bundle, config, lm, manifest
 from asr.cli import cli
 from asr.corpora.importers.folder import Wishes, look
 from asr.decoders import Greedy, Search, dictionary
-from asr.evaluation import results
+from asr.doctor import RUN_CHECKS, examine, runs
+from asr.errors import AsrError
 from asr.memory import EXPERIMENTS, trials
 from asr.recognize import Recognizer
 from asr.scoring import trn
+from asr.support import tensors
+from asr.support.text import parsed
 
 TESTS = Path(__file__).parents[1]
 RUN = TESTS / "golden" / "0.2.0" / "toy"
 RESULTS = ("test.json", "test.utterances.jsonl", "epochs.jsonl", "decoder.json")
 SOUND = {
-    "recipe": [
-        "a.toml",
-        '[corpus]\nname = "mine"\n[encoder]\ncell = "gru"\nhidden = 12\n[augment]\nspeeds = [0.9, 1.1]\n',
-    ],
+    "recipe": ["a.toml", config.dump(bundle.resolve(config.load(RUN / "recipe.toml")))],
     "manifest": [
         "a.jsonl",
         '{"id": "a", "audio": "a.wav", "seconds": 1.5, "speaker": "s", "text": "on", "phones": [["aa", 0.0, 0.5]]}\n'
@@ -76,23 +78,56 @@ def _text(kind: str) -> Callable[[Path, np.random.Generator], Path]:
     return damage
 
 
+def _manifest(folder: Path, rng: np.random.Generator) -> Path:
+    """Damage a manifest's bytes, or one of its values."""
+    path = _text("manifest")(folder, rng)
+    if rng.random() < 0.6:
+        path.write_text(misread(SOUND["manifest"][1], rng))
+    return path
+
+
+def _recipe(folder: Path, rng: np.random.Generator) -> Path:
+    """Damage the recipe's bytes, or one of its settings."""
+    path = _text("recipe")(folder, rng)
+    if rng.random() < 0.6:
+        path.write_text(mistyped(SOUND["recipe"][1], rng))
+    return path
+
+
 def _bundle(folder: Path, rng: np.random.Generator) -> Path:
+    """Damage a bundle's bytes, which its checksum shows, or a value of its header, which it does not."""
     path = folder / "best.safetensors"
     data = (RUN / path.name).read_bytes()
     path.write_bytes(mutated(data, data[::-1], rng))
+    if rng.random() < 0.7:
+        header, arrays = tensors.read(RUN / path.name, bundle.FORMAT)
+        with suppress(ValueError):  # nested too deeply
+            tensors.write(path, bundle.FORMAT, parsed(misread(json.dumps(header), rng)), arrays)
     return path
+
+
+def imported(name: str, folder: Path) -> Path:
+    """Write recordings with their transcripts in a format, and return their folder."""
+    root = folder / "mine"
+    for said in importer_formats.SET:
+        importer_formats.record(root / f"{said.stem}.wav", said.seconds, seed=1)
+    importer_formats.FORMATS[name].write(root)
+    return root
 
 
 def _folder(name: str) -> Callable[[Path, np.random.Generator], Path]:
     def damage(folder: Path, rng: np.random.Generator) -> Path:
-        root = folder / "mine"
-        for said in importer_formats.SET:
-            importer_formats.record(root / f"{said.stem}.wav", said.seconds, seed=1)
-        importer_formats.FORMATS[name].write(root)
+        root = imported(name, folder)
         files = sorted(path for path in root.rglob("*") if path.is_file())
         texts = [path for path in files if path.suffix.lower() != ".wav"] or files
         one, other = (texts[int(i)] for i in rng.integers(0, len(texts), 2))
-        one.write_bytes(mutated(one.read_bytes(), other.read_bytes(), rng))
+        packed = one.suffix == ".gz" and rng.random() < 0.7
+        data = gzip.decompress(one.read_bytes()) if packed else one.read_bytes()
+        if data.startswith(b"{") and rng.random() < 0.6:
+            data = misread(data.decode(), rng).encode()
+        else:
+            data = mutated(data, other.read_bytes(), rng)
+        one.write_bytes(gzip.compress(data) if packed else data)
         return root
 
     return damage
@@ -102,9 +137,14 @@ def _looked(name: str) -> Callable[[Path], object]:
     return lambda root: look(root, Wishes(pattern=importer_formats.FORMATS[name].pattern))
 
 
+def run(folder: Path) -> Path:
+    """Write a run, and return its folder."""
+    return Path(shutil.copytree(RUN, folder, dirs_exist_ok=True))
+
+
 def _run(folder: Path, rng: np.random.Generator) -> Path:
     """Damage one file of a run: a result, its utterances, its epochs, or how to decode."""
-    shutil.copytree(RUN, folder, dirs_exist_ok=True)
+    run(folder)
     one = folder / RESULTS[int(rng.integers(0, len(RESULTS)))]
     text = one.read_text()
     damaged = misread(text, rng).encode() if rng.random() < 0.7 else mutated(text.encode(), text.encode()[::-1], rng)
@@ -113,17 +153,36 @@ def _run(folder: Path, rng: np.random.Generator) -> Path:
 
 
 def _compared(folder: Path) -> None:
-    results.epochs(folder)
-    Search.load(folder / "decoder.json")
-    cli(["compare", str(folder), str(RUN), "--set", "test"], standalone_mode=False)
+    """Read a run as each command does that reads one; the first refusal is the last word."""
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: Search.load(folder / "decoder.json"),
+        lambda: cli(["compare", str(folder), str(RUN), "--set", "test"], standalone_mode=False),
+        lambda: cli(["report", str(folder), "--no-examples"], standalone_mode=False),
+        lambda: examine(runs.read(folder, folder, "cpu"), RUN_CHECKS),
+    )
+    refusals = []
+    for read in readers:
+        try:
+            read()
+        except AsrError as error:
+            refusals.append(error)
+    for error in sorted(refusals, key=lambda error: "\n" not in str(error)):
+        raise error
 
 
-def _trial(folder: Path, rng: np.random.Generator) -> Path:
-    """Damage a stored trial of the experiments on memory."""
+def trial(folder: Path) -> Path:
+    """Write a stored trial of the experiments on memory, and return the folder of all of them."""
     case = EXPERIMENTS["latch"].cases[0]
     path = trials._file(folder, "latch", case.name, 1)
     path.parent.mkdir(parents=True)
-    text = json.dumps({"settings": dict(case.settings), "observed": {"steps": 5, "learned": True}, "seconds": 1.0})
+    observed = {"steps": 5, "learned": True}
+    path.write_text(json.dumps({"settings": dict(case.settings), "observed": observed, "seconds": 1.0}))
+    return folder
+
+
+def _trial(folder: Path, rng: np.random.Generator) -> Path:
+    (path,) = trial(folder).rglob("*.json")
+    text = path.read_text()
     path.write_bytes(misread(text, rng).encode() if rng.random() < 0.7 else mutated(text.encode(), b'{["1', rng))
     return folder
 
@@ -161,8 +220,8 @@ def _streamed(path: Path) -> None:
 KINDS: dict[str, Kind] = {
     "audio": Kind(_recording, _heard),
     "bundle": Kind(_bundle, bundle.load),
-    "recipe": Kind(_text("recipe"), lambda path: bundle.resolve(config.load(path))),
-    "manifest": Kind(_text("manifest"), manifest.read),
+    "recipe": Kind(_recipe, lambda path: bundle.resolve(config.load(path))),
+    "manifest": Kind(_manifest, lambda path: list(manifest.read(path))),
     "dictionary": Kind(_text("dictionary"), dictionary.read),
     "trn": Kind(_text("trn"), trn.read),
     "arpa": Kind(_text("arpa"), lm.read),

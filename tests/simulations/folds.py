@@ -24,6 +24,7 @@ import numpy as np
 from asr import config, manifest
 from asr.corpora.importers.synthesis import FOLDER
 from asr.evaluation import results
+from asr.evaluation.records import Row
 from asr.manifest import Utterance
 from asr.scoring import conventions
 from asr.support import seeds
@@ -91,7 +92,7 @@ def folds(everything: list[Utterance], parts: int | None, file: Path | None) -> 
         }
 
 
-def pooled(metric: str, rows: list[results.Row]) -> str:
+def pooled(metric: str, rows: list[Row]) -> str:
     """Return the error rate over all folds, with its interval."""
     sides = [{row["id"]: [pair[i] for pair in row["alignment"] if pair[i]] for row in rows} for i in (0, 1)]
     speakers = {row["id"]: row["speaker"] for row in rows}

@@ -1,5 +1,6 @@
 """Rows with named columns, under all the names that people give them: of CSV and TSV files and of JSON lines."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,22 +49,22 @@ def add(reading: Reading, tree: Tree, source: Path, rows: Iterable[tuple[int, Ma
         rows: By line number.
 
     Raises:
-        InputError: A number is not one.
+        InputError: A value is neither text nor a number, or not a number where one is needed.
     """
     missing = []
     here = set_named(source.stem) or tree.set_of(source)
     for number, row in rows:
         names = recognized(row)
-        name = str(row[names["audio"]] or "") if names else ""
+        where = f"{source}:{number}"
+        name = _text(row, names, "audio", where)
         audio = tree.find(name, source.parent) if name else None
         if audio is None:
             missing.append(name or f"{source.name}:{number}")
             continue
-        where = f"{source}:{number}"
-        entry = Entry(audio, _transcript(row.get(names["text"]), source), set=here or tree.set_of(audio))
+        entry = Entry(audio, _transcript(_text(row, names, "text", where), source), set=here or tree.set_of(audio))
         for attribute in ("id", "speaker"):
-            setattr(entry, attribute, str(row.get(names.get(attribute, "")) or "").strip())
-        entry.set = set_named(str(row.get(names.get("set", "")) or "")) or entry.set
+            setattr(entry, attribute, _text(row, names, attribute, where).strip())
+        entry.set = set_named(_text(row, names, "set", where)) or entry.set
         entry.seconds, entry.start, entry.end = (_number(row, names, key, where) for key in ("seconds", "start", "end"))
         if entry.start is not None and entry.end is None and entry.seconds is not None:
             entry.end = entry.start + entry.seconds
@@ -71,10 +72,18 @@ def add(reading: Reading, tree: Tree, source: Path, rows: Iterable[tuple[int, Ma
     reading.report(f"transcripts in {tree.relative(source)} without their recording", missing)
 
 
-def _transcript(value: object, source: Path) -> str:
+def _text(row: Mapping[str, Any], names: Mapping[str, str], key: str, where: str) -> str:
+    """Return a value as text, empty where there is none; JSON may have anything there."""
+    value = row.get(names.get(key, ""))
+    if isinstance(value, bool | list | dict):
+        raise InputError(f"{where}: {names[key]} is {str(value)[:40]!r}, neither text nor a number; correct it")
+    return "" if value is None else str(value)
+
+
+def _transcript(text: str, source: Path) -> str:
     """Return a transcript; a column may name a text file that contains it."""
-    text = str(value or "").strip()
-    if text.endswith(".txt") and " " not in text and (file := source.parent / text).is_file():
+    text = text.strip()
+    if text.endswith(".txt") and " " not in text and os.path.isfile(file := source.parent / text):
         return texts.read(file, "a transcript").strip()
     return text
 
@@ -86,4 +95,5 @@ def _number(row: Mapping[str, Any], names: Mapping[str, str], key: str, where: s
     try:
         return float(str(value).replace(",", "."))  # decimal commas, where columns are separated otherwise
     except ValueError:
-        raise InputError(f"{where}: {names[key]} is '{value}', not a number of seconds; correct it") from None
+        wrong = f"{names[key]} is {str(value)[:40]!r}, not a number of seconds"
+        raise InputError(f"{where}: {wrong}; correct it") from None

@@ -61,7 +61,7 @@ class Tree:
         plain = name.strip().replace("\\", "/")
         if plain.startswith("/"):
             path = Path(plain)
-            if path.suffix.lower() in READABLE and path.is_file():
+            if path.suffix.lower() in READABLE and os.path.isfile(path):  # of a name of any length
                 return path
         else:
             for folder in self._folders_above(str(beside)):
