@@ -114,7 +114,7 @@ def _row(recipe: Path, folder: Path) -> list[str]:
     name = f"[{recipe.stem}]({recipe.name})"
     found = {name: _results(folder, name) for name in SETS}
     if not found["test"]:
-        return [name, _about(recipe), *["–"] * (1 + len(COLUMNS)), "no result stands here"]
+        return [name, _about(recipe), *["–"] * (1 + len(COLUMNS)), "not measured"]
     dev, test = (results.summarize(rows) if rows else [] for rows in found.values())
     return [name, _about(recipe), _cell(dev, found["dev"], COLUMNS[0])] + [
         *(_cell(test, found["test"], column) for column in COLUMNS),
