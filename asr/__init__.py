@@ -1,4 +1,4 @@
-"""Speech recognition with one idea: a bidirectional LSTM trained with CTC.
+"""End-to-end speech recognition: a bidirectional LSTM trained with CTC.
 
 >>> import asr
 >>> recognizer = asr.load("runs/espeak")

@@ -16,7 +16,11 @@ SHOWN = 5  # of the utterances that changed most
 @click.option("--set", "name", default="", help="Which of the runs' results to compare.  [default: test]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every utterance that changed.")
 def compare(run_a: Path, run_b: Path, name: str, as_json: bool) -> None:
-    """Tell which of two runs (or result files) is better on a set, or that the difference may be chance."""
+    """Tell which of two runs is better on a set.
+
+    A difference counts where two tests agree, the paired bootstrap by speaker and NIST's MAPSSWE; else it may be
+    chance. RUN_A and RUN_B may also be result files, which `asr evaluate` writes.
+    """
     from asr.evaluation import comparison as comparing
     from asr.evaluation import results
 

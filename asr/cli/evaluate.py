@@ -29,7 +29,11 @@ def evaluate(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Score a run's best system, or a bundle; write NAME.json and NAME.utterances.jsonl beside it."""
+    """Score a system on a set, and write the result.
+
+    SYSTEM is a run's folder, whose best epoch is taken, or a bundle (.safetensors). NAME.json and
+    NAME.utterances.jsonl, where NAME is the set's, are written beside the bundle.
+    """
     from asr import bundle
     from asr.evaluation import measurement as evaluation
     from asr.support.device import choose_device

@@ -13,8 +13,9 @@ from asr.cli import options, output
 @click.option("--seeds", type=int, metavar="N", help="Trials of each case.  [default: each case's own number]")
 @click.option("--out", type=options.FOLDER, default=Path("runs/memory"), show_default=True, help="Folder of results.")
 def memory(names: tuple[str, ...], full: bool, seeds: int | None, out: Path) -> None:
-    """Run experiments of the literature on what recurrent networks remember, all or some.
+    """Repeat the literature's experiments on memory.
 
+    They show what recurrent networks remember. Pass the names of some, or none for all; an unknown name lists them.
     Trials that are stored in the folder are not run again. The tables are printed, and written as a page with pictures.
     """
     from asr.errors import AsrError

@@ -26,13 +26,19 @@ STOPPING = ("unreadable", "truncated", "not-finite", "empty", "unfit")
 @click.option("--source", type=options.FOLDER, help="Folder with a known corpus, if you have it.")
 @click.option("--out", type=options.FOLDER, help="Folder for the manifests.  [default: data/NAME]")
 @click.option("--partial", is_flag=True, help="Continue with the readable files if some are missing or contradictory.")
-@click.option("--name", help="Of a folder's or a text's corpus.  [default: its own name]")
-@click.option("--format", help="Of a folder, if it is not to be guessed: kaldi, lhotse, table, pairs …")
+@click.option("--name", help="Name of a folder's or a text's corpus.  [default: its own name]")
+@click.option(
+    "--format",
+    help="How a folder has its transcripts, if that is not to be guessed: pairs, table, text, kaldi, lhotse, jsonl, "
+    "classes, labels or names.",
+)
 @click.option("--pattern", help="How file names are made: '{text}_{speaker}_{take}', or '{speaker}/*' for folders.")
 @click.option(
-    "--dev", metavar="WHICH", help="A share (10%), speakers (anna,ben), a list of them, a folder or manifest."
+    "--dev",
+    metavar="WHICH",
+    help="What the dev set is: a share (10%), speakers (anna,ben), a file that lists them, a folder or manifest.",
 )
-@click.option("--test", metavar="WHICH", help="Likewise.")
+@click.option("--test", metavar="WHICH", help="Likewise, of the test set.")
 @click.option(
     "--units", type=click.Choice(["phones", "words", "characters"]), help="[default: what fits the transcripts]"
 )
@@ -55,7 +61,10 @@ def prepare(
     text: Path | None,
     **wishes: str | None,
 ) -> None:
-    """Make the manifests of a corpus, of a recipe's corpus, of a folder of recordings with transcripts, or of a text.
+    """Make the manifests of a corpus, which training reads.
+
+    The corpus is a known one (an unknown name lists them), that of a recipe, a folder of recordings with transcripts,
+    or a text.
 
     Of a folder, the command prints how it read the transcripts, and the option that changes that. Sets, units and
     the sampling rate follow from the recordings and are in the recipe.toml beside the manifests. A text has a sentence,

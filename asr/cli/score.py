@@ -16,10 +16,10 @@ KINDS = "phones39, phones48, phones61, characters, words (lower case, no punctua
 @click.option("--kind", help=f"{KINDS}.  [default: inferred from the symbols]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as in a result file.")
 def score(reference: Path, hypothesis: Path, kind: str | None, as_json: bool) -> None:
-    """Print the error rates of transcripts by every convention, with 95 % confidence intervals.
+    """Print the error rates of transcripts by every convention.
 
-    Both files are in NIST's trn format, one utterance per line: `sh iy hh ae d (speaker-utterance)`. Where an
-    id names no speaker, intervals resample utterances.
+    Each has a 95 % confidence interval. Both files are in NIST's trn format, one utterance per line: `sh iy hh ae d
+    (speaker-utterance)`. Where an id names no speaker, intervals resample utterances.
     """
     from asr.errors import first_few
     from asr.scoring import trn

@@ -36,7 +36,7 @@ def serve(
     processes: int | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Answer over HTTP: OpenAI's transcription API, and a page for the browser.
+    """Answer over HTTP: OpenAI's transcription API, and a page.
 
     RUN is a run's folder or a bundle, by default runs/espeak if trained, else the system that comes with asr.
 

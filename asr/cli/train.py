@@ -21,7 +21,8 @@ def train(
 ) -> None:
     """Train the system that a recipe describes.
 
-    The exit status is 1 if nothing was learned; the run is kept, for `asr doctor`.
+    RECIPE is a .toml file, such as recipes/espeak.toml; `asr prepare` makes its corpus. Interrupted training resumes
+    when you run the same command again. The exit status is 1 if nothing was learned; the run is kept, for `asr doctor`.
     """
     import json
 
@@ -48,7 +49,7 @@ def train(
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="Of the n-gram model to train where --lm is not given; 0 for none.",
+    help="n of the n-gram model to train where --lm is not given; 0 for none.",
 )
 @click.option("--on", default="dev", show_default=True, help="The set to tune on.")
 @click.option(
@@ -67,7 +68,11 @@ def tune(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Choose a decoder's settings on the dev set, and record them for evaluate and transcribe."""
+    """Choose a decoder's settings on the dev set.
+
+    They are recorded beside the bundle, and from then on are those of every command that decodes with it. SYSTEM is a
+    run's folder, whose best epoch is taken, or a bundle (.safetensors).
+    """
     from asr import bundle
     from asr.decoders import Search
     from asr.evaluation import results, tuning

@@ -60,9 +60,10 @@ def transcribe(
     device: str | None,
     **search: Any,  # noqa: ANN401
 ) -> None:
-    """Transcribe recordings: files, folders of them, a manifest's, or - for standard input; or live audio.
+    """Transcribe recordings, or live audio.
 
-    Of live audio, a line is printed after each pause; on a terminal, what is still uncertain is shown below.
+    Recordings are files, folders of them, those of a manifest, or - for standard input. Of live audio (--microphone, or
+    - with --rate), a line is printed after each pause; on a terminal, what is still uncertain is shown below.
     """
     kind, split = _format(kind, as_json, out), channels == "split"
     if microphone or rate is not None:
