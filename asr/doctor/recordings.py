@@ -30,9 +30,9 @@ class Reference:
     """An utterance's transcript as symbols.
 
     Attributes:
-        symbols: In the recipe's units, or phones or letters if there is no recipe; empty if the transcript is invalid.
-        unknown: Its symbols that are not units.
-        fault: Why there is no transcript, unless because of unknown symbols.
+        symbols: In the recipe's units; phones or letters if there is no recipe. Empty if the transcript is invalid.
+        unknown: The transcript's symbols that are not units.
+        fault: Why the transcript is invalid otherwise; empty if it is not.
     """
 
     symbols: tuple[str, ...] = ()
