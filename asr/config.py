@@ -212,8 +212,10 @@ def load(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Recipe:
     try:
         table = tomllib.loads(decode(path.read_bytes()))
     except FileNotFoundError:
-        near = sorted(p.stem for p in path.parent.glob("*.toml"))
-        raise AsrError(f"{path}: no such recipe; {suggest(path.stem, near) if near else 'pass a .toml file'}") from None
+        near = sorted(p.stem for p in path.parent.glob("*.toml") if p.name != "pyproject.toml")
+        remedy = suggest(path.stem, near) if near else "pass a .toml file, such as recipes/espeak.toml"
+        remedy = f"pass {path}.toml" if Path(f"{path}.toml").is_file() else remedy
+        raise AsrError(f"{path}: no such recipe; {remedy}") from None
     except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML, or a number of too many digits
         raise AsrError(f"{path}: not a recipe ({error}); recipes are TOML") from error
     recipe = parse(table, str(path))

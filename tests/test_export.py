@@ -132,7 +132,7 @@ def test_a_name_that_does_not_say_what_to_write_is_refused(tmp_path, name):
     made(tmp_path / "best.safetensors")
     (tmp_path / name).write_text("precious")
     error = CliRunner().invoke(cli, ["export", str(tmp_path), str(tmp_path / name)]).exception
-    assert str(error).startswith(f"{tmp_path / name}: ends neither in .onnx nor in .html")
+    assert str(error).startswith(f"{tmp_path / name}: ends in none of .onnx, .html")
     assert (tmp_path / name).read_text() == "precious"
 
 

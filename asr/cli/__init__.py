@@ -34,7 +34,7 @@ from asr.errors import AsrError, AsrWarning
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="asr")
 def cli() -> None:
-    """Speech recognition with one idea: a bidirectional LSTM trained with CTC."""
+    """End-to-end speech recognition: a bidirectional LSTM trained with CTC."""
 
 
 COMMANDS = (
@@ -75,7 +75,7 @@ def _misused(fault: click.ClickException) -> None:
         fault.show()
         return
     context = getattr(fault, "ctx", None)
-    said = " ".join(fault.format_message().split()).rstrip(".?")
+    said = " ".join(fault.format_message().split()).rstrip(".?").replace(". (Did", " (did")
     output.error(f"asr: {said[:1].lower()}{said[1:]}; see `{context.command_path if context else 'asr'} --help`")
 
 

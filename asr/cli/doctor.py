@@ -85,7 +85,7 @@ def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) ->
     recipe = config.load(recipes[0], overrides) if recipes else None
     if overrides and not recipe:
         raise AsrError(f"--set {overrides[0]}: changes a recipe, but there is none; pass one before the manifests")
-    paths = _named(manifests) if manifests else _corpus(recipe, data)
+    paths = _named(manifests) if manifests else _corpus(recipe, data, recipes[0])
     sets = {name: manifest.read(path) for name, path in paths.items()}
     if recipe:
         everything = [utterance for utterances in sets.values() for utterance in utterances]
@@ -96,14 +96,14 @@ def _data(subjects: tuple[Path, ...], overrides: tuple[str, ...], data: Path) ->
     return examined, list(DATA_CHECKS), examine(corpus, DATA_CHECKS)
 
 
-def _corpus(recipe: "Recipe | None", data: Path) -> dict[str, Path]:
-    """Return the manifests of a recipe's corpus by set; the test set is optional."""
+def _corpus(recipe: "Recipe | None", data: Path, source: Path) -> dict[str, Path]:
+    """Return the manifests of the corpus of a recipe, read from a file, by set; the test set is optional."""
     assert recipe, "click asks for at least one argument"
     folder = data / recipe.corpus.folder
     paths = {name: folder / f"{name}.jsonl" for name in ("train", "dev", "test")}
     existing = {name: path for name, path in paths.items() if name != "test" or path.is_file()}
     if not paths["train"].is_file():
-        raise InputError(f"{folder}: contains no prepared corpus; run `asr prepare` with its recipe first")
+        raise InputError(f"{folder}: contains no prepared corpus; run `asr prepare {source}` first")
     return existing
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.option("--int8", is_flag=True, help="Store weights as 8-bit integers: smaller, less exact (ONNX only).")
 @options.DATA
 def export(system: Path, model: Path, int8: bool, data: Path) -> None:
-    """Write a run's best system, or a bundle, as MODEL: an .onnx file, or an .html page that recognizes in a browser.
+    """Write a system as MODEL, an .onnx file or an .html page.
+
+    SYSTEM is a run's folder, whose best epoch is taken, or a bundle (.safetensors).
 
     ONNX: the network takes features before normalization, (B, T, F), and lengths, (B,), and returns log-probs. It is
     compared with our own over many lengths, and not written if a log-prob differs by more than 1e-4. Beside it goes
@@ -35,7 +37,7 @@ def export(system: Path, model: Path, int8: bool, data: Path) -> None:
         _page(loaded, model, int8)
         return
     if model.suffix.lower() != ".onnx":
-        raise AsrError(f"{model}: ends neither in .onnx nor in .html, of which one says what to write; rename it")
+        raise AsrError(f"{model}: ends in none of .onnx, .html, which say what to write; rename it")
     from asr import export
 
     output.result(export.write(loaded, model, int8))

@@ -12,12 +12,13 @@ from asr.errors import AsrError, InputError
 if TYPE_CHECKING:
     from asr.lm import Ngram
 
+ENDINGS = (".arpa", ".arpa.gz", ".safetensors")
 HELD_OUT = 10  # one in so many sentences of a text chooses a recurrent model's epoch
 
 
 @click.group("lm")
 def language_model() -> None:
-    """Train an n-gram or a recurrent language model, score text with one, or sample from one."""
+    """Train, score with and sample from language models."""
 
 
 class _Texts(NamedTuple):
@@ -31,11 +32,21 @@ class _Texts(NamedTuple):
 @language_model.command("train")
 @click.argument("text", type=options.FILE)
 @click.argument("out", type=options.FILE)
-@click.option("--order", type=click.IntRange(1), default=3, show_default=True, help="n of the n-grams.")
-@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a recurrent setting.")
+@click.option(
+    "--order",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="n of the n-grams, also of those that a recurrent model is compared with.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a setting of the recurrent model."
+)
 @options.DATA
 def lm_train(text: Path, out: Path, order: int, overrides: tuple[str, ...], data: Path) -> None:
-    """Train OUT on TEXT: an n-gram model (.arpa, .arpa.gz), or a recurrent one (.safetensors).
+    """Train a language model on TEXT, and write it to OUT.
+
+    The ending of OUT says which: an n-gram model (.arpa, .arpa.gz), or a recurrent one (.safetensors).
 
     TEXT has one sentence per line, symbols separated by spaces; or it is a run, whose training transcripts are meant. A
     recurrent model's epoch is chosen on the run's dev set, or on every tenth sentence of a text, and its perplexity is
@@ -45,6 +56,8 @@ def lm_train(text: Path, out: Path, order: int, overrides: tuple[str, ...], data
     from asr import lm
     from asr.lm.recurrent import is_recurrent
 
+    if not out.name.endswith(ENDINGS):
+        raise AsrError(f"{out}: ends in none of {', '.join(ENDINGS)}, which say what to train; rename it")
     texts = _of_run(text, data) if text.is_dir() or is_recurrent(text) else _of_text(text, is_recurrent(out))
     if is_recurrent(out):
         _train_recurrent(text, out, texts, order, overrides)
@@ -59,7 +72,11 @@ def lm_train(text: Path, out: Path, order: int, overrides: tuple[str, ...], data
 @click.argument("model", type=options.FILE)
 @click.argument("text", type=options.FILE)
 def lm_score(model: Path, text: Path) -> None:
-    """Print the perplexity of TEXT under MODEL."""
+    """Print the perplexity of TEXT under MODEL.
+
+    TEXT has one sentence per line, symbols separated by spaces. MODEL is what `asr lm train` writes, or another ARPA
+    file.
+    """
     from asr import lm
 
     found = lm.perplexity(lm.read(model), _sentences(text))
@@ -74,9 +91,9 @@ def lm_score(model: Path, text: Path) -> None:
     type=click.FloatRange(0.01, 100),
     default=1.0,
     show_default=True,
-    help="Below 1, what is probable becomes more so.",
+    help="Divides log-probabilities: below 1, probable symbols become more probable.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the draws.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the draws.")
 def lm_sample(model: Path, count: int, temperature: float, seed: int) -> None:
     """Print sentences drawn from a recurrent MODEL."""
     from asr.lm import recurrent

@@ -22,8 +22,8 @@ CLEAR = "\r\x1b[K"
 
 def alone(microphone: bool) -> str:
     """Return what is wrong where live audio comes with something else."""
-    remedy = "omit the rest" if microphone else "pass -, which is standard input, and omit the rest"
-    return f"is live audio and comes alone, without files, shares or channels; {remedy}"
+    remedy = "omit them" if microphone else "pass - for standard input, and omit them"
+    return f"is for live audio, which has no files, --output-dir, --resume, --speakers, --shard or --channels; {remedy}"
 
 
 def transcribe(

@@ -139,5 +139,5 @@ def sentences(path: Path) -> list[list[str]]:
     Raises:
         InputError: It cannot be read as UTF-8.
     """
-    lines = text.lines(path, remedy="pass UTF-8, a sentence per line")
+    lines = text.lines(path, remedy="pass a UTF-8 file with a sentence on each line")
     return [line.split() for line in lines if line.strip()]

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from asr.cli import options, output
-from asr.errors import AsrError
+from asr.errors import AsrError, InputError
 
 MANIFEST = click.option("--manifest", type=options.FILE, help="The set's manifest.  [default: the corpus's]")
 
@@ -20,7 +20,7 @@ MANIFEST = click.option("--manifest", type=options.FILE, help="The set's manifes
 )
 @options.DATA
 def report(run: Path, name: str, out: Path | None, manifest: Path | None, examples: bool, data: Path) -> None:
-    """Write the results of a run on a set as one self-contained HTML page."""
+    """Write a run's results on a set as one HTML page."""
     from asr.report import write
 
     with output.timed("report"):
@@ -47,11 +47,16 @@ def plot(
     manifest: Path | None,
     data: Path,
 ) -> None:
-    """Draw a run (curves, confusions, reliability), one of its utterances, or a recording as PNG."""
+    """Draw a run, one of its utterances, or a recording as PNG.
+
+    Of a run: learning curves, and confusions and reliability of each set that was scored.
+    """
     if not source.is_dir():
         if names or utterance:
             option = f"--set {names[0]}" if names else f"--utterance {utterance}"
             raise AsrError(f"{option}: is for a run, but {source} is a file; remove it")
+        if not source.exists():
+            raise InputError(f"{source}: no such run or recording; pass a run's folder or an audio file")
         from asr import bundle
         from asr.report import recording
 

@@ -13,11 +13,15 @@ from asr.cli import options, output
 @click.option("--set", "names", multiple=True, help="Which of their results; repeatable.  [default: dev, test]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every seed's rate.")
 def summary(runs: tuple[Path, ...], names: tuple[str, ...], as_json: bool) -> None:
-    """Print mean and standard deviation over runs of one recipe that differ only in their seed."""
+    """Print mean and standard deviation over seeds.
+
+    RUNS are of one recipe and differ only in their seed; each is a run's folder or a result file.
+    """
     from asr.evaluation import results
 
     found = []
-    for name in names or (("dev", "test") if any(run.is_dir() for run in runs) else ("",)):  # files are of some set
+    files = all(results.file(run, "") == run for run in runs)  # each is of one set
+    for name in names or (("",) if files else ("dev", "test")):
         found += results.summarize(results.of_runs(runs, name))
     if as_json:
         output.result(json.dumps([one.as_dict() for one in found], ensure_ascii=False, indent=2))

@@ -40,8 +40,10 @@ def read(path: Path) -> Row:
 
     try:
         row = text.parsed(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such result; run `asr evaluate` first, or pass another run") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a result ({error}); `asr evaluate` writes results") from error
+        raise InputError(f"{path}: cannot be read as a result ({error}); run `asr evaluate` again") from error
     if wrong := records.wrong_in_result(row):
         raise InputError(
             f"{path}: not a result file, damaged, or written by an older version ('{wrong}' is missing or has the "

@@ -128,7 +128,7 @@ def read(path: str | os.PathLike[str]) -> Recurrent:
     Raises:
         BundleError: It is missing, damaged, not a language model, or was written by another version.
     """
-    header, weights = tensors.read(Path(path), FORMAT)
+    header, weights = tensors.read(Path(path), FORMAT, writer="asr lm train")
     try:
         sections = {name: header[name] for name in ("encoder", "training")}
         symbols = header["symbols"]

@@ -56,12 +56,13 @@ def write(path: Path, format: str, header: Mapping[str, Any], tensors: Mapping[s
         temporary.write_bytes(safetensors.numpy.save(plain, {"format": format, "header": text, "sha256": digest}))
 
 
-def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Array]]:
+def read(path: Path, format: str, writer: str = "asr train") -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the header and the tensors of a file, verified; those of bfloat16 as float32.
 
     Args:
         path: The file.
         format: The expected kind and version.
+        writer: The command that writes such files, for messages.
 
     Raises:
         BundleError: It is missing, damaged or of another format.
@@ -69,7 +70,7 @@ def read(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Array]]:
     metadata, found = _read(path)
     if metadata.get("format") != format:
         actual = metadata.get("format")
-        raise BundleError(f"{path}: is not an '{format}' file ({actual!r}); pass a file written by `asr train`")
+        raise BundleError(f"{path}: is not an '{format}' file ({actual!r}); pass a file written by `{writer}`")
     named = {name: (_TYPES[one["dtype"]][0], tuple(one["shape"]), one["data"]) for name, one in found.items()}
     if metadata.get("sha256") != _digest(named, metadata.get("header", "")):
         raise BundleError(f"{path}: its contents do not match their checksum; copy it again or train again")

@@ -101,10 +101,11 @@ def test_without_a_microphone_one_line_says_so(monkeypatch, capsys, module, mess
     [
         (
             ["--rate", "16000", "one.wav"],
-            "asr: --rate: is live audio and comes alone, without files, shares or channels; pass -, which is standard",
+            "asr: --rate: is for live audio, which has no files, --output-dir, --resume, --speakers, --shard or "
+            "--channels; pass - for standard input, and omit them",
         ),
-        (["--microphone", "-"], "asr: --microphone: is live audio and comes alone"),
-        (["--rate", "16000", "-", "--output-dir", "out"], "asr: --rate: is live audio and comes alone"),
+        (["--microphone", "-"], "asr: --microphone: is for live audio, which has no files"),
+        (["--rate", "16000", "-", "--output-dir", "out"], "asr: --rate: is for live audio, which has no files"),
         (["--rate", "16000", "-", "--format", "srt"], "asr: --format srt: is for whole recordings"),
         (["--rate", "10", "-"], "asr: -: rate is 10 Hz; 4000 to 384000 Hz are supported"),
         (["--channels", "split", "no.jsonl"], "asr: no.jsonl: "),

@@ -112,7 +112,7 @@ def test_a_run_is_examined(workspace, sound, asr):
         (
             ["toy.toml", "--data", "elsewhere"],
             4,
-            "asr: elsewhere/toy: contains no prepared corpus; run `asr prepare`",
+            "asr: elsewhere/toy: contains no prepared corpus; run `asr prepare toy.toml` first",
         ),
         (["data/toy/dev.jsonl", "data"], 2, "asr: data: is a folder; pass a run alone"),
         (["data"], 4, "asr: data: contains no recipe.toml; pass a folder written by `asr train`"),

@@ -1,7 +1,7 @@
 """From a folder of recordings to the sets of a corpus and the recipe that fits it."""
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -96,6 +96,17 @@ def gather(root: Path, wishes: Wishes) -> Gathered:
     return Gathered(format, tree, found, Counter(known[u.audio].rate for u, _ in found), notes, warnings)
 
 
+def _require(root: Path, sets: Mapping[str, Sequence[Utterance]], wishes: Wishes) -> None:
+    """Check that every set has recordings, and some of them phones where the user wants phones."""
+    if empty := [name for name, utterances in sets.items() if not utterances]:
+        count = sum(map(len, sets.values()))
+        raise InputError(f"{root}: {count} recordings leave {empty[0]} empty; add some, or change --dev and --test")
+    if wishes.units == "phones" and not any(one.phones for utterances in sets.values() for one in utterances):
+        raise InputError(
+            f"{root}: --units phones: no recording has a transcript in phones; pass --lexicon FILE, or another --units"
+        )
+
+
 def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) -> Imported:
     """Return a folder's utterances as a corpus.
 
@@ -113,11 +124,10 @@ def divide(gathered: Gathered, wishes: Wishes, without: Set[str] = frozenset()) 
     sets = parts.sets
     more: list[str] = []
     careful: list[str] = []
+    if wishes.synthesis and (wishes.lexicon or wishes.units == "phones"):
+        raise AsrError(f"{gathered.tree.root}: synthetic recordings have other phones; use --units words or characters")
+    _require(gathered.tree.root, sets, wishes)
     if wishes.synthesis:
-        if wishes.lexicon or wishes.units == "phones":
-            raise AsrError(
-                f"{gathered.tree.root}: synthetic recordings have other phones; use --units words or characters"
-            )
         added, how, careful = wishes.synthesis.of(sets["train"], rate)
         sets, more = sets | {"train": [*sets["train"], *added]}, [how]
     words = vocabulary.choose(sets, wishes.units or ("phones" if wishes.lexicon else None))

@@ -114,7 +114,7 @@ def _mixed(every: Sequence[Utterance], scripts: Counter[str]) -> list[str]:
     main = scripts.most_common(1)[0][0]
     own = next((together for together in TOGETHER if main in together), {main})
     odd = [u.id for u in every if set(_scripts(Counter(u.text))) - own]
-    names = ", ".join(f"{name.title()} {count}" for name, count in scripts.most_common())
+    names = ", ".join(f"{_script(name)} {count}" for name, count in scripts.most_common())
     return [
         f"transcripts in several scripts ({names} letters), as in {_shown(odd[:3])}; look-alike letters? correct them"
     ]
@@ -128,7 +128,11 @@ def _figures(every: Sequence[Utterance], alphabet: Sequence[str]) -> list[str]:
 
 
 def _and(scripts: Counter[str]) -> str:
-    return " and ".join(name.title() for name, _ in scripts.most_common())
+    return " and ".join(_script(name) for name, _ in scripts.most_common())
+
+
+def _script(name: str) -> str:
+    return name if name == "CJK" else name.title()
 
 
 def _shown(symbols: Sequence[str], separator: str = " ") -> str:

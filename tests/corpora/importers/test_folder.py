@@ -110,7 +110,7 @@ def test_a_word_that_train_has_not_makes_characters():
     [
         (["Don't stop, 'Bob'!"], " 'bdnopst", "!,", "lower-cased"),
         (["Ёлка – да", "Straße"], " aerstßадклё", "–", "Latin"),
-        (["你 好。", "世界!"], "世你好界", "!。 ", "characters of Cjk"),
+        (["你 好。", "世界!"], "世你好界", "!。 ", "characters of CJK"),
         (["नमस्ते दुनिया"], " तदनमयसािुे्", "", "Devanagari"),
         (["e\u0301"], "é", " ", "1 characters of Latin: é"),
     ],
@@ -222,6 +222,18 @@ def test_folders_of_unknown_words_are_not_taken_for_what_is_said(tmp_path, fill,
 def test_a_folder_without_recordings_is_refused(tmp_path, name, hint):
     (tmp_path / name).write_text("x")
     refused(tmp_path, f"contains no recording .*; {hint}")
+
+
+def test_recordings_that_are_too_few_for_three_sets_are_refused(tmp_path, fill, write):
+    root = with_texts(fill, write, tmp_path / "few", {"a": "one", "b": "two"})
+    with pytest.raises(InputError, match="few: 2 recordings leave train empty; add some"):
+        look(root, Wishes())
+
+
+def test_phones_that_no_transcript_has_are_refused(tmp_path, fill, write):
+    root = with_texts(fill, write, tmp_path / "texts", {name: "one two" for name in "abcd"})
+    with pytest.raises(InputError, match="--units phones: no recording has a transcript in phones; pass --lexicon"):
+        look(root, Wishes(units="phones"))
 
 
 def test_what_is_not_a_folder_is_refused(tmp_path, fill):
