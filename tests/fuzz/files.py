@@ -134,7 +134,13 @@ def _folder(name: str) -> Callable[[Path, np.random.Generator], Path]:
 
 
 def _looked(name: str) -> Callable[[Path], object]:
-    return lambda root: look(root, Wishes(pattern=importer_formats.FORMATS[name].pattern))
+    def looked(root: Path) -> None:
+        found = look(root, Wishes(pattern=importer_formats.FORMATS[name].pattern))
+        said = sum(len(utterances) for utterances in found.sets.values())
+        assert said >= len(importer_formats.SET) or found.warnings, "utterances are missing, and no warning"
+        assert not any("\n" in line for line in [*found.notes, *found.warnings]), "a warning of several lines"
+
+    return looked
 
 
 def run(folder: Path) -> Path:

@@ -72,9 +72,14 @@ def add(reading: Reading, tree: Tree, source: Path, rows: Iterable[tuple[int, Ma
     reading.report(f"transcripts in {tree.relative(source)} without their recording", missing)
 
 
+def _value(row: Mapping[str, Any], names: Mapping[str, str], key: str) -> Any:  # noqa: ANN401 (whatever JSON says)
+    """Return what a row has for an attribute of an entry; None where it has no column for it."""
+    return row.get(names[key]) if key in names else None  # a column may have an empty name, as pandas' index does
+
+
 def _text(row: Mapping[str, Any], names: Mapping[str, str], key: str, where: str) -> str:
     """Return a value as text, empty where there is none; JSON may have anything there."""
-    value = row.get(names.get(key, ""))
+    value = _value(row, names, key)
     if isinstance(value, bool | list | dict):
         raise InputError(f"{where}: {names[key]} is {str(value)[:40]!r}, neither text nor a number; correct it")
     return "" if value is None else str(value)
@@ -89,7 +94,7 @@ def _transcript(text: str, source: Path) -> str:
 
 
 def _number(row: Mapping[str, Any], names: Mapping[str, str], key: str, where: str) -> float | None:
-    value = row.get(names.get(key, ""))
+    value = _value(row, names, key)
     if value in (None, ""):
         return None
     try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.manifest import Segment
+from asr.support.text import one_line
 
 
 @dataclass(slots=True)
@@ -70,4 +71,4 @@ class Reading:
     def report(self, what: str, names: Sequence[str], safe: bool = True, remedy: str = "skipped") -> None:
         """Note a problem, if there are names."""
         if names:
-            self.problems.append(Problem(what, names, safe, remedy))
+            self.problems.append(Problem(what, [one_line(name) for name in names], safe, remedy))

@@ -71,6 +71,27 @@ def test_quotes_in_a_tsv_are_text(tmp_path, write, fill, read):
     assert [u.text for u in read(tmp_path)[0]] == ['"hi', 'said "he', "you"]
 
 
+def test_a_column_without_a_name_is_nothing(tmp_path, write, fill, read):
+    """As pandas writes a table's index."""
+    fill(tmp_path, *"abc")
+    write(tmp_path / "list.csv", ",path,sentence", "0,a.wav,on", "1,b.wav,off", "2,c.wav,on")
+    found, _ = read(tmp_path)
+    assert [(u.id, u.text, u.speaker, u.start) for u in found] == [
+        ("a", "on", "", None),
+        ("b", "off", "", None),
+        ("c", "on", "", None),
+    ]
+    write(tmp_path / "list.csv", ",path,sentence", "x,a.wav,on", "y,b.wav,off", "z,c.wav,on")
+    assert read(tmp_path)[0] == found
+
+
+def test_what_is_missing_is_named_in_one_line(tmp_path, write_json, fill, read):
+    fill(tmp_path, *"abc")
+    rows = [{"audio_filepath": name, "text": "on"} for name in ("a.wav", "b.wav", "c.wav", "d\ne.wav")]
+    write_json(tmp_path / "manifest.json", *rows)
+    assert r"without their recording: 1 (d\ne.wav); skipped" in "\n".join(read(tmp_path)[1].warnings)
+
+
 def test_nemo_offsets_are_segments_of_one_recording(tmp_path, record, write_json, read):
     record(tmp_path / "long.wav", 3)
     rows = [{"audio_filepath": "long.wav", "offset": i, "duration": 0.5, "text": f"part {i}"} for i in range(3)]
