@@ -237,11 +237,11 @@ class Recognizer:
             if not symbols:
                 return []
             log_probs, ids = _run(self._engine, [recording.features])[0], self.bundle.units.ids(symbols)
-            inner = ctc.borders(log_probs, ids, ctc.align(log_probs, ids))
+            inner = ctc.boundaries(log_probs, ids, ctc.align(log_probs, ids))
         except AsrError as error:
             raise named(recording.name, error) from error
-        borders = [0.0, *self._scribe.inside(inner, recording.seconds), recording.seconds]
-        return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(borders), strict=True)]
+        boundaries = [0.0, *self._scribe.inside(inner, recording.seconds), recording.seconds]
+        return [Segment(symbol, *span) for symbol, span in zip(symbols, pairwise(boundaries), strict=True)]
 
     def stream(self, rate: int, name: str = "<stream>") -> Stream:
         """Return a stream, which recognizes audio while it arrives.

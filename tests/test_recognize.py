@@ -8,8 +8,8 @@ import torch
 from asr import bundle, config
 from asr.decoders import Greedy, Hypothesis
 from asr.decoders.search import Calibrated
-from asr.evaluation import borders
-from asr.evaluation.borders import Borders
+from asr.evaluation import boundaries
+from asr.evaluation.boundaries import Boundaries
 from asr.evaluation.transcripts import confidences
 from asr.manifest import Segment, Utterance
 from asr.recognize import Recognizer
@@ -53,23 +53,23 @@ def test_a_transcript_becomes_the_systems_units(kind, alphabet, transcript, symb
     assert Recognizer(system, Greedy(), "cpu")._symbols(transcript) == symbols
 
 
-def test_borders_say_shares_distance_and_shift():
-    row = Borders(np.array([0.005, -0.015, 0.045, 0.095]), 0.75).as_dict()
+def test_boundaries_say_shares_distance_and_shift():
+    row = Boundaries(np.array([0.005, -0.015, 0.045, 0.095]), 0.75).as_dict()
     assert (row["within_10_ms"], row["within_20_ms"], row["within_50_ms"]) == (0.25, 0.5, 0.75)
     assert row["mean_distance"] == pytest.approx(0.04) and row["mean_shift"] == pytest.approx(0.0325)
     assert row["peaks_inside"] == 0.75 and row["count"] == 4
 
 
-def test_borders_are_found_minus_transcribed(recognizer):
+def test_boundaries_are_found_minus_transcribed(recognizer):
     """A system that is certain: unit 1 in frames 0 to 4, unit 2 from frame 5 on, which begins at 57.5 ms."""
     pytest.importorskip("torchaudio", exc_type=OSError, reason="torchaudio does not go with this torch")
     log_probs = np.full((10, 40), -20.0, np.float32)
     log_probs[:5, 1] = log_probs[5:, 2] = 0.0
     first, second = recognizer.bundle.units.symbols[1:3]
 
-    def found(border):
-        phones = (Segment(first, 0.0, border), Segment(second, border, 0.12))
-        return borders.of(recognizer, log_probs, (1, 2), Utterance("a", Path("a.wav"), 0.12, phones=phones))
+    def found(boundary):
+        phones = (Segment(first, 0.0, boundary), Segment(second, boundary, 0.12))
+        return boundaries.of(recognizer, log_probs, (1, 2), Utterance("a", Path("a.wav"), 0.12, phones=phones))
 
     errors, inside = found(0.05)
     assert errors == pytest.approx([0.0575 - 0.05]) and inside == [True, True]

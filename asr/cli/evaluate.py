@@ -55,8 +55,8 @@ def evaluate(
                 output.say(f"{path.stem:<4} {', '.join(others)}")
             if trn and output.SPEAKS:
                 evaluation.write_trn(found, where)
-            if found.borders:
-                output.say(f"{path.stem:<4} {found.borders}")
+            if found.boundaries:
+                output.say(f"{path.stem:<4} {found.boundaries}")
     output.say(found.example())
 
 

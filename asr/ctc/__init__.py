@@ -8,12 +8,12 @@ unsegmented sequence data with recurrent neural networks", ICML 2006, section 4.
 
 from typing import TYPE_CHECKING
 
-from asr.ctc.forced import Span, align, borders, each_needs, frames_needed, too_few
+from asr.ctc.forced import Span, align, boundaries, each_needs, frames_needed, too_few
 
 if TYPE_CHECKING:
     from asr.ctc.autograd import loss
 
-__all__ = ["Span", "align", "borders", "each_needs", "frames_needed", "loss", "too_few"]
+__all__ = ["Span", "align", "boundaries", "each_needs", "frames_needed", "loss", "too_few"]
 
 
 def __getattr__(name: str) -> object:

@@ -90,11 +90,11 @@ def align(log_probs: Any, ids: Sequence[int]) -> list[Span]:  # noqa: ANN401 (wh
     ]
 
 
-def borders(log_probs: Floats, ids: Sequence[int], spans: Sequence[Span]) -> list[int]:
+def boundaries(log_probs: Floats, ids: Sequence[int], spans: Sequence[Span]) -> list[int]:
     """Return the frames at which each id but the first begins, (L − 1,): how the blank between two spans is divided.
 
     CTC spikes inside a unit and emits blank elsewhere, but among the non-blank units it still prefers the one being
-    spoken. So the border maximizes the summed log-probability of the left unit before it and of the right unit after
+    spoken. So the boundary maximizes the summed log-probability of the left unit before it and of the right unit after
     it, over the frames between the spans.
 
     Args:

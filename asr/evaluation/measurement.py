@@ -11,8 +11,8 @@ from asr.batch import Dataset
 from asr.bundle import Bundle
 from asr.decoders import Hypothesis, Search
 from asr.errors import AsrError
-from asr.evaluation import borders, provenance, results
-from asr.evaluation.borders import Borders
+from asr.evaluation import boundaries, provenance, results
+from asr.evaluation.boundaries import Boundaries
 from asr.evaluation.transcripts import Compared, confidences, in_units, in_words, spelled
 from asr.manifest import Utterance
 from asr.recognize import Recognizer
@@ -73,14 +73,14 @@ class Evaluation:
 
     Attributes:
         results: The headline first.
-        borders: Where units' times are transcribed; else None.
+        boundaries: Where units' times are transcribed; else None.
         utterances: By id.
         remark: Caveat about how the search's weights were chosen; empty if none.
         seconds: What decoding took.
     """
 
     results: list[Result]
-    borders: Borders | None
+    boundaries: Boundaries | None
     utterances: dict[str, Utterance]
     remark: str
     seconds: float = field(compare=False)
@@ -150,16 +150,16 @@ def run(
 
 def _decoded(
     recognizer: Recognizer, data: Dataset, utterances: Mapping[str, Utterance], group: ProcessGroup
-) -> tuple[dict[str, Hypothesis], Borders | None]:
-    """Return the best hypothesis of each utterance, by id, and the borders; several processes share the work."""
+) -> tuple[dict[str, Hypothesis], Boundaries | None]:
+    """Return the best hypothesis of each utterance, by id, and the boundaries; several processes share the work."""
     targets = dict(zip(data.ids, data.targets, strict=True))
     mine = {}
     for id, log_probs in recognizer.emissions(data, group):
-        placed = borders.of(recognizer, log_probs, targets[id], utterances[id])
+        placed = boundaries.of(recognizer, log_probs, targets[id], utterances[id])
         mine[id] = recognizer.decoder(log_probs)[0], placed
     found = group.gather(mine)
     hypotheses = {id: hypothesis for id, (hypothesis, _) in found.items()}
-    return hypotheses, borders.joined([placed for _, placed in found.values()])
+    return hypotheses, boundaries.joined([placed for _, placed in found.values()])
 
 
 def write_trn(evaluation: Evaluation, out: Path) -> tuple[Path, Path]:
@@ -232,7 +232,7 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
     summary = headline.as_dict()
     summary["conventions"] = [score.as_dict() for result in evaluation.results for score in result.scores]
     summary |= {"others": [other.as_dict() for other in others]} if others else {}
-    summary |= {"borders": evaluation.borders.as_dict()} if evaluation.borders else {}
+    summary |= {"boundaries": evaluation.boundaries.as_dict()} if evaluation.boundaries else {}
     summary["utterances"] = len(headline.alignments)
     summary["resampled"] = headline.scores[0].resampled
     known = summary["resampled"] == "speakers"

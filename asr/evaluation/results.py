@@ -49,7 +49,8 @@ def read(path: Path) -> Row:
             f"{path}: not a result file, damaged, or written by an older version ('{wrong}' is missing or has the "
             "wrong type); run `asr evaluate` again"
         )
-    return dict(row) | {"search": upgraded(row["search"])}
+    named = {"boundaries" if key == "borders" else key: value for key, value in row.items()}  # as 0.1 named it
+    return named | {"search": upgraded(row["search"])}
 
 
 def of_set(path: Path, name: str) -> Row:

@@ -94,7 +94,7 @@ class Picture:
         width: Of the whole panel.
         height: Of the whole panel.
         labels: Words, phones and the units of the spikes.
-        borders: Where phones begin.
+        boundaries: Where phones begin.
         bands: Errors.
         ink: The spectrogram as a data URI.
         spectrum: Top and height of the spectrogram.
@@ -111,7 +111,7 @@ class Picture:
     width: float
     height: float
     labels: tuple[Label, ...]
-    borders: tuple[float, ...]
+    boundaries: tuple[float, ...]
     bands: tuple[Band, ...]
     ink: str
     spectrum: tuple[float, float]
@@ -186,7 +186,7 @@ def draw(
         width=at(seconds) + 8,
         height=plot + PLOT + 22,
         labels=(*words.labels, *phones.labels, *names.labels),
-        borders=tuple(at(phone.start) for phone in utterance.phones[1:]),
+        boundaries=tuple(at(phone.start) for phone in utterance.phones[1:]),
         bands=tuple(_bands(aligned)),
         ink=clips.spectrogram(samples, rate, 1 / SCALE),
         spectrum=(top, SPECTRUM),

@@ -149,7 +149,7 @@ def panel(picture: Picture, path: Path) -> Path:
         color = COLORS[band.kind]
         canvas.add_patch(Rectangle((band.x, top), band.width, bottom - top, color=color, **BANDS[band.kind]))
         _text(canvas, band.x + band.width / 2, top + 11, band.kind.upper(), color, weight="bold")
-    canvas.vlines(picture.borders, top, bottom, color=COLORS["muted"], alpha=0.35, linewidth=1.0)
+    canvas.vlines(picture.boundaries, top, bottom, color=COLORS["muted"], alpha=0.35, linewidth=1.0)
     canvas.hlines([plot, bottom], left, right, color=COLORS["line"], linewidth=1.0)
     for curve in picture.curves:
         xs, ys = _columns(curve.points)

@@ -272,12 +272,12 @@ def test_alignment_needs_enough_frames_and_a_possible_path():
     assert ctc.align(impossible, []) == []
 
 
-def test_a_border_is_where_the_right_unit_becomes_more_probable():
+def test_a_boundary_is_where_the_right_unit_becomes_more_probable():
     log_probs = torch.full((8, 3), -9.0).numpy()
     log_probs[:, 0] = -0.01  # blank all along, and below it unit 1 until frame 5, then unit 2
     log_probs[:5, 1], log_probs[5:, 2] = -5.0, -5.0
-    assert ctc.borders(log_probs, [1, 2], [ctc.Span(1, 2, -5.0), ctc.Span(7, 8, -5.0)]) == [5]
-    assert ctc.borders(log_probs, [1], [ctc.Span(1, 2, -5.0)]) == []
+    assert ctc.boundaries(log_probs, [1, 2], [ctc.Span(1, 2, -5.0), ctc.Span(7, 8, -5.0)]) == [5]
+    assert ctc.boundaries(log_probs, [1], [ctc.Span(1, 2, -5.0)]) == []
 
 
 def test_where_the_loss_does_not_compile_it_is_torchs(monkeypatch, capsys):

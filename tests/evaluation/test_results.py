@@ -268,8 +268,10 @@ def test_a_damaged_row_of_an_utterance_is_named(tmp_path, row):
 
 def test_a_result_of_version_0_1_names_its_settings_as_today(tmp_path):
     old = {"decoder": "beam", "width": 25, "language": "units-3.arpa.gz", "weight": 0.5, "bonus": 0.0, "tuned_on": ""}
-    (tmp_path / "test.json").write_text(json.dumps(result(search=old)))
-    search = results.read(tmp_path / "test.json")["search"]
+    (tmp_path / "test.json").write_text(json.dumps(result(search=old) | {"borders": {"count": 3}}))
+    row = results.read(tmp_path / "test.json")
+    assert row["boundaries"] == {"count": 3} and "borders" not in row
+    search = row["search"]
     assert results.decoding(search) == "beam, width 25, lm units-3.arpa.gz, weight 0.5"
     greedy = {"decoder": "greedy", "width": 25, "weight": 0.0, "bonus": 0.0, "tuned_on": ""}
     (tmp_path / "test.json").write_text(json.dumps(result(search=greedy)))

@@ -69,7 +69,7 @@ def test_reference_phones_have_the_times_of_the_manifest(shown, data):
     phones = utterances[example.utterance.id].phones
     segments = [pair.segment for pair in example.pairs if pair.reference is not None]
     assert segments == [phone for phone in phones if phone.symbol != "q"]
-    assert example.picture.borders == tuple(picture.at(phone.start) for phone in phones[1:])
+    assert example.picture.boundaries == tuple(picture.at(phone.start) for phone in phones[1:])
     q = next(label for label in example.picture.labels if label.text == "q")
     assert q.kind == "quiet"
 

@@ -174,7 +174,7 @@ def test_sections_without_data_are_omitted(run):
     (run / "epochs.jsonl").unlink()
     (run / "recipe.toml").unlink()
     result = json.loads((run / "test.json").read_text())
-    for key in ("reliability", "borders"):
+    for key in ("reliability", "boundaries"):
         result.pop(key, None)
     (run / "test.json").write_text(json.dumps(result))
     document = Document(rendered(run))
