@@ -18,6 +18,7 @@ import numpy.typing as npt
 from asr.support.jit import compiled, inlined
 
 Steps = npt.NDArray[np.int16]
+Readings = npt.NDArray[np.int8]
 Bytes = npt.NDArray[np.uint8]
 
 NEWLINE, RETURN = 10, 13
@@ -59,10 +60,14 @@ def repair(samples: Steps) -> Repaired:
         samples: (S,), read from the damaged file.
     """
     data = np.concatenate([np.zeros(SILENCE, np.uint8), _bytes(samples)])
-    costs, earlier = _costs(data)
+    costs = np.full((len(data) + 1, READINGS, READINGS), INFINITE_COST, np.int64)
+    earlier = np.zeros(costs.shape, np.int8)
+    _costs(data, costs, earlier)
     ends = costs[-2:]  # all bytes were read, or all but the last
     end, last, before = (int(i) for i in np.unravel_index(ends.argmin(), ends.shape))
-    values, readings = _path(data, earlier, len(data) - 1 + end, last, before)
+    values, readings = np.zeros(len(data), np.int16), np.zeros(len(data), np.int8)
+    count = _path(data, earlier, len(data) - 1 + end, last, before, values, readings)
+    values, readings = values[:count][::-1].copy(), readings[:count][::-1].copy()
     lost = np.flatnonzero(readings >= WITHIN)
     return Repaired(values, 2 * lost + (readings[lost] == ACROSS))
 
@@ -92,17 +97,15 @@ def _sample(data: Bytes, position: int, reading: int) -> int:
 
 
 @compiled
-def _costs(data: Bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
-    """Return the least cost of each state, and the reading before the two of its best predecessor.
+def _costs(data: Bytes, costs: npt.NDArray[np.int64], earlier: Readings) -> None:
+    """Fill in the least cost of each state, and the reading before the two of its best predecessor.
 
     Args:
         data: (N,), `SILENCE` zeros and the file's bytes.
-
-    Returns:
-        Both (N + 1, READINGS, READINGS): by position, reading of the sample that ends there, reading of the one before.
+        costs: (N + 1, READINGS, READINGS), infinite: by position, reading of the sample that ends there, reading of the
+            one before.
+        earlier: Likewise.
     """
-    costs = np.full((len(data) + 1, READINGS, READINGS), INFINITE_COST, np.int64)
-    earlier = np.zeros(costs.shape, np.int8)
     costs[SILENCE, PLAIN, PLAIN] = 0
     for position in range(SILENCE, len(data)):
         for last in range(READINGS):
@@ -120,19 +123,17 @@ def _costs(data: Bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
                         if cost < costs[end, reading, last]:
                             costs[end, reading, last] = cost
                             earlier[end, reading, last] = before
-    return costs, earlier
 
 
 @compiled
 def _path(
-    data: Bytes, earlier: npt.NDArray[np.int8], position: int, last: int, before: int
-) -> tuple[Steps, npt.NDArray[np.int8]]:
-    """Return the samples (S,) and their readings (S,) on the best path to a state."""
-    values, readings = np.zeros(len(data), np.int16), np.zeros(len(data), np.int8)
+    data: Bytes, earlier: Readings, position: int, last: int, before: int, values: Steps, readings: Readings
+) -> int:
+    """Fill in the samples and their readings on the best path to a state, the last one first; return their number."""
     count = 0
     while position > SILENCE:
         start = position - _length(last)
         values[count], readings[count] = _sample(data, start, last), last
         count += 1
         position, last, before = start, before, earlier[position, last, before]
-    return values[:count][::-1].copy(), readings[:count][::-1].copy()
+    return count

@@ -1,6 +1,7 @@
 import builtins
 import errno
 import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -8,6 +9,9 @@ import sys
 import pytest
 from numba.core import caching
 from numba.core.cpu import CPUContext
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import TypingError
+from numba.core.options import DefaultOptions
 from numba.core.runtime.nrt import rtsys
 
 from asr.support import jit
@@ -89,6 +93,36 @@ def test_without_numbas_compiler_class_functions_are_compiled_all_the_same(monke
     assert compiled_with("contract", noalias=True)(_thrice)(14) == 42
 
 
+@pytest.mark.parametrize("gone", ["_nrt", "no_cfunc_wrapper", "all"])
+def test_without_options_that_numba_does_not_document_functions_are_compiled_all_the_same(gone, monkeypatch):
+    if gone == "all":
+        monkeypatch.setitem(sys.modules, "numba.core.options", None)
+        assert jit._lean() == {}
+    else:
+        monkeypatch.delattr(DefaultOptions, gone)
+        assert len(jit._lean()) == 1 and gone not in jit._lean()
+    assert compiled(_quarter)(168) == 42
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_collected_before_and_after_compiling_only(collects, monkeypatch):
+    original, states = Dispatcher.compile, []
+
+    def spied(self, *what):
+        states.append(gc.isenabled())
+        return original(self, *what)
+
+    monkeypatch.setattr(Dispatcher, "compile", spied)
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert compiled(_fifth)(210) == 42
+        with pytest.raises(TypingError):
+            compiled(_fifth)("text")
+        assert states == [False, False] and gc.isenabled() is collects
+    finally:
+        gc.enable()
+
+
 def test_what_does_not_compile_is_reported_in_one_line_and_what_does_in_none(capsys):
     def fails():
         raise TypeError("first\nsecond")
@@ -98,6 +132,14 @@ def test_what_does_not_compile_is_reported_in_one_line_and_what_does_in_none(cap
     assert not jit.works(fails, "loops")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("loops: numba ") and "(TypeError: first second); using torch, slower" in line
+
+
+def _quarter(number):
+    return number // 4
+
+
+def _fifth(number):
+    return number // 5
 
 
 def _half(number):
