@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from asr import lm
+from asr.decoders.chains import Chains, Spans, shares
 from asr.decoders.hypothesis import Decoder, DecoderSettings, Hypothesis, LogProbs
 from asr.errors import AsrError
 from asr.lm.recurrent import is_recurrent
@@ -21,6 +22,7 @@ from asr.units import Units
 Ints = npt.NDArray[np.int32]
 Places = npt.NDArray[np.uint32]
 Reals = npt.NDArray[np.float64]
+Records = npt.NDArray[Any]
 Tables = tuple[Ints, Reals, Reals]  # of a language model, as `asr.lm` makes them
 
 MAX_WIDTH = 100_000
@@ -142,44 +144,42 @@ class Fusion(NamedTuple):
 class BeamWorkspace(NamedTuple):
     """The arrays that a search works in, as `beam_kernels.search` describes them."""
 
-    beams: Places
-    reals: Reals
-    stays: Reals
+    beams: Records
+    stays: Records
     starts: Reals
     scores: Reals
-    found: Places
+    found: Records
     taken: Ints
     units: Places
     bounds: Reals
-    trie: Ints
+    trie: Records
 
     @classmethod
     def of(cls, width: int, units: int) -> "BeamWorkspace":
         """Return arrays for a beam of this width over this many units."""
+        from asr.decoders import beam_kernels
+
         return cls(
-            beams=np.empty((2, width, 3), np.uint32),
-            reals=np.empty((2, width, 4)),
-            stays=np.empty((width, 3)),
+            beams=np.empty((2, width), beam_kernels.PREFIX),
+            stays=np.empty(width, beam_kernels.STAY),
             starts=np.empty(width),
-            scores=np.empty(2 * width),
-            found=np.empty((2 * width, 2), np.uint32),
+            scores=np.empty(3 * width),
+            found=np.empty(3 * width, beam_kernels.CANDIDATE),
             taken=np.empty((width, units), np.int32),
             units=np.empty(units, np.uint32),
             bounds=np.empty(units),
-            trie=np.empty((1 + width + NODES, 8), np.int32),
+            trie=np.empty(1 + width + NODES, beam_kernels.NODE),
         )
 
 
 class BeamResult(NamedTuple):
     """What a search ends with: labellings, best first, as nodes of its trie."""
 
-    trie: Ints  # (nodes, 8)
-    paths: Ints  # (N, L + 1), from the empty prefix on
-    lengths: Ints  # (N,)
+    trie: Records
+    nodes: Places  # (N,)
     acoustic: Reals  # (N,)
     score: Reals  # (N,)
     rescoring: Reals  # (N,), log-probabilities given the rescoring language model
-    mass: Reals  # (N,), their shares of the final beam's probability
 
 
 class BeamSearch:
@@ -247,10 +247,13 @@ class BeamSearch:
         values = _checked(log_probs)
         fusion = self._fusion_for(values.shape[1])
         found = self._search(values, fusion)
-        return [self._hypothesis(values, fusion, found, best) for best in range(min(self.nbest, len(found.score)))]
+        count = min(self.nbest, len(found.score))
+        chains = Chains.of(found.trie, found.nodes)
+        spans, votes = chains.spans(values, count), chains.votes(shares(found.score), count)
+        return self._hypotheses(fusion, found, chains, spans, votes)
 
     def labelling(self, log_probs: LogProbs) -> Hypothesis:
-        """Return the best labelling without its times and confidences, which cost as much again in a narrow beam.
+        """Return the best labelling without its times and confidences, which take time in a narrow beam.
 
         Args:
             log_probs: As for a call.
@@ -258,16 +261,11 @@ class BeamSearch:
         Raises:
             AsrError: As for a call.
         """
-        from asr.decoders import beam_kernels
-
         values = _checked(log_probs)
         fusion = self._fusion_for(values.shape[1])
         found = self._search(values, fusion)
-        nodes = found.paths[0, 1 : 1 + int(found.lengths[0])]
-        ids = tuple(found.trie[nodes, beam_kernels.UNIT].tolist())
-        language = _language(fusion, ids) if self._fusion else 0.0
-        score, acoustic, rescoring = (float(each[0]) for each in (found.score, found.acoustic, found.rescoring))
-        return Hypothesis(ids, score, acoustic, language, rescoring=rescoring)
+        (best,) = self._hypotheses(fusion, found, Chains.of(found.trie, found.nodes[:1]), [()], [()])
+        return best
 
     def _fusion_for(self, units: int) -> Fusion:
         """Return the language model's tables, checked against the number of units; all zeros without a model."""
@@ -295,17 +293,15 @@ class BeamSearch:
 
         workspace = self._workspace(values.shape[1])
         workspace.taken.fill(-1)
-        beams, reals, trie = workspace.beams, workspace.reals, workspace.trie
-        beams[0, 0] = 0
-        reals[0, 0] = 0.0, -inf, 0.0, 0.0
-        trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty prefix, live before frame 0
+        beams, trie = workspace.beams, workspace.trie
+        beams[0, 0], trie[0] = beam_kernels.EMPTY, beam_kernels.ROOT
         inputs = (values, self._floors(values), fusion.following, fusion.gain, fusion.reach, *workspace[:-1])
         t, live, size = beam_kernels.search(*inputs, trie, 0, 1, 1)
         while live and t < len(values):
-            trie = np.concatenate([trie[:size], np.empty((len(trie), 8), np.int32)])
+            trie = np.concatenate([trie[:size], np.empty_like(trie)])
             t, live, size = beam_kernels.search(*inputs, trie, t, live, size)
         _require(live > 0, f"frame {t - 1}: log-probs and language model allow no labelling; widen the beam")
-        return self._rank(trie, beams[t & 1, :live], reals[t & 1, :live], fusion)
+        return self._rank(trie, beams[t & 1, :live], fusion)
 
     def _workspace(self, units: int) -> BeamWorkspace:
         """Return this thread's arrays; fresh memory for each utterance would cost more than a narrow search."""
@@ -314,57 +310,43 @@ class BeamSearch:
             workspace = self._workspaces.workspace = BeamWorkspace.of(self.width, units)
         return workspace
 
-    def _rank(self, trie: Ints, beam: Places, real: Reals, fusion: Fusion) -> BeamResult:
+    def _rank(self, trie: Records, beam: Records, fusion: Fusion) -> BeamResult:
         """Add the language model's end of sentence, rescore, and sort; of equals, the older is first."""
-        from asr.decoders import beam_kernels
-
-        score = (
-            real[:, beam_kernels.TOTAL]
-            + real[:, beam_kernels.EXTRA]
-            + self.weight * fusion.final[beam[:, beam_kernels.STATE]]
-        )
-        nodes = beam[:, beam_kernels.NODE].astype(np.int32)
-        lengths = trie[nodes, beam_kernels.DEPTH]
-        paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
-        beam_kernels.climb(trie, nodes, paths)
-        rescoring = np.zeros(len(nodes))
+        acoustic, nodes = beam["total"], beam["node"]
+        score = acoustic + beam["extra"] + self.weight * fusion.final[beam["state"]]
+        rescoring = np.zeros(len(score))
         if self.rescorer:
-            rows = zip(trie[paths, beam_kernels.UNIT] - 1, lengths.tolist(), strict=True)  # without blank
-            rescoring = self.rescorer.totals([row[1 : 1 + length].tolist() for row, length in rows])
+            labellings = Chains.of(trie, nodes).lists(len(nodes))
+            rescoring = self.rescorer.totals([[id - 1 for id in ids] for ids in labellings])  # without blank
             score += self.rescorer.weight * rescoring
         order = np.argsort(-score, kind="stable")
         order = order[score[order] > -inf]
         _require(len(order) > 0, "language model: no labelling in the beam can end the sentence; widen the beam")
-        score, lengths, acoustic = score[order], lengths[order], real[order, beam_kernels.TOTAL]
-        paths = np.ascontiguousarray(paths[order, : 1 + int(lengths.max())])
-        mass = np.exp(score - score[0])
-        return BeamResult(trie, paths, lengths, acoustic, score, rescoring[order], mass / mass.sum())
+        return BeamResult(trie, nodes[order], acoustic[order], score[order], rescoring[order])
 
-    def _hypothesis(self, values: Reals, fusion: Fusion, found: BeamResult, best: int) -> Hypothesis:
-        """Return a labelling with its times and confidences."""
-        from asr.decoders import beam_kernels
+    def _hypotheses(
+        self,
+        fusion: Fusion,
+        found: BeamResult,
+        chains: Chains,
+        spans: Sequence[Spans],
+        votes: Sequence[tuple[float, ...]],
+    ) -> list[Hypothesis]:
+        """Return the first labellings, as many as have times and confidences."""
+        count = len(spans)
+        language = np.zeros(count)
+        if self._fusion:
+            from asr.decoders import beam_kernels
 
-        length = int(found.lengths[best])
-        path = found.trie[found.paths[best, : length + 1]]  # (L + 1, 8)
-        ids = tuple(path[1:, beam_kernels.UNIT].tolist())
-        cells = path[:, beam_kernels.SEEN] + 1 - path[:, beam_kernels.BORN]
-        ends: npt.NDArray[np.int64] = np.cumsum(cells, dtype=np.int64)
-        spans, votes = np.zeros((length, 2), np.int64), np.zeros(length)
-        offsets, (blank, spoken) = ends - (path[:, beam_kernels.SEEN] + 1), np.empty((2, ends[-1]))
-        beam_kernels.align(values, path, offsets, blank, spoken, spans)
-        labellings = found.trie[found.paths[:, 1:], beam_kernels.UNIT]
-        spread = int(found.lengths.max() - found.lengths.min())
-        costs = np.empty((length + 1) * (2 * beam_kernels.BAND + 2 + spread), np.int32)
-        beam_kernels.vote(labellings, found.lengths, found.mass, best, costs, votes)
-        return Hypothesis(
-            ids=ids,
-            score=float(found.score[best]),
-            acoustic=float(found.acoustic[best]),
-            language=_language(fusion, ids) if self._fusion else 0.0,
-            frames=tuple(zip(*spans.T.tolist(), strict=True)),
-            confidence=tuple(np.minimum(votes, 1.0).tolist()),
-            rescoring=float(found.rescoring[best]),
-        )
+            beam_kernels.follow(fusion.following, fusion.score, fusion.final, chains.symbols, chains.lengths, language)
+        columns = (found.score, found.acoustic, language, found.rescoring)
+        rows = zip(*(column[:count].tolist() for column in columns), strict=True)
+        return [
+            Hypothesis(tuple(ids), score, acoustic, said, frames, confidence, rescoring=rescoring)
+            for ids, (score, acoustic, said, rescoring), frames, confidence in zip(
+                chains.lists(count), rows, spans, votes, strict=True
+            )
+        ]
 
 
 def _fuse(language: Tables, weight: float, bonus: float) -> Fusion:
@@ -380,25 +362,15 @@ def _fuse(language: Tables, weight: float, bonus: float) -> Fusion:
     gain = weight * np.asarray(score, np.float64) + bonus
     gain[:, 0] = 0.0  # blank's, whatever the table contains
     _require(bool((gain < inf).all() and (final < inf).all()), "language model: its tables contain NaN or +inf")
-    return Fusion(np.ascontiguousarray(following, np.int32), score, final, gain, gain.max(axis=0))
-
-
-def _language(fusion: Fusion, ids: Sequence[int]) -> float:
-    """Return the language model's log-probability of a labelling, its end included."""
-    state, total = 0, 0.0
-    for id in ids:
-        total += float(fusion.score[state, id])
-        state = int(fusion.following[state, id])
-    return total + float(fusion.final[state])
+    following, score = np.ascontiguousarray(following, np.int32), np.ascontiguousarray(score, np.float64)
+    return Fusion(following, score, np.ascontiguousarray(final), gain, gain.max(axis=0))
 
 
 def _checked(log_probs: LogProbs) -> Reals:
     """Return the log-probs as the search reads them; a copy where they are not float64 already."""
     values = np.ascontiguousarray(log_probs, dtype=np.float64)
     _require(values.ndim == 2 and values.shape[1] > 0, f"log-probs {values.shape}: must be (frames, units)")
-    with np.errstate(invalid="ignore"):
-        sound = values.sum() < inf  # NaN and +inf survive a sum, or make NaN
-    if not sound:
+    if not values.max(initial=-inf) < inf:  # nor is NaN, which is the greatest where there is one
         frame, unit = np.argwhere(~(values < inf))[0]
         raise AsrError(f"frame {frame}: the log-prob of unit {unit} is {values[frame, unit]}; must be finite or -inf")
     return values

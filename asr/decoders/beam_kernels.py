@@ -5,10 +5,12 @@ the beam and returns gets its old node, so two live prefixes are never the same 
 candidates are the same labelling only where a live prefix is another live prefix plus one unit; so each live prefix
 looks at its parent, and nothing is hashed.
 
-The style is what Numba compiles quickly: few arrays with named columns, all allocated by the caller.
+The style is what Numba compiles quickly: records, of which a field takes it a sixth of the time of an array's element,
+few branches and loops, and all arrays allocated by the caller.
 """
 
 from math import exp, inf, log1p
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +18,33 @@ import numpy.typing as npt
 from asr.support.jit import compiled, inlined
 
 Ints = npt.NDArray[np.int32]
-Places = npt.NDArray[np.uint32]  # rows and columns: unsigned, so that no index needs a test for being negative
+Places = npt.NDArray[np.uint32]  # unsigned, so that no index needs a test for being negative
 Reals = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
+Record = Any  # a row of the arrays below, to which its fields can be assigned
+Records = npt.NDArray[Any]
 Offer = tuple[int, float, float]
 
-# Columns of the trie: parent node, last unit, number of units, newest child, next child of the same parent, first and
-# last frame in which the prefix was live, and its row in the beam then.
-PARENT, UNIT, DEPTH, CHILD, SIBLING, BORN, SEEN, ROW = range(8)
+# A trie's node: parent node, last unit, number of units, newest child, next child of the same parent, first and last
+# frame in which the prefix was live, and its row in the beam then.
+NODE = np.dtype([(name, np.int32) for name in ("parent", "unit", "depth", "child", "sibling", "born", "seen", "row")])
 
-# Columns of the beam, oldest prefix first: node, last unit (0: none), language model state; and the log-probabilities
+# A row of the beam, oldest prefix first: node, last unit (0: none), language model state; and the log-probabilities
 # of the paths that end in blank, that end in the last unit, of both, and what else counts: α · language + β · length.
-NODE, LAST, STATE = range(3)
-BLANK, SPOKEN, TOTAL, EXTRA = range(4)
+PREFIX = np.dtype(
+    [(name, np.uint32) for name in ("node", "last", "state")]
+    + [(name, np.float64) for name in ("blank", "spoken", "total", "extra")],
+    align=True,
+)
 
-# Columns of the candidates: a row of the beam, and the unit to add to it (0: none).
-FROM, ADD = range(2)
+# The log-probabilities of a prefix that stays as it is for one more frame.
+STAY = np.dtype([(name, np.float64) for name in ("blank", "spoken", "total")])
+
+# A candidate: a row of the beam, and the unit to add to it (0: none).
+CANDIDATE = np.dtype([("row", np.uint32), ("add", np.uint32)])
+
+# The empty prefix, live before frame 0.
+EMPTY = np.array((0, 0, 0, 0.0, -inf, 0.0, 0.0), PREFIX)
+ROOT = np.array((-1, 0, 0, -1, -1, 0, -1, 0), NODE)
 
 BAND = 16  # units
 FAR = 1 << 30  # edits: never
@@ -75,8 +88,8 @@ def kth(values: Reals, n: int, k: int) -> float:
             high = middle
 
 
-@compiled
-def select(scores: Reals, found: Places, n: int, width: int) -> float:
+@inlined
+def select(scores: Reals, found: Records, n: int, width: int) -> float:
     """Move the `width` best of n candidates to the front; of equals, the first ones; the order is kept.
 
     Returns:
@@ -91,21 +104,21 @@ def select(scores: Reals, found: Places, n: int, width: int) -> float:
         score = scores[i]
         if score > edge or (score == edge and equals > 0):
             equals -= score == edge
-            scores[kept], found[kept, FROM], found[kept, ADD] = score, found[i, FROM], found[i, ADD]
+            scores[kept], found[kept] = score, found[i]
             kept += 1
     return edge
 
 
 @inlined
-def entering(beam: Places, real: Reals, j: int, unit: int) -> float:
-    """Return the log-probability of row j's paths that a unit can extend: those in blank if it repeats the last."""
-    able: float = real[j, BLANK] if beam[j, LAST] == unit else real[j, TOTAL]
+def entering(prefix: Record, unit: int) -> float:
+    """Return the log-probability of a prefix's paths that a unit can extend: those in blank if it repeats the last."""
+    able: float = prefix["blank"] if prefix["last"] == unit else prefix["total"]
     return able
 
 
 @inlined
-def stay(beam: Places, real: Reals, n: int, frame: Reals, t: int, trie: Ints, taken: Ints, stays: Reals) -> None:
-    """Let every live prefix stay as it is for one more frame.
+def stay(beam: Records, i: int, frame: Reals, t: int, trie: Records, taken: Ints, stays: Records) -> None:
+    """Let a live prefix stay as it is for one more frame.
 
     A prefix whose parent is live too gains the parent's paths that this frame extends by the prefix's own last unit;
     `taken` records that the parent need not propose it as a new prefix.
@@ -113,18 +126,43 @@ def stay(beam: Places, real: Reals, n: int, frame: Reals, t: int, trie: Ints, ta
     Source: A. Hannun et al., "First-pass large vocabulary continuous speech recognition using bi-directional
     recurrent DNNs", arXiv 1408.2873, 2014, algorithm 1.
     """
+    prefix, stayed = beam[i], stays[i]
+    unit = prefix["last"]
+    blank, spoken = prefix["total"] + frame[0], prefix["spoken"] + frame[unit]
+    parent = trie[prefix["node"]]["parent"]
+    if parent >= 0 and trie[parent]["seen"] == t - 1:
+        row = trie[parent]["row"]
+        taken[row, unit] = t
+        spoken = log_add(spoken, entering(beam[row], unit) + frame[unit])
+    stayed["blank"], stayed["spoken"], stayed["total"] = blank, spoken, log_add(blank, spoken)
+
+
+@inlined
+def offer(
+    beam: Records, n: int, frame: Reals, t: int, trie: Records, taken: Ints, stays: Records, starts: Reals,
+    scores: Reals, found: Records,
+) -> Offer:  # fmt: skip
+    """Make the live prefixes that stay the first candidates.
+
+    Returns:
+        Their number; the best score to extend; the score that a candidate must exceed: a full beam of staying
+        prefixes already gives a bound.
+    """
+    m, start, gate = 0, -inf, inf
     for i in range(n):
-        unit = beam[i, LAST]
-        blank = real[i, TOTAL] + frame[0]
-        spoken = real[i, SPOKEN] + frame[unit]
-        parent = trie[beam[i, NODE], PARENT]
-        if parent >= 0 and trie[parent, SEEN] == t - 1:
-            j = trie[parent, ROW]
-            taken[j, unit] = t
-            spoken = log_add(spoken, entering(beam, real, j, unit) + frame[unit])
-        stays[i, BLANK] = blank
-        stays[i, SPOKEN] = spoken
-        stays[i, TOTAL] = log_add(blank, spoken)
+        stay(beam, i, frame, t, trie, taken, stays)
+        extra = beam[i]["extra"]
+        starts[i] = beam[i]["total"] + extra
+        if starts[i] > start:
+            start = starts[i]
+        score = stays[i]["total"] + extra
+        if score > -inf:
+            scores[m], candidate = score, found[m]
+            candidate["row"], candidate["add"] = i, 0
+            m += 1
+            if score < gate:
+                gate = score
+    return m, start, gate if m == len(stays) else -inf
 
 
 @inlined
@@ -144,75 +182,49 @@ def nearby(frame: Reals, reach: Reals, floor: float, start: float, gate: float, 
 
 
 @inlined
-def child(trie: Ints, size: int, parent: int, unit: int, t: int) -> int:
+def child(trie: Records, size: int, parent: int, unit: int, t: int) -> int:
     """Return the node of a parent plus a unit, which is `size` where it is new."""
-    node: int = trie[parent, CHILD]
-    while node >= 0 and trie[node, UNIT] != unit:
-        node = trie[node, SIBLING]
+    above = trie[parent]
+    node: int = above["child"]
+    while node >= 0 and trie[node]["unit"] != unit:
+        node = trie[node]["sibling"]
     if node < 0:
         node = size
-        trie[node, PARENT], trie[node, UNIT] = parent, unit
-        trie[node, CHILD], trie[node, BORN] = -1, t
-        trie[node, DEPTH] = trie[parent, DEPTH] + 1
-        trie[node, SIBLING], trie[parent, CHILD] = trie[parent, CHILD], node
+        new = trie[node]
+        new["parent"], new["unit"], new["depth"] = parent, unit, above["depth"] + 1
+        new["child"], new["sibling"], new["born"] = -1, above["child"], t
+        above["child"] = node
     return node
 
 
 @inlined
-def offer(real: Reals, n: int, width: int, stays: Reals, starts: Reals, scores: Reals, found: Places) -> Offer:
-    """Make the prefixes that stay the first candidates.
-
-    Returns:
-        Their number; the best score to extend; the score that a candidate must exceed: a full beam of staying
-        prefixes already gives a bound.
-    """
-    m, start, gate = 0 * n, -inf, inf
-    for i in range(n):
-        starts[i] = real[i, TOTAL] + real[i, EXTRA]
-        if starts[i] > start:
-            start = starts[i]
-        score = stays[i, TOTAL] + real[i, EXTRA]
-        if score > -inf:
-            scores[m], found[m, FROM], found[m, ADD] = score, i, 0
-            m += 1
-            if score < gate:
-                gate = score
-    if m < width:
-        gate = -inf
-    return m, start, gate
-
-
-@inlined
 def settle(
-    beam: Places, real: Reals, stays: Reals, found: Places, m: int, frame: Reals, t: int, following: Ints, gain: Reals,
-    trie: Ints, size: int, beam_after: Places, real_after: Reals,
+    beam: Records, stays: Records, found: Records, m: int, frame: Reals, t: int, following: Ints, gain: Reals,
+    trie: Records, size: int, after: Records,
 ) -> int:  # fmt: skip
     """Make m candidates the next frame's live prefixes; return the number of nodes."""
     for i in range(m):
-        j, unit = found[i, FROM], found[i, ADD]
-        node, state = beam[j, NODE], beam[j, STATE]
-        if unit == 0:
-            beam_after[i, LAST], beam_after[i, STATE] = beam[j, LAST], state
-            for column in range(EXTRA):
-                real_after[i, column] = stays[j, column]
-            real_after[i, EXTRA] = real[j, EXTRA]
-        else:
+        row, unit = found[i]["row"], found[i]["add"]
+        old, stayed, new = beam[row], stays[row], after[i]
+        node, last, state, extra = old["node"], old["last"], old["state"], old["extra"]
+        blank, spoken, total = stayed["blank"], stayed["spoken"], stayed["total"]
+        if unit > 0:
             node = child(trie, size, node, unit, t)
             size += node == size
-            beam_after[i, LAST], beam_after[i, STATE] = unit, following[state, unit]
-            total = entering(beam, real, j, unit) + frame[unit]
-            real_after[i, BLANK], real_after[i, SPOKEN] = -inf, total
-            real_after[i, TOTAL], real_after[i, EXTRA] = total, real[j, EXTRA] + gain[state, unit]
-        beam_after[i, NODE] = node
-        trie[node, SEEN], trie[node, ROW] = t, i
+            blank, total = -inf, entering(old, unit) + frame[unit]
+            last, spoken, extra, state = unit, total, extra + gain[state, unit], following[state, unit]
+        new["node"], new["last"], new["state"], new["extra"] = node, last, state, extra
+        new["blank"], new["spoken"], new["total"] = blank, spoken, total
+        own = trie[node]
+        own["seen"], own["row"] = t, i
     return size
 
 
 @compiled
 def search(
-    log_probs: Reals, floors: Reals, following: Ints, gain: Reals, reach: Reals, beams: Places, reals: Reals,
-    stays: Reals, starts: Reals, scores: Reals, found: Places, taken: Ints, units: Places, bounds: Reals, trie: Ints,
-    t: int, n: int, size: int,
+    log_probs: Reals, floors: Reals, following: Ints, gain: Reals, reach: Reals, beams: Records, stays: Records,
+    starts: Reals, scores: Reals, found: Records, taken: Ints, units: Places, bounds: Reals, trie: Records, t: int,
+    n: int, size: int,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Search from frame t on, until the end, a frame that leaves no prefix, or the trie may be full.
 
@@ -222,16 +234,15 @@ def search(
         following: (S, V), the language model's next states.
         gain: (S, V), α · its scores + β.
         reach: (V,), the largest gain of each unit in any state.
-        beams: (2, K, 3), the live prefixes before frame t in side t & 1; the other side is for the next frame's.
-        reals: (2, K, 4), likewise.
-        stays: (K, 3), workspace for one frame, as are the next six.
+        beams: (2, K), the live prefixes before frame t in side t & 1; the other side is for the next frame's.
+        stays: (K,), workspace for one frame, as are the next six.
         starts: (K,).
-        scores: (C,); C = 2 K is quickest, and C > K.
-        found: (C, 2).
+        scores: (3 K,); the best are selected when a third of it is left, and last.
+        found: (3 K,).
         taken: (K, V), all less than t.
         units: (V,).
         bounds: (V,).
-        trie: (nodes, 8).
+        trie: (nodes,).
         t: The frame to begin with.
         n: The number of live prefixes.
         size: The number of nodes.
@@ -239,137 +250,136 @@ def search(
     Returns:
         t, n and size when it ended.
     """
-    width, capacity = len(stays), len(scores)
+    width = len(stays)
     while n > 0 and t < len(log_probs) and size + width <= len(trie):
-        frame, beam, real = log_probs[t], beams[t & 1], reals[t & 1]
-        stay(beam, real, n, frame, t, trie, taken, stays)
-        m, start, gate = offer(real, n, width, stays, starts, scores, found)
-        for x in range(nearby(frame, reach, floors[t], start, gate, units, bounds)):
+        frame, beam = log_probs[t], beams[t & 1]
+        m, start, gate = offer(beam, n, frame, t, trie, taken, stays, starts, scores, found)
+        near = nearby(frame, reach, floors[t], start, gate, units, bounds)
+        x, done = 0, False
+        while not done:
             unit, bound = units[x], bounds[x]
-            if start + bound <= gate:
-                break
-            for j in range(n):
-                if starts[j] + bound > gate and taken[j, unit] != t:
-                    score = entering(beam, real, j, unit) + real[j, EXTRA] + frame[unit] + gain[beam[j, STATE], unit]
-                    if score > gate:
-                        scores[m], found[m, FROM], found[m, ADD] = score, j, unit
-                        m += 1
-                    if m == capacity:
-                        gate = select(scores, found, m, width)
-                        m = width
-        if m > width:
-            select(scores, found, m, width)
-            m = width
-        size = settle(
-            beam, real, stays, found, m, frame, t, following, gain, trie, size, beams[(t + 1) & 1], reals[(t + 1) & 1]
-        )
+            done = x == near or start + bound <= gate
+            if not done:
+                for j in range(n):
+                    if starts[j] + bound > gate and taken[j, unit] != t:
+                        prefix = beam[j]
+                        score = entering(prefix, unit) + prefix["extra"] + frame[unit] + gain[prefix["state"], unit]
+                        if score > gate:
+                            scores[m], candidate = score, found[m]
+                            candidate["row"], candidate["add"] = j, unit
+                            m += 1
+            if m > (width if done else 2 * width):
+                gate = select(scores, found, m, width)
+                m = width
+            x += 1
+        size = settle(beam, stays, found, m, frame, t, following, gain, trie, size, beams[(t + 1) & 1])
         t, n = t + 1, m
     return t, n, size
 
 
 @compiled
-def climb(trie: Ints, nodes: Ints, paths: Ints) -> None:
-    """Fill the rows of `paths` (N, L + 1) with the nodes from the empty prefix to each of `nodes`."""
-    for i in range(len(nodes)):
-        node = nodes[i]
-        while node >= 0:
-            paths[i, trie[node, DEPTH]] = node
-            node = trie[node, PARENT]
+def climb(trie: Records, ends: Ints, symbols: Ints) -> int:
+    """Fill the rows of `symbols` (N, L), zeros, with what the nodes on the way to each of `ends` (N,) add.
 
-
-@inlined
-def leave(path: Ints, offsets: Longs, blank: Reals, spoken: Reals, place: int, t: int, unit: int) -> float:
-    """Return the log-probability of a prefix's best path up to frame t that a unit can extend."""
-    cell = offsets[place] + t
-    able: float = blank[cell] if path[place, UNIT] == unit or blank[cell] > spoken[cell] else spoken[cell]
-    return able
+    Returns:
+        The most cells that `align` needs for one of them.
+    """
+    most = 0
+    for n in range(len(ends)):
+        node, cells = trie[ends[n]], 2
+        while node["parent"] >= 0:
+            symbols[n, node["depth"] - 1] = node["unit"]
+            cells += node["seen"] - node["born"] + 2
+            node = trie[node["parent"]]
+        cells += node["seen"] + 2
+        if cells > most:
+            most = cells
+    return most
 
 
 @compiled
-def align(log_probs: Reals, path: Ints, offsets: Longs, blank: Reals, spoken: Reals, spans: Longs) -> None:
-    """Find the best single path of a labelling, each of its prefixes within the frames in which it was live.
+def align(
+    log_probs: Reals, trie: Records, ends: Ints, path: Ints, offsets: Ints, blank: Reals, spoken: Reals, enter: Reals,
+    spans: Ints,
+) -> None:  # fmt: skip
+    """Find the best single path of labellings, each of their prefixes within the frames in which it was live.
 
     Args:
         log_probs: (T, V).
-        path: (L + 1, 8), the trie's rows of the labelling's prefixes, the empty one first.
-        offsets: (L + 1,), where in `blank` and `spoken` the cells of a prefix are: that of frame t at offset + t.
-        blank: Workspace for the best paths that end in blank; for the empty prefix there is a cell before frame 0.
-        spoken: Workspace for those that end in the prefix's last unit.
-        spans: (L, 2), zeros; receives each unit's first frame and the one after its last.
+        trie: (nodes,).
+        ends: (N,), the nodes of the labellings.
+        path: (L + 1,), workspace for the prefixes of a labelling.
+        offsets: (L + 1,), workspace: a prefix's cell for frame t is at offset + t. There is one without paths before
+            its first and one after its last; the empty prefix has one more, which is before frame 0.
+        blank: (cells,), workspace for the best paths that end in blank.
+        spoken: (cells,), for those that end in the prefix's last unit.
+        enter: (cells,), for those of its parent that this unit can extend.
+        spans: (≥ N, 2, L), zeros; receives each unit's first frame and the one after its last.
     """
-    blank[0], spoken[0] = 0.0, -inf
-    enter = -inf
-    for place in range(len(path)):
-        born, unit = path[place, BORN], path[place, UNIT]
-        for t in range(born + (place == 0), path[place, SEEN] + 1):
+    blank[0], spoken[0], blank[1], spoken[1] = -inf, -inf, 0.0, -inf
+    for n in range(len(spans)):
+        length, at = trie[ends[n]]["depth"], ends[n]
+        for place in range(length, -1, -1):
+            path[place] = at
+            at = trie[at]["parent"]
+        before, last, cells, said = 1, -1, 2, 0
+        for place in range(length + 1):
+            node = trie[path[place]]
+            unit, born = node["unit"], node["born"]
+            offset = cells - born
+            barred = -inf if unit == said else 0.0  # a unit extends only paths in blank where it repeats the last
+            for t in range(born, node["seen"] + 1):
+                here, there = offset + t, before + (last if t > last else t - 1)
+                enter[here] = max(blank[there], spoken[there] + barred)
+                blank[here] = max(blank[here - 1], spoken[here - 1]) + log_probs[t, 0]
+                spoken[here] = max(spoken[here - 1], enter[here]) + log_probs[t, unit]
+            offsets[place], before, last, said = offset, offset, node["seen"] + 1, unit
+            blank[offset + last] = spoken[offset + last] = -inf
+            cells = offset + last + 1
+        t, place = len(log_probs) - 1, length
+        here = offsets[place] + t
+        quiet = blank[here] > spoken[here]
+        while place > 0:
             here = offsets[place] + t
-            b, s, enter = -inf, -inf, -inf
-            if t > born:
-                b, s = blank[here - 1], spoken[here - 1]
-            if place > 0 and t <= path[place - 1, SEEN] + 1:
-                enter = leave(path, offsets, blank, spoken, place - 1, t - 1, unit)
-            blank[here] = (b if b > s else s) + log_probs[t, 0]
-            spoken[here] = (s if s > enter else enter) + log_probs[t, unit]
-    place, t = len(path) - 1, len(log_probs) - 1
-    quiet = blank[offsets[place] + t] > spoken[offsets[place] + t]
-    while place > 0:
-        before, unit = offsets[place] + t - 1, path[place, UNIT]
-        lasting = t > path[place, BORN]
-        if quiet and lasting:
-            quiet = blank[before] > spoken[before]
-        else:
-            if spans[place - 1, 1] == 0:
-                spans[place - 1, 1] = t + 1
-            enter = -inf
-            if t <= path[place - 1, SEEN] + 1:
-                enter = leave(path, offsets, blank, spoken, place - 1, t - 1, unit)
-            if not lasting or spoken[before] < enter:
-                place -= 1
-                spans[place, 0] = t
-                cell = offsets[place] + t - 1
-                quiet = path[place, UNIT] == unit or blank[cell] > spoken[cell]
-        t -= 1
-
-
-@inlined
-def edit(one: Ints, rows: int, other: Ints, columns: int, first: int, low: int, pitch: int, costs: Ints) -> None:
-    """Fill the band of an edit table whose cell (i, j) is costs[i * pitch + j - i + low]; the last column is a wall."""
-    for i in range(rows + 1):
-        for k in range(pitch):
-            here, j = i * pitch + k, i + k - low
-            if k == pitch - 1 or j < 0 or j > columns:
-                costs[here] = FAR
-            elif i == 0 or j == 0:
-                costs[here] = i + j
+            if quiet:
+                quiet = blank[here - 1] > spoken[here - 1]
             else:
-                least = costs[here - pitch] + (one[first + i - 1] != other[first + j - 1])
-                least = costs[here - 1] + 1 if costs[here - 1] < least else least
-                costs[here] = costs[here - pitch + 1] + 1 if costs[here - pitch + 1] < least else least
+                if spans[n, 1, place - 1] == 0:
+                    spans[n, 1, place - 1] = t + 1
+                if spoken[here - 1] < enter[here]:
+                    unit = trie[path[place]]["unit"]
+                    place -= 1
+                    spans[n, 0, place] = t
+                    here = offsets[place] + t - 1
+                    quiet = trie[path[place]]["unit"] == unit or blank[here] > spoken[here]
+            t -= 1
 
 
 @inlined
-def agree(one: Ints, rows: int, other: Ints, columns: int, first: int, mass: float, costs: Ints, votes: Reals) -> None:
-    """Vote for the units of one[first:first + rows] that meet their equal in other[first:first + columns]."""
-    longer = rows - columns
-    low = BAND + (longer if longer > 0 else 0)
-    pitch = low + BAND + (-longer if longer < 0 else 0) + 2
-    edit(one, rows, other, columns, first, low, pitch, costs)
-    while rows > 0 and columns > 0:
-        here = rows * pitch + columns - rows + low
-        differs = one[first + rows - 1] != other[first + columns - 1]
-        if costs[here] == costs[here - pitch] + differs:
-            rows, columns = rows - 1, columns - 1
-            if not differs:
-                votes[first + rows] += mass
-        elif costs[here] == costs[here - pitch + 1] + 1:
-            rows -= 1
-        else:
-            columns -= 1
+def edit(
+    one: Ints, rows: int, other: Ints, columns: int, first: int, low: int, high: int, corner: int, costs: Ints
+) -> None:
+    """Fill the band of an edit table of one[first:rows] and other[first:columns].
+
+    Row i has the columns from i − low to i + high, and one that is never reached; (i, j) is costs[i · pitch + j +
+    corner], where pitch = low + high + 1.
+    """
+    for i in range(first, rows + 1):
+        row = i * (low + high + 1) + corner
+        for j in range(max(i - low, first), min(i + high, columns) + 1):
+            here = row + j
+            if i == first or j == first:
+                costs[here] = i + j - 2 * first
+            else:
+                above = here - low - high - 1
+                swap = costs[above - 1] + (one[i - 1] != other[j - 1])
+                costs[here] = min(swap, min(costs[above], costs[here - 1]) + 1)
+        costs[row + i + high + 1] = FAR
 
 
 @compiled
-def vote(labellings: Ints, lengths: Ints, mass: Reals, chosen: int, costs: Ints, votes: Reals) -> None:
-    """Add to each unit of a labelling the mass of those that agree, aligned with the fewest edits.
+def vote(labellings: Ints, lengths: Ints, mass: Reals, costs: Ints, votes: Reals) -> None:
+    """Add to each unit of the first labellings the mass of those that agree, aligned with the fewest edits.
 
     The alignment is banded: indices differ by at most BAND more than the lengths require, so that the time is linear
     in the length.
@@ -378,21 +388,52 @@ def vote(labellings: Ints, lengths: Ints, mass: Reals, chosen: int, costs: Ints,
         labellings: (N, L).
         lengths: (N,).
         mass: (N,).
-        chosen: The labelling that is voted on.
         costs: Workspace for the band of an edit table, (L + 1) · (2 BAND + 2 + the largest difference in length).
-        votes: (L,), zeros; L of the chosen.
+        votes: (M, L), zeros, for the first M labellings.
     """
-    one, rows = labellings[chosen], lengths[chosen]
-    for g in range(len(mass)):
-        other, columns = labellings[g], lengths[g]
-        shorter = rows if rows < columns else columns
-        first, tail = 0, 0
-        while first < shorter and one[first] == other[first]:
-            votes[first] += mass[g]
-            first += 1
-        while tail < shorter - first and one[rows - 1 - tail] == other[columns - 1 - tail]:
-            votes[rows - 1 - tail] += mass[g]
-            tail += 1
-        height, breadth = rows - tail - first, columns - tail - first
-        if height > 0 and breadth > 0:
-            agree(one, height, other, breadth, first, mass[g], costs, votes)
+    for chosen in range(len(votes)):
+        one, own = labellings[chosen], votes[chosen]
+        for g in range(len(mass)):
+            other, share = labellings[g], mass[g]
+            rows, columns, first = lengths[chosen], lengths[g], 0
+            while first < min(rows, columns) and one[first] == other[first]:
+                own[first] += share
+                first += 1
+            while min(rows, columns) > first and one[rows - 1] == other[columns - 1]:
+                rows, columns = rows - 1, columns - 1
+                own[rows] += share
+            low, high = BAND + max(rows - columns, 0), BAND + max(columns - rows, 0)
+            pitch, corner = low + high + 1, low - first * (low + high + 2)
+            edit(one, rows, other, columns, first, low, high, corner, costs)
+            while rows > first and columns > first:
+                here = rows * pitch + columns + corner
+                differs = one[rows - 1] != other[columns - 1]
+                if costs[here] == costs[here - pitch - 1] + differs:
+                    rows, columns = rows - 1, columns - 1
+                    if not differs:
+                        own[rows] += share
+                elif costs[here] == costs[here - pitch] + 1:
+                    rows -= 1
+                else:
+                    columns -= 1
+
+
+@compiled
+def follow(following: Ints, score: Reals, final: Reals, labellings: Ints, lengths: Ints, totals: Reals) -> None:
+    """Fill `totals` (M,) with the language model's log-probabilities of the first labellings, their ends included.
+
+    Args:
+        following: (S, V), the next states.
+        score: (S, V).
+        final: (S,).
+        labellings: (N, L).
+        lengths: (N,).
+        totals: (M,).
+    """
+    for n in range(len(totals)):
+        state, total = 0, 0.0
+        for i in range(lengths[n]):
+            unit = labellings[n, i]
+            total += score[state, unit]
+            state = following[state, unit]
+        totals[n] = total + final[state]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from asr import lm
 from asr.decoders import dictionary, lexicon_net
 from asr.decoders.beam import MAX_WIDTH, BeamSettings, Rescorer
+from asr.decoders.chains import Chains, Spans, shares
 from asr.decoders.hypothesis import Decoder, Hypothesis, LogProbs
 from asr.decoders.lexicon_net import AFTER, BETWEEN, Net
 from asr.errors import AsrError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int32]
 Reals = npt.NDArray[np.float64]
+Records = npt.NDArray[Any]
 
 UNKNOWN = "<unk>"  # the name of a word that is not in the lexicon
 NODES = 1 << 14  # initial capacity for prefixes and for words; doubles when full
@@ -73,45 +75,6 @@ class Lexicon(BeamSettings):
         )
 
 
-class Chains(NamedTuple):
-    """N chains of nodes of a trie, each from the empty one on: labellings, or the words of readings."""
-
-    trie: Ints  # (nodes, 8), with the columns of `beam_kernels`
-    paths: Ints  # (N, L + 1)
-    lengths: Ints  # (N,)
-
-    @classmethod
-    def of(cls, trie: Ints, nodes: Ints) -> "Chains":
-        """Return the chains that end in these nodes."""
-        from asr.decoders import beam_kernels
-
-        lengths = trie[nodes, beam_kernels.DEPTH]
-        paths = np.zeros((len(nodes), 1 + int(lengths.max())), np.int32)
-        beam_kernels.climb(trie, np.ascontiguousarray(nodes), paths)
-        return cls(trie, paths, lengths)
-
-    def nodes(self, n: int) -> Ints:
-        """Return the rows of the trie along chain n, (L + 1, 8)."""
-        return self.trie[self.paths[n, : self.lengths[n] + 1]]
-
-    def symbols(self, n: int) -> list[int]:
-        """Return the units or words of chain n."""
-        from asr.decoders import beam_kernels
-
-        symbols: list[int] = self.nodes(n)[1:, beam_kernels.UNIT].tolist()
-        return symbols
-
-    def votes(self, mass: Reals, n: int) -> tuple[float, ...]:
-        """Return for each symbol of chain n the mass of the chains that agree; see `beam_kernels.vote`."""
-        from asr.decoders import beam_kernels
-
-        symbols, votes = self.trie[self.paths[:, 1:], beam_kernels.UNIT], np.zeros(self.lengths[n])
-        spread = int(self.lengths.max() - self.lengths.min())
-        costs = np.empty((len(votes) + 1) * (2 * beam_kernels.BAND + 2 + spread), np.int32)
-        beam_kernels.vote(symbols, self.lengths, mass, n, costs, votes)
-        return tuple(np.minimum(votes, 1.0).tolist())
-
-
 class LexiconResult(NamedTuple):
     """What a search ends with: N readings, best first."""
 
@@ -121,7 +84,6 @@ class LexiconResult(NamedTuple):
     acoustic: Reals  # (N,)
     score: Reals  # (N,)
     rescoring: Reals  # (N,), log-probabilities given the rescoring language model
-    mass: Reals  # (N,), their shares of the final beam's probability
 
 
 class LexiconSearch:
@@ -204,7 +166,7 @@ class LexiconSearch:
         """
         values = _checked(log_probs, int(self._net.units.max()))
         found = self._search(values)
-        return [self._hypothesis(values, found, best) for best in range(min(self.nbest, len(found.score)))]
+        return self._hypotheses(values, found, min(self.nbest, len(found.score)))
 
     def _build(
         self,
@@ -221,15 +183,14 @@ class LexiconSearch:
 
     def _search(self, values: Reals) -> LexiconResult:
         """Run the compiled search and rank the readings that survive."""
-        from asr.decoders import lexicon_kernels  # Numba costs a fifth of a second, which others need not pay
+        from asr.decoders import beam_kernels, lexicon_kernels  # Numba costs a fifth of a second, which others save
 
         live, workspace = self._workspace()
         workspace.taken.fill(-1)
-        live.beams[0, 0], live.reals[0, 0], live.firsts[0, :2] = 0, (0.0, -inf, 0.0), (0, 1)
-        live.readings[0, 0], live.extras[0, 0] = (0, 0, BETWEEN), 0.0
-        trie, words = (np.empty((1 + self.width + NODES, 8), np.int32) for _ in range(2))
-        trie[0] = -1, 0, 0, -1, -1, -1, -1, 0  # the empty labelling, live before frame 0
-        words[0] = -1, 0, 0, -1, -1, -1, self._language.start, 0
+        live.beams[0, 0], live.firsts[0, :2], live.readings[0, 0] = beam_kernels.EMPTY, (0, 1), (0, 0, BETWEEN, 0.0)
+        trie, words = (np.empty(1 + self.width + NODES, beam_kernels.NODE) for _ in range(2))
+        trie[0] = words[0] = beam_kernels.ROOT
+        words[0][lexicon_kernels.STATE] = self._language.start
         model = (self._net, self._automaton, float(self.weight), float(self.bonus))
         t, rows, size, count = 0, 1, 1, 1
         while rows and t < len(values):
@@ -250,20 +211,19 @@ class LexiconSearch:
         workspace: tuple[lexicon_kernels.Live, lexicon_kernels.WordArrays] = self._workspaces.workspace
         return workspace
 
-    def _rank(self, trie: Ints, words: Ints, live: "lexicon_kernels.Live", side: int, rows: int) -> LexiconResult:
+    def _rank(self, trie: Records, words: Records, live: "lexicon_kernels.Live", side: int, rows: int) -> LexiconResult:
         """Add the end of sentence, rescore, and sort; unfinished words count only if no reading is finished."""
-        from asr.decoders import beam_kernels, lexicon_kernels
+        from asr.decoders import lexicon_kernels
 
-        readings = live.readings[side, : live.firsts[side, rows]]
-        row, node, place = readings.T
-        acoustic = live.reals[side, row, beam_kernels.TOTAL]
-        final = self._automaton.final[words[node, lexicon_kernels.STATE]]
-        score = acoustic + live.extras[side, : len(readings)] + self.weight * final
+        readings, beam = live.readings[side, : live.firsts[side, rows]], live.beams[side]
+        row, node, place = readings["row"], readings["words"], readings["state"]
+        acoustic = beam["total"][row]
+        final = self._automaton.final[words[lexicon_kernels.STATE][node]]
+        score = acoustic + readings["extra"] + self.weight * final
         rescoring = np.zeros(len(readings))
         if self.rescorer:
             ends, own = np.unique(node, return_inverse=True)
-            chains = Chains.of(words, ends)
-            rescoring = self.rescorer.totals([chains.symbols(n) for n in range(len(ends))])[own]
+            rescoring = self.rescorer.totals(Chains.of(words, ends).lists(len(ends)))[own]
             score += self.rescorer.weight * rescoring
         whole = (place <= AFTER) & (score > -inf)
         score = np.where(whole | ~whole.any(), score, -inf)
@@ -272,21 +232,32 @@ class LexiconSearch:
         _, first = np.unique(row[order] * np.int64(len(words)) + node[order], return_index=True)
         order = order[np.sort(first)]  # unfinished, the same words and labelling may be in several states
         _require(len(order) > 0, "language model: no words in the beam can end the sentence; widen the beam")
-        mass = np.exp(score[order] - score[order[0]])
         return LexiconResult(
-            labellings=Chains.of(trie, live.beams[side, row[order], beam_kernels.NODE].astype(np.int32)),
+            labellings=Chains.of(trie, beam["node"][row[order]]),
             words=Chains.of(words, node[order]),
             places=place[order],
             acoustic=acoustic[order],
             score=score[order],
             rescoring=rescoring[order],
-            mass=mass / mass.sum(),
         )
 
-    def _hypothesis(self, values: Reals, found: LexiconResult, best: int) -> Hypothesis:
-        """Return a reading with its times and confidences."""
-        ids, words = found.labellings.symbols(best), found.words.symbols(best)
-        frames = _spans(values, found.labellings.nodes(best))
+    def _hypotheses(self, values: Reals, found: LexiconResult, count: int) -> list[Hypothesis]:
+        """Return the first readings with their times and confidences."""
+        spans, mass = found.labellings.spans(values, count), shares(found.score)
+        votes = zip(found.labellings.votes(mass, count), found.words.votes(mass, count), strict=True)
+        said = zip(found.labellings.lists(count), found.words.lists(count), strict=True)
+        return [self._hypothesis(found, best, *rest) for best, rest in enumerate(zip(said, spans, votes, strict=True))]
+
+    def _hypothesis(
+        self,
+        found: LexiconResult,
+        best: int,
+        said: tuple[list[int], list[int]],
+        frames: Spans,
+        votes: tuple[tuple[float, ...], tuple[float, ...]],
+    ) -> Hypothesis:
+        """Return a reading: its units and words, and the votes for either."""
+        ids, words = said
         borders = lexicon_net.segment(self._net, ids, words, int(found.places[best]))
         return Hypothesis(
             ids=tuple(ids),
@@ -294,10 +265,10 @@ class LexiconSearch:
             acoustic=float(found.acoustic[best]),
             language=self._language_score(words),
             frames=frames,
-            confidence=found.labellings.votes(found.mass, best),
+            confidence=votes[0],
             words=tuple(self._words[word] for word in words),
             word_frames=tuple((frames[first][0], frames[last][1]) for first, last in borders),
-            word_confidence=found.words.votes(found.mass, best),
+            word_confidence=votes[1],
             rescoring=float(found.rescoring[best]),
         )
 
@@ -334,21 +305,9 @@ def _frozen(automaton: Automaton) -> Automaton:
     return Automaton(*views)
 
 
-def _grown(table: Ints, used: int, width: int) -> Ints:
+def _grown(table: Records, used: int, width: int) -> Records:
     """Return a table with capacity for one more frame."""
     return table if used + width <= len(table) else np.concatenate([table[:used], np.empty_like(table)])
-
-
-def _spans(values: Reals, path: Ints) -> tuple[tuple[int, int], ...]:
-    """Return the frames of each unit of a labelling on its best path; see `beam_kernels.align`."""
-    from asr.decoders import beam_kernels
-
-    cells = path[:, beam_kernels.SEEN] + 1 - path[:, beam_kernels.BORN]
-    ends: npt.NDArray[np.int64] = np.cumsum(cells, dtype=np.int64)
-    offsets, (blank, spoken) = ends - (path[:, beam_kernels.SEEN] + 1), np.empty((2, ends[-1]))
-    spans = np.zeros((len(path) - 1, 2), np.int64)
-    beam_kernels.align(values, path, offsets, blank, spoken, spans)
-    return tuple((first, end) for first, end in spans.tolist())
 
 
 def _checked(log_probs: LogProbs, greatest: int) -> Reals:

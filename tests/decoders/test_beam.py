@@ -137,10 +137,10 @@ def agreement(one: list[int], other: list[int]) -> list[float]:
     lengths = np.array([len(one), len(other)], np.int32)
     labellings = np.zeros((2, lengths.max()), np.int32)
     labellings[0, : len(one)], labellings[1, : len(other)] = one, other
-    votes = np.zeros(len(one))
-    room = (len(one) + 1) * (2 * beam_kernels.BAND + 2 + int(np.ptp(lengths)))
-    beam_kernels.vote(labellings, lengths, np.array([0.0, 1.0]), 0, np.empty(room, np.int32), votes)
-    return votes.tolist()
+    votes = np.zeros((1, lengths.max()))
+    cells = (len(one) + 1) * (2 * beam_kernels.BAND + 2 + int(np.ptp(lengths)))
+    beam_kernels.vote(labellings, lengths, np.array([0.0, 1.0]), np.empty(cells, np.int32), votes)
+    return votes[0, : len(one)].tolist()
 
 
 @settings(deadline=None, max_examples=60)
@@ -457,10 +457,11 @@ def test_what_stands_in_the_language_model_for_blank_is_not_read():
 def test_the_best_are_selected_in_their_order_and_the_first_of_equals(values, data):
     k = data.draw(st.integers(1, len(values)))
     scores = np.array(values)
-    found = np.stack([np.arange(len(values)), np.zeros(len(values))], axis=1).astype(np.uint32)
+    found = np.zeros(len(values), beam_kernels.CANDIDATE)
+    found["row"] = np.arange(len(values))
     edge = beam_kernels.select(scores, found, len(values), k)
     best = sorted(sorted(range(len(values)), key=lambda i: (-values[i], i))[:k])
-    assert found[:k, 0].tolist() == best
+    assert found["row"][:k].tolist() == best
     assert scores[:k].tolist() == [values[i] for i in best]
     assert all(values[i] <= edge for i in range(len(values)) if i not in best)
 
@@ -500,6 +501,8 @@ def test_an_unpruned_search_agrees_with_flashlight_text():
         assert ours.score == pytest.approx(theirs.score, abs=1e-5)
 
 
-@pytest.mark.parametrize("kernel", [beam_kernels.search, beam_kernels.climb, beam_kernels.align, beam_kernels.vote])
+@pytest.mark.parametrize(
+    "kernel", [getattr(beam_kernels, name) for name in ("search", "climb", "align", "vote", "follow")]
+)
 def test_the_inner_loops_leave_other_threads_alone(kernel):
     assert kernel.targetoptions["nogil"]
