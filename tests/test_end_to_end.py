@@ -129,7 +129,11 @@ def test_one_bad_recording_of_ten_is_named_and_the_nine_are_printed(place):
         (["transcribe", "short.wav", "--bundle", "runs/toy"], 4, "short.wav: "),
         (["transcribe", "short.wav", "--bundle", "runs/other"], 3, "no such bundle"),
         (["transcribe", "short.wav", "--bundle", "toy.toml"], 3, "toy.toml: not a bundle, or damaged"),
-        (["transcribe", "short.wav", "--bundle", "runs/toy", "--device", "tpu0"], 2, "device 'tpu0': cannot be used"),
+        (
+            ["transcribe", "short.wav", "--bundle", "runs/toy", "--device", "gpu"],
+            2,
+            "device 'gpu': cannot be used (not a device)",
+        ),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--decoder", "greedi"], 2, "did you mean 'greedy'?"),
         (["transcribe", "short.wav", "--bundle", "runs/toy", "--width", "3"], 2, "'width' is not a setting of"),
         (

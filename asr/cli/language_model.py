@@ -79,7 +79,11 @@ def lm_score(model: Path, text: Path) -> None:
     """
     from asr import lm
 
-    found = lm.perplexity(lm.read(model), _sentences(text))
+    read, sentences = lm.read(model), _sentences(text)
+    try:
+        found = lm.perplexity(read, sentences)
+    except AsrError as error:
+        raise InputError(f"{text}: {error}") from error
     output.result(f"perplexity {found.perplexity:.4f}, {found.tokens} tokens, {found.unknown} unknown")
 
 

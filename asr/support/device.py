@@ -36,7 +36,8 @@ def choose_device(name: "str | torch.device | None" = None) -> str:
         torch.zeros(1, device=torch.device(name)).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise AsrError(f"device '{name}': cannot be used ({reason}); omit it or use cpu") from error
+        reason = "not a device" if reason.startswith("Expected one of") else reason  # torch lists twenty types
+        raise AsrError(f"device '{name}': cannot be used ({reason}); omit it, or use cpu, cuda or cuda:1") from error
     return name
 
 

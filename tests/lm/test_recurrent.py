@@ -185,6 +185,7 @@ def test_settings_that_make_no_sense_are_refused(change, message):
 
 
 def test_the_commands_train_score_and_sample(tmp_path):
+    (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("a b c\nb c\na <space> a\n" * 10)
     out = tmp_path / "lm.safetensors"
     words = ["train", str(tmp_path / "text"), str(out), "--set", "encoder.hidden=8", "--set", "training.epochs=1"]
@@ -199,6 +200,7 @@ def test_the_commands_train_score_and_sample(tmp_path):
     for wrong, message in (
         (["sample", "a.arpa"], "is not a recurrent model"),
         (["train", str(tmp_path / "text"), "a.arpa", "--set", "encoder.hidden=8"], "n-gram models have no such"),
+        (["score", str(out), str(tmp_path / "empty")], "empty: no sentences to score"),
     ):
         with pytest.raises(AsrError, match=message):
             CliRunner().invoke(language_model, wrong, catch_exceptions=False)
