@@ -21,7 +21,7 @@ def test_one_sentence_is_learned_by_heart(tmp_path):
         {
             "units": {"kind": "characters", "alphabet": " abcdefghijklmnopqrstuvwxyz"},
             "encoder": {"layers": 1, "hidden": 40},
-            "training": {"epochs": 300, "batch": 1, "learning_rate": 0.02, "patience": 0},
+            "training": {"epochs": 150, "batch": 1, "learning_rate": 0.02, "patience": 0},
         },
         "seed",
     )
