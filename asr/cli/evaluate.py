@@ -7,6 +7,7 @@ import click
 
 from asr.cli import options, output
 from asr.errors import AsrError
+from asr.support import job
 
 
 @click.command(cls=options.DecoderCommand)
@@ -53,7 +54,7 @@ def evaluate(
                 output.result(f"{path.stem:<4} {result}" + (f" ({found.remark})" if found.remark else ""))
                 others = (f"{other.metric} {100 * other.rate:.2f} % {other.name}" for other in result.scores[1:])
                 output.say(f"{path.stem:<4} {', '.join(others)}")
-            if trn and output.SPEAKS:
+            if trn and job.world().leads:
                 evaluation.write_trn(found, where)
             if found.boundaries:
                 output.say(f"{path.stem:<4} {found.boundaries}")

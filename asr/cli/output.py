@@ -16,8 +16,6 @@ from asr.errors import AsrError
 from asr.support import job
 from asr.support.text import one_line
 
-# Of several processes that torchrun started, one speaks.
-SPEAKS = job.world().rank == 0
 _ASCII = {
     "–": "-",
     "−": "-",
@@ -41,7 +39,7 @@ def timed(what: str) -> Iterator[None]:
 
 def result(value: object, end: str = "\n") -> None:
     """Write a result to standard output; end quietly where nobody reads any more, as in `| head`."""
-    if not SPEAKS:
+    if not job.world().leads:  # of several processes that torchrun started, one speaks
         return
     try:
         sys.stdout.write(f"{value}{end}")
@@ -55,7 +53,7 @@ def result(value: object, end: str = "\n") -> None:
 
 def say(line: str) -> None:
     """Write a line to standard error."""
-    if SPEAKS:
+    if job.world().leads:
         click.echo(line, err=True)
 
 

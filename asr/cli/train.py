@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from asr.cli import options, output
+from asr.support import job
 
 
 @click.command()
@@ -35,10 +36,10 @@ def train(
     out = out or Path("runs") / recipe.stem
     with output.timed("training"):
         best = training.train(settings, out, data=data, device=device)
-    picture = report.curves(out) if output.SPEAKS else None
+    picture = report.curves(out) if job.world().leads else None
     output.say(f"curves: {picture}" if picture else 'curves: not drawn; `pip install "asr[plots]"` draws them')
     output.result(best)
-    if output.SPEAKS and verdict.nothing_learned(out):  # as training has said
+    if job.world().leads and verdict.nothing_learned(out):  # as training has said
         sys.exit(1)
 
 

@@ -19,6 +19,11 @@ class World(NamedTuple):
     local_rank: int = 0
     local_size: int = 1
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the leader, the one process that writes files and messages."""
+        return self.rank == 0
+
 
 def world() -> World:
     """Return the world that `torchrun` set up; a single process without it, whatever RANK or WORLD_SIZE say."""
