@@ -18,12 +18,13 @@ class Utterances:
     """Writes the four files of an utterance, linked to one master for each number of phones."""
 
     def __init__(self, masters: Path) -> None:
-        self.masters = masters
+        self.masters, self.made = masters, set()
 
-    def master(self, phones: int, suffix: str) -> Path:
+    def master(self, phones: int) -> Path:
         """38 phones fold to 37 tokens: the glottal stop is deleted."""
-        path = self.masters / f"{phones}.{suffix}"
-        if not path.exists():
+        path = self.masters / str(phones)
+        if phones not in self.made:
+            self.made.add(phones)
             symbols = ["h#", "q", *(["kcl", "k"] * phones)][: phones - 1] + ["h#"]
             lines = [f"{12 * i} {12 * (i + 1)} {symbol}\n" for i, symbol in enumerate(symbols)]
             samples = np.random.default_rng(1).integers(-999, 999, SAMPLES, np.int16)
@@ -36,8 +37,9 @@ class Utterances:
 
     def __call__(self, stem: Path, phones: int = 38, upper: bool = True) -> None:
         stem.parent.mkdir(parents=True, exist_ok=True)
+        master = self.master(phones)
         for suffix in ("wav", "phn", "wrd", "txt"):
-            os.link(self.master(phones, suffix), f"{stem}.{suffix.upper() if upper else suffix}")
+            os.link(f"{master}.{suffix}", f"{stem}.{suffix.upper() if upper else suffix}")
 
 
 @pytest.fixture(scope="session")
@@ -45,29 +47,32 @@ def write_utterance(tmp_path_factory):
     return Utterances(tmp_path_factory.mktemp("masters") / "m")
 
 
-def speakers_and_regions():
-    """All 630: the known ones, and names of our own for the 94 that are neither dev nor core test."""
+def speakers_and_regions(train):
+    """Those of TRAIN and all of TEST, with names of our own for the 94 that are neither dev nor core test."""
     others = [f"m{a}{b}x{9}" for a in "qx" for b in "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstu"]
     others = [name[:4] + str(5 + i // 26 % 5) for i, name in enumerate(others)]
-    for top, names in (("TRAIN", TRAIN_SPEAKERS), ("TEST", {*DEV_SPEAKERS, *CORE_TEST_SPEAKERS, *others})):
+    for top, names in (("TRAIN", train), ("TEST", {*DEV_SPEAKERS, *CORE_TEST_SPEAKERS, *others})):
         for i, name in enumerate(sorted(names)):
             region = {"faks0": 1, "mprt0": 4}.get(name, 1 + i % 8)
             yield top, f"DR{region}", name
 
 
 @pytest.fixture(scope="session")
-def full_tree(tmp_path_factory, write_utterance):
-    """TIMIT as large as it is: 630 speakers, upper-case, NIST SPHERE, 15057 and 7215 folded tokens."""
-    root = tmp_path_factory.mktemp("full") / "TIMIT"
-    longer = {"dev": 15057 - 37 * 400, "test": 7215 - 37 * 192}  # so many utterances have a 38th token
-    for top, region, speaker in speakers_and_regions():
-        folder = root / top / region / speaker.upper()
-        set_ = "dev" if speaker in DEV_SPEAKERS else "test" if speaker in CORE_TEST_SPEAKERS else "other"
-        for sentence in SENTENCES_OF.get(speaker, SENTENCES):
-            longer[set_] = longer.get(set_, 0) - 1
-            write_utterance(folder / sentence.upper(), 39 if longer[set_] >= 0 else 38)
-        (folder / "SA1.WAV").write_bytes(b"never read")
-    return root
+def write_tree(write_utterance):
+    """Write TIMIT: upper-case, NIST SPHERE, 15057 and 7215 folded tokens; all 630 speakers, or fewer in TRAIN."""
+
+    def write(root, train=TRAIN_SPEAKERS):
+        longer = {"dev": 15057 - 37 * 400, "test": 7215 - 37 * 192}  # so many utterances have a 38th token
+        for top, region, speaker in speakers_and_regions(train):
+            folder = root / top / region / speaker.upper()
+            set_ = "dev" if speaker in DEV_SPEAKERS else "test" if speaker in CORE_TEST_SPEAKERS else "other"
+            for sentence in SENTENCES_OF.get(speaker, SENTENCES):
+                longer[set_] = longer.get(set_, 0) - 1
+                write_utterance(folder / sentence.upper(), 39 if longer[set_] >= 0 else 38)
+            (folder / "SA1.WAV").write_bytes(b"never read")
+        return root
+
+    return write
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from asr.corpora import timit
+from asr.corpora.protocol import Expected
 from asr.corpora.timit_speakers import CORE_TEST_SPEAKERS, DEV_SPEAKERS, TRAIN_SPEAKERS
 from asr.errors import InputError
 from asr.phones import fold
@@ -31,8 +32,8 @@ SHORTENED = sphere("pcm,embedded-shorten-v2.00", 480, b"ajkg" + bytes(100))
 # The whole corpus.
 
 
-def test_the_standard_protocol_holds_on_a_whole_tree(full_tree, tmp_path):
-    sets = timit.prepare(full_tree, tmp_path)
+def test_the_standard_protocol_holds_on_a_whole_tree(write_tree, tmp_path):
+    sets = timit.prepare(write_tree(tmp_path / "TIMIT"), tmp_path)
     assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 3696, "dev": 400, "test": 192}
     speakers = {name: {utterance.speaker for utterance in utterances} for name, utterances in sets.items()}
     assert speakers == {"train": TRAIN_SPEAKERS, "dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
@@ -48,10 +49,14 @@ def test_the_training_speakers_are_462_of_whom_326_are_men():
     assert not TRAIN_SPEAKERS & (DEV_SPEAKERS | CORE_TEST_SPEAKERS)
 
 
-@pytest.fixture(scope="module")
-def damaged_tree(full_tree, tmp_path_factory):
-    root = tmp_path_factory.mktemp("timit") / "damaged"
-    shutil.copytree(full_tree, root, copy_function=os.link)
+FEW = frozenset({*sorted(TRAIN_SPEAKERS)[:19], "mprt0"})
+
+
+@pytest.fixture
+def damaged_tree(write_tree, tmp_path, monkeypatch):
+    """Of a corpus whose training set has 20 speakers."""
+    monkeypatch.setitem(timit.PROTOCOL, "train", Expected(160, 20, names=FEW))
+    root = write_tree(tmp_path / "damaged", FEW)
     shutil.rmtree(root / "TRAIN" / speaker_folder(root, "TRAIN", "FAEM0"))
     shutil.rmtree(root / "TEST" / speaker_folder(root, "TEST", "MDAB0"))
     shutil.copytree(root / "TRAIN/DR4/MPRT0", root / "TRAIN/DR4/MZZZ9", copy_function=os.link)
@@ -77,7 +82,7 @@ def test_everything_that_is_wrong_stands_in_one_line(damaged_tree, tmp_path):
         timit.prepare(damaged_tree, tmp_path)
     message = str(caught.value)
     assert "\n" not in message
-    assert "train: 3694 utterances (not 3696)" in message
+    assert "train: 158 utterances (not 160)" in message
     assert "dev: 394 utterances (not 400), " in message
     assert "test: 184 utterances (not 192), 23 speakers (not 24), " in message
     assert "test: no speaker mdab0" in message
@@ -97,7 +102,7 @@ def test_everything_that_is_wrong_stands_in_one_line(damaged_tree, tmp_path):
 
 def test_partial_reports_deviations_as_warnings(damaged_tree, tmp_path, capsys):
     sets = timit.prepare(damaged_tree, tmp_path, partial=True)
-    assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 3694, "dev": 394, "test": 184}
+    assert {name: len(utterances) for name, utterances in sets.items()} == {"train": 158, "dev": 394, "test": 184}
     output = capsys.readouterr()
     assert output.out == ""
     warnings = [line for line in output.err.splitlines() if line.startswith("warning: ")]
