@@ -5,10 +5,15 @@ import signal
 import numpy as np
 import pytest
 import soundfile
-import torch
 from tones import RATE, make_toy, tones
 
-torch.set_num_threads(1)  # what the tests train is too small to share, and idle threads spin on a busy machine
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """What the tests train is too small to share, and idle threads spin on a busy machine."""
+    import torch  # seconds that the process which only distributes the tests need not pay
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -247,20 +248,18 @@ def test_two_callers_at_once_get_what_each_gets_alone(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_process_starts_a_thread_of_its_own():
-    code = """if True:
-        import os, signal, numpy as np
-        from asr.cells import recurrence
-        ran = []
-        recurrence._each(ran.append, 2, 2)
-        child = os.fork()
-        if child == 0:
+    ran = []
+    recurrence._each(ran.append, 2, 2)
+    child = os.fork()
+    if child == 0:
+        try:
             signal.alarm(20)
             recurrence._each(ran.append, 2, 2)
+        finally:
             os._exit(0 if sorted(ran) == [0, 0, 1, 1] else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_memory_is_reused_but_not_while_it_is_needed():
