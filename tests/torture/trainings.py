@@ -218,7 +218,9 @@ def restarted(folder: Path, generator: np.random.Generator, times: int) -> Itera
     """Kill the leader of two processes that train together, upon which torchrun's agent restarts both."""
     corpus = make_toy(folder / "toy")
     assert finished(together(corpus, folder / "first")) == 0  # computes the features, too
-    seconds = seconds_of(lambda: finished(together(corpus, folder / "two")))
+    agent = together(corpus, folder / "two")
+    _leader(folder / "two" / LOCK)  # the time before it is the agent's
+    seconds = seconds_of(lambda: finished(agent))
     whole = state(folder / "two")
     assert state(folder / "first") == whole, "two runs differ"
     for trial in range(times):
