@@ -27,6 +27,7 @@ from asr.cells.arrays import (
     workspace,
 )
 from asr.cells.equations import Equations
+from asr.support.crew import processors
 
 
 class Saved(NamedTuple):
@@ -231,8 +232,7 @@ def _reused(rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
 
 def threads() -> int:
     """Return how many threads the directions may have: two, unless there is one core, or OMP_NUM_THREADS says 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 1 if cores == 1 or os.environ.get("OMP_NUM_THREADS") == "1" else 2
+    return 1 if processors() == 1 or os.environ.get("OMP_NUM_THREADS") == "1" else 2
 
 
 _pool: ThreadPoolExecutor | None = None

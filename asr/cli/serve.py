@@ -1,7 +1,6 @@
 """The command that answers over HTTP."""
 
 import logging
-import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from asr.cli import options, output
 from asr.errors import AsrError
+from asr.support.crew import processors
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SHORTEST = 16  # characters of a token
@@ -59,7 +59,7 @@ def serve(
         *(file, options.search(file, search), offered(file, loaded)),
         names=known,
         token=token,
-        count=processes or _cores(),
+        count=processes or processors(),
         limits=limits,
     )
     listener.run(application, host, port, limits, output.say)
@@ -95,8 +95,3 @@ def _require_names(names: tuple[str, ...]) -> None:
 def _bracketed(host: str) -> str:
     """Return a host as URLs have it."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """Tuning: the weights of a search and the calibration of its confidences, chosen on dev only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -27,6 +26,7 @@ from asr.scoring.alignment import Alignment, ErrorCount
 from asr.support import files
 from asr.support.device import choose_device
 from asr.support.settings import declared
+from asr.support.threads import Threads
 from asr.units import Units
 
 TOGETHER = 16  # utterances that are decoded between two looks at the errors so far
@@ -97,7 +97,7 @@ def run(
     dev = _Dev(loaded.units, data, manifest.read(path), emissions)
     best = _best(dev, search)
     best = replace(best, tuned_on=files.sha256(path), tuned_for=files.sha256(system))
-    with ThreadPoolExecutor() as threads:
+    with Threads() as threads:
         hypotheses = _decoded(dev, best.build(dev.units), list(emissions), threads)
     aligned = _aligned(dev, best, hypotheses)
     sure, right = confidences(dev.units, aligned, hypotheses, best.decoder.scores_words)
@@ -156,7 +156,7 @@ def _best(dev: _Dev, search: Search) -> Search:
     count, ids = _counter(dev, search.decoder.scores_words), _hardest_first(dev)
     order = sorted(range(len(grid)), key=lambda index: _from_middle(grid[index].decoder))
     best: tuple[float, ...] = (inf,)
-    with ThreadPoolExecutor() as threads:
+    with Threads() as threads:
         for index in tqdm(order, desc="tune", unit="trial", leave=False, disable=None):
             decoder, errors = grid[index].decoder.build(dev.units), 0
             rest = (*_size(grid[index].decoder), index)
@@ -209,7 +209,7 @@ def _size(decoder: DecoderSettings) -> list[int]:
 
 
 def _decoded(
-    dev: _Dev, decoder: Decoder, ids: Sequence[str], threads: Executor, scored_only: bool = False
+    dev: _Dev, decoder: Decoder, ids: Sequence[str], threads: Threads, scored_only: bool = False
 ) -> dict[str, Hypothesis]:
     """Return utterances' best hypotheses; the search releases the GIL, so threads share the work.
 
@@ -221,7 +221,7 @@ def _decoded(
         scored_only: Whether units and words suffice, without times and confidences.
     """
     quick: Callable[[LogProbs], Hypothesis] | None = getattr(decoder, "labelling", None) if scored_only else None
-    found = threads.map(quick or (lambda log_probs: decoder(log_probs)[0]), [dev.emissions[id] for id in ids])
+    found = threads(quick or (lambda log_probs: decoder(log_probs)[0]), [dev.emissions[id] for id in ids])
     return dict(zip(ids, found, strict=True))
 
 

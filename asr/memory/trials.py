@@ -12,6 +12,7 @@ from asr.errors import AsrError, InputError, choose
 from asr.memory import EXPERIMENTS
 from asr.memory.experiment import Case, Trial
 from asr.support import files, text
+from asr.support.crew import processors
 from asr.support.workers import work
 
 Planned = tuple[str, str, int]  # experiment, case, seed
@@ -49,8 +50,7 @@ def run(plan: Sequence[Planned], out: Path) -> int:
         AsrError: A file cannot be written or read.
     """
     missing = [one for one in plan if stored(out, *one) is None]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    for _ in work(partial(_perform, out), missing, len(missing), "trials", cores, ordered=False):
+    for _ in work(partial(_perform, out), missing, len(missing), "trials", processors(), ordered=False):
         pass
     return len(missing)
 

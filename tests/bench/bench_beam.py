@@ -10,7 +10,6 @@ import argparse
 import importlib.util
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +18,7 @@ from compiling import first_calls
 
 from asr.decoders.beam import BeamSearch
 from asr.decoders.hypothesis import collapse
+from asr.support.threads import Threads
 
 WIDTHS = (10, 25, 50, 100)
 FRAMES = 300
@@ -154,8 +154,8 @@ def scaling(width, repeats):
     batch = [spiky(g, 62) for _ in range(64)]
     search = BeamSearch(width=width)
     alone = seconds(lambda: [search(log_probs) for log_probs in batch], repeats)
-    with ThreadPoolExecutor() as threads:
-        return alone / seconds(lambda: list(threads.map(search, batch)), repeats)
+    with Threads() as threads:
+        return alone / seconds(lambda: threads(search, batch), repeats)
 
 
 def main():
