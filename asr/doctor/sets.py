@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from statistics import median
 
+import numpy as np
+
 from asr import features
 from asr.config import FRAMES, FeatureSettings
 from asr.doctor.finding import Finding
@@ -42,15 +44,16 @@ def unfit(data: ExaminedData) -> Iterator[Finding]:
     """Find transcripts that need more frames than there are, for which the CTC loss is infinite."""
     from asr import ctc
     from asr.frontends import stride_of, strided
+    from asr.readouts import outputs
 
     settings = features.build(data.recipe.features if data.recipe else FeatureSettings())
     stride = stride_of(data.recipe.frontend) if data.recipe else 1
-    whole = data.recipe and data.recipe.encoder.readout != FRAMES
+    readout = data.recipe.encoder.readout if data.recipe else FRAMES
 
     def lacking(r: Recording) -> tuple[int, int, int] | None:
         resampled = round(r.samples * settings.rate / r.rate)
-        available = strided(frames(resampled, settings.rate, settings.window, settings.shift), stride)
-        available = 1 if whole else available
+        heard = strided(frames(resampled, settings.rate, settings.window, settings.shift), stride)
+        available = int(outputs(readout, np.array(heard)))
         units = r.reference.symbols
         needed = max(ctc.frames_needed([units.index(symbol) for symbol in units]), 1)  # any distinct ids will do
         return (needed - available, available, len(units)) if available < needed else None

@@ -34,13 +34,7 @@ def compiled_with(*fastmath: str, noalias: bool = False) -> Callable[[F], F]:
             rounded once, `reassoc` lets sums be taken in any order. The same machine still gives the same bits.
         noalias: Whether the arrays that the function is called with do not overlap.
     """
-    options: dict[str, Any] = {
-        "nogil": True,
-        "_nrt": False,
-        "no_cfunc_wrapper": True,
-        "error_model": "numpy",
-        "fastmath": set(fastmath),
-    }
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath), **_lean()}
     if noalias and (compiler := _noalias_compiler()):
         options["pipeline_class"] = compiler
 

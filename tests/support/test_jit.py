@@ -101,7 +101,10 @@ def test_without_options_that_numba_does_not_document_functions_are_compiled_all
     else:
         monkeypatch.delattr(DefaultOptions, gone)
         assert len(jit._lean()) == 1 and gone not in jit._lean()
-    assert compiled(_quarter)(168) == 42
+    function = compiled(_quarter)
+    assert function(168) == 42
+    left = {"_nrt", "no_cfunc_wrapper"} & set(function.targetoptions)
+    assert left == set(jit._lean()), "an option is asked for that this Numba does not have"
 
 
 @pytest.mark.parametrize("collects", [True, False])
